@@ -1,0 +1,19 @@
+# Warnings are errors; optimisation for Release keeps assertions out and frame pointers in.
+add_compile_options(-Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Wno-psabi
+  -fno-omit-frame-pointer)
+# Floating point must give the same bits in every build of one instruction set: no contraction that
+# the source does not ask for.
+add_compile_options(-ffp-contract=off)
+if(TINYAI_SANITIZE)
+  add_compile_options(-fsanitize=${TINYAI_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${TINYAI_SANITIZE})
+endif()
+if(TINYAI_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()

@@ -1,0 +1,18 @@
+# Debian 12 packages; `./run` installs them. Each is included by one folder (docs/ARCHITECTURE.md).
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(URING IMPORTED_TARGET liburing)  # optional: without it the io_uring path is off
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+if(TINYAI_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(rapidcheck REQUIRED)
+  include(GoogleTest)
+endif()
+if(TINYAI_BENCH)
+  find_package(benchmark REQUIRED)
+endif()

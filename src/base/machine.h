@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace tinyai {
+
+// How weights are read from disk. kAuto: the fastest that a probe of the file finds.
+enum class IoPath : uint8_t { kAuto, kUring, kDirect, kBuffered };
+inline constexpr std::string_view kIoPathNames[] = {"auto", "uring", "direct", "buffered"};
+inline std::string_view Name(IoPath path) { return kIoPathNames[static_cast<size_t>(path)]; }
+
+// Rates of one machine, bytes per second and operations per second. `measured` is false for the
+// defaults that hold until `tinyai doctor` has measured.
+struct Rates {
+  bool measured = false;
+  double memory_bytes_per_second = 10e9;  // all threads reading, one pass over a large block
+  double disk_bytes_per_second = 1e9;     // best I/O path
+  double compute_macs_per_second = 30e9;  // quantised multiply-adds, all threads, prompt chunks
+  double request_seconds = 100e-6;        // fixed time of one disk request
+};
+
+// What a plan is made for, as plain data; os/ fills it in.
+struct Machine {
+  uint32_t threads = 1;             // compute threads to use
+  uint64_t memory_bytes = 0;        // physical memory
+  uint64_t available_bytes = 0;     // that could be taken now without pushing others out
+  uint64_t cgroup_limit_bytes = 0;  // least limit of the cgroups above this process; 0 if none
+  uint64_t page_bytes = 4096;
+  uint64_t huge_page_bytes = 0;  // 0 where transparent huge pages are off
+  Rates rates;
+};
+
+}  // namespace tinyai

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/dtype.h"
+
+namespace tinyai {
+
+// Some consecutive rows of a weight matrix, as they lie in the file; no alignment is needed.
+struct WeightRows {
+  DType type;
+  const std::byte* data;
+  uint64_t cols;  // elements of a row
+  uint64_t rows;
+};
+
+// out[t * out_stride + r] = weights row r . activation row t, for every r < weights.rows and
+// t < tokens. Each result depends on its own two rows only and is computed in one fixed order, so
+// it has the same bits however rows and tokens are grouped into calls. No allocation, no threads.
+
+// Activations from QuantizeRow, `x_stride` bytes from one to the next. Exact integer products
+// within a block of 32; one float multiply-add per block. For every type but F32, F16 and BF16.
+void MatMulQ8(const WeightRows& weights, const std::byte* x, uint64_t x_stride, uint64_t tokens,
+              float* out, uint64_t out_stride);
+
+// Activations in float, `x_stride` elements from one to the next; weights are decoded to float
+// exactly. For every type.
+void MatMulF32(const WeightRows& weights, const float* x, uint64_t x_stride, uint64_t tokens,
+               float* out, uint64_t out_stride);
+
+// Decodes `out.size()` elements (whole blocks) to float.
+void DecodeRow(DType type, const std::byte* data, std::span<float> out);
+
+}  // namespace tinyai

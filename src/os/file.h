@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/byte_source.h"
+#include "base/result.h"
+
+namespace tinyai {
+
+// What tells one state of a file from another: if any field differs, the file was replaced,
+// truncated, appended to or rewritten.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t size = 0;
+  int64_t modified_ns = 0;
+  bool operator==(const FileIdentity&) const = default;
+};
+
+// A regular file open for reading, or a part of one. Opening never blocks (FIFOs and devices are
+// refused: OPEN, exit 5). ReadAt goes through the page cache and gives the cached pages back
+// (drop-behind), so that what it reads does not stay charged to this process's cgroup.
+class File : public ByteSource {
+ public:
+  static Result<std::unique_ptr<File>> Open(const std::string& path);
+  // The `size` bytes from `begin` of the file, seen as a file of its own; `label` is its path in
+  // messages. `begin` must be a multiple of 4096.
+  static Result<std::unique_ptr<File>> OpenPart(const std::string& path, uint64_t begin,
+                                                uint64_t size, std::string label);
+  ~File() override;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  const std::string& path() const override { return label_; }
+  uint64_t size() const override { return size_; }
+  // Errors IO_READ (after one retry of EIO; EINTR and EAGAIN are retried 1,000 times, short reads
+  // continued) and MODEL_CHANGED (end of file before `offset + out.size()`, though Open saw more).
+  Status ReadAt(uint64_t offset, std::span<std::byte> out) const override;
+
+  // MODEL_CHANGED if the file is no longer the one that was opened.
+  Status CheckUnchanged() const;
+
+  uint64_t begin() const { return begin_; }  // where this part starts in the file on disk
+  const std::string& disk_path() const { return disk_path_; }
+  const FileIdentity& identity() const { return identity_; }
+  int descriptor() const { return fd_; }
+
+ private:
+  File() = default;
+  int fd_ = -1;
+  std::string disk_path_, label_;
+  uint64_t begin_ = 0;
+  uint64_t size_ = 0;
+  FileIdentity identity_;
+};
+
+}  // namespace tinyai
