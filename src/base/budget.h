@@ -58,6 +58,8 @@ class Charge {
     if (budget_ != nullptr) budget_->Give(bytes_);
   }
   uint64_t bytes() const { return bytes_; }
+  // Leaves the bytes taken for good: for memory that cannot be returned.
+  void Keep() { budget_ = nullptr; }
 
  private:
   Charge(Budget* budget, uint64_t bytes) : budget_(budget), bytes_(bytes) {}
