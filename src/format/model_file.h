@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/byte_source.h"
@@ -47,8 +47,8 @@ struct MetaValue {
   uint64_t offset;  // of the value in its file
 };
 
-// The metadata of a model. Values live in one block of bytes owned here, so a vocabulary of 150k
-// strings costs no more than it takes in the file.
+// The metadata of a model. Values live in blocks of bytes owned here, so a vocabulary of 150k
+// strings costs no more than it takes in the file. Moves, but does not copy.
 class Metadata {
  public:
   struct Entry {
@@ -59,9 +59,10 @@ class Metadata {
   const MetaValue* Find(std::string_view key) const;
   bool Has(std::string_view key) const { return Find(key) != nullptr; }
 
-  // Typed access. A missing key is nullopt from the Optional forms; a present value of another type
-  // or out of range is the error MODEL_HPARAM naming the key, what was found and what was expected.
-  // Any integer type is accepted for integers if the value fits; f32 and f64 for floats.
+  // Typed access. A missing key is nullopt; a present value of another type or out of range is the
+  // error MODEL_HPARAM naming the key, what was found and what was expected; an array whose items
+  // have another type is GGUF_ARRAY_TYPE. Any integer type is accepted for integers if the value
+  // fits; f32 and f64 for floats. Strings may hold any bytes.
   Result<std::optional<uint64_t>> OptionalUint(std::string_view key) const;
   Result<std::optional<double>> OptionalFloat(std::string_view key) const;
   Result<std::optional<bool>> OptionalBool(std::string_view key) const;
@@ -75,17 +76,23 @@ class Metadata {
                       const std::function<Status(uint64_t, std::string_view)>& visit) const;
 
   // Frees the bytes of the large arrays that only a tokenizer needs (`tokenizer.*` arrays); their
-  // keys stay, with no bytes.
+  // keys stay, with a count of 0 and no bytes. Spans into them end here.
   void DropTokenizerArrays();
 
-  // For readers: `entries` hold spans into `bytes`.
+  uint64_t memory_bytes() const;  // held by the values
+
+  // For readers: the values of `entries` are spans into `blocks`, and an array of `tokenizer.*` is
+  // alone in its block. Of two equal keys the first is found.
   Metadata() = default;
   Metadata(std::vector<std::vector<std::byte>> blocks, std::vector<Entry> entries);
+  Metadata(Metadata&&) = default;
+  Metadata& operator=(Metadata&&) = default;
 
  private:
   std::vector<std::vector<std::byte>> blocks_;
   std::vector<Entry> entries_;
-  std::unordered_map<std::string_view, size_t> index_;
+  // A tree and no hash table: a file cannot choose keys that make it slow.
+  std::map<std::string_view, size_t> index_;
 };
 
 // A tensor of a model file. Dimensions are innermost first, as in GGUF: a matrix that maps
@@ -111,10 +118,11 @@ struct ModelFile {
   std::vector<std::string>
       warnings;  // what `verify` tells: gaps, unordered offsets, trailing bytes
 
-  const TensorInfo* FindTensor(std::string_view name) const;  // O(1)
+  const TensorInfo* FindTensor(std::string_view name) const;  // O(log tensors)
   uint64_t TensorBytes() const;
 
-  std::unordered_map<std::string_view, size_t> tensor_index;  // filled by the reader
+  std::map<std::string_view, size_t> tensor_index;  // name -> index in `tensors`
+  void IndexTensors();  // fills it; a reader does this, as must whoever fills `tensors` by hand
 };
 
 // Opens the file of a split model that has this path; only called with siblings of the first part.
@@ -126,5 +134,15 @@ using OpenSource = std::function<Result<std::unique_ptr<ByteSource>>(const std::
 // `first`.
 Result<ModelFile> ReadGguf(std::unique_ptr<ByteSource> first, const OpenSource& open,
                            std::vector<std::unique_ptr<ByteSource>>& parts_out);
+
+// What could be read of a GGUF model before `error`, for showing where a file is damaged.
+struct PartialModelFile {
+  ModelFile file;              // part files up to the damaged one; tensors may lie anywhere
+  std::optional<Error> error;  // empty if nothing is wrong: then `file` is what ReadGguf returns
+};
+// As ReadGguf, but never fails. Where the list of tensors itself is damaged, the offsets of that
+// part's tensors count from the end of its header, which is then unknown.
+PartialModelFile ReadGgufPartial(std::unique_ptr<ByteSource> first, const OpenSource& open,
+                                 std::vector<std::unique_ptr<ByteSource>>& parts_out);
 
 }  // namespace tinyai

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/dtype.h"
+#include "format/model_file.h"
+
+namespace tinyai {
+
+// Puts together the header of a GGUF v3 file. The caller adds keys and declares tensors, in the
+// order in which they shall lie in the file, then writes Header(), and after it each tensor's bytes
+// followed by Padding() zeros; so no tensor needs to be in memory. Values are written as given: the
+// caller makes sure that names are unique and shapes make sense.
+class GgufWriter {
+ public:
+  explicit GgufWriter(uint32_t version = 3) : version_(version) {}
+
+  void AddBool(std::string_view key, bool value) { AddRaw(key, MetaType::kBool, value); }
+  void AddU32(std::string_view key, uint32_t value) { AddRaw(key, MetaType::kU32, value); }
+  void AddI32(std::string_view key, int32_t value) { AddRaw(key, MetaType::kI32, value); }
+  void AddU64(std::string_view key, uint64_t value) { AddRaw(key, MetaType::kU64, value); }
+  void AddF32(std::string_view key, float value) { AddRaw(key, MetaType::kF32, value); }
+  void AddString(std::string_view key, std::string_view value);
+  // A scalar of any type of fixed size; `T` has the size of `type`.
+  template <typename T>
+  void AddRaw(std::string_view key, MetaType type, T value) {
+    AddBytes(key, type, std::as_bytes(std::span(&value, 1)));
+  }
+
+  void AddStrings(std::string_view key, std::span<const std::string> items);
+  // An array of numbers; `T` has the size of `type`.
+  template <typename T>
+  void AddNumbers(std::string_view key, MetaType type, std::span<const T> items) {
+    AddArrayBytes(key, type, items.size(), std::as_bytes(items));
+  }
+  // Any value, as its bytes lie in the file after the type id, for copying keys between files.
+  void AddValue(std::string_view key, const MetaValue& value);
+
+  // Sets general.alignment too. Call before the first tensor. A power of two.
+  void SetAlignment(uint32_t alignment);
+
+  // `dims` innermost first, 1 to 4 of them; the first a multiple of the type's block.
+  void AddTensor(std::string_view name, DType type, std::span<const uint64_t> dims);
+
+  // All that comes before the data of the first tensor, padded to the alignment.
+  std::vector<std::byte> Header() const;
+  size_t tensor_count() const { return tensors_.size(); }
+  uint64_t TensorBytes(size_t index) const { return tensors_[index].bytes; }
+  uint64_t Padding(size_t index) const;  // zeros to write after the tensor
+
+ private:
+  struct Tensor {
+    std::string name;
+    DType type;
+    std::vector<uint64_t> dims;
+    uint64_t offset;  // from the start of the data
+    uint64_t bytes;
+  };
+  void AddBytes(std::string_view key, MetaType type, std::span<const std::byte> value);
+  void AddArrayBytes(std::string_view key, MetaType type, uint64_t count,
+                     std::span<const std::byte> items);
+
+  uint32_t version_;
+  uint32_t alignment_ = 32;
+  uint64_t keys_ = 0;
+  std::vector<std::byte> key_bytes_;
+  std::vector<Tensor> tensors_;
+};
+
+// A whole file in memory; `data` has the bytes of each tensor. For tests and small models.
+std::vector<std::byte> BuildGguf(const GgufWriter& writer,
+                                 std::span<const std::vector<std::byte>> data);
+
+}  // namespace tinyai
