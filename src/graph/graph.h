@@ -1,0 +1,153 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/dtype.h"
+
+namespace tinyai {
+
+enum class ValueId : uint32_t {};
+enum class OpId : uint32_t {};
+enum class WeightId : uint32_t {};
+
+template <typename Id>
+constexpr size_t Index(Id id) {
+  return static_cast<size_t>(id);
+}
+
+// How many rows a value has when a chunk of n tokens goes through the graph.
+enum class Rows : uint8_t {
+  kTokens,  // n
+  kLast,    // 1: the chunk's last token
+};
+
+// How the elements of a value are kept.
+enum class Element : uint8_t {
+  kFloat,      // float
+  kQuantized,  // 8-bit rows of kernel/quantized_rows.h
+};
+
+// What the model computes: `rows` rows of `width` elements. SSA: written by one op.
+struct Value {
+  std::string name;
+  Rows rows;
+  uint64_t width;
+  Element element;
+  uint64_t row_bytes;  // of one row in memory, a multiple of 64
+};
+
+// A weight tensor: `rows` rows of `cols` elements (a vector has one row), `bytes` from `offset` of
+// file `part`.
+struct Weight {
+  std::string name;
+  DType type;
+  uint64_t rows;
+  uint64_t cols;
+  uint32_t part;
+  uint64_t offset;
+  uint64_t bytes;
+
+  uint64_t row_bytes() const { return bytes / rows; }
+};
+
+// The kinds of op, with what each needs besides its operands.
+namespace op {
+
+// ids of the chunk's tokens -> rows of the embedding, times `scale`.
+struct Embed {};
+// Per row, or per group of `group` elements (per-head norms): RMS norm with a weight vector.
+struct RmsNorm {
+  float epsilon;
+  uint64_t group;
+};
+// float -> 8 bits.
+struct Quantize {};
+// weights[0]: matrix (rows = out width); weights[1], if there: bias vector added to the result.
+struct MatMul {};
+// Rotary embedding of every head. weights[0], if there: divisors of the frequencies.
+struct Rope {
+  uint64_t heads;
+};
+// ins: k, v -> appended to the cache of `layer`. No output.
+struct StoreKv {
+  uint32_t layer;
+};
+// in: q; reads the cache of `layer` up to and including the row's own position.
+struct Attention {
+  uint32_t layer;
+};
+// silu(ins[0]) * ins[1].
+struct SiluMul {};
+// ins[0] + ins[1].
+struct Add {};
+// The last row of the chunk.
+struct TakeLast {};
+
+}  // namespace op
+
+using OpKind = std::variant<op::Embed, op::RmsNorm, op::Quantize, op::MatMul, op::Rope, op::StoreKv,
+                            op::Attention, op::SiluMul, op::Add, op::TakeLast>;
+
+struct Op {
+  std::string name;  // "blk.3.ffn_down"
+  OpKind kind;
+  std::vector<ValueId> ins;
+  std::vector<WeightId> weights;
+  std::optional<ValueId> out;
+  int32_t layer = -1;
+};
+
+// The angles of rotary embedding (RoFormer, Su et al. 2021) and how they are stretched for contexts
+// longer than in training: linear (Chen et al. 2023), YaRN (Peng et al. 2023), or per-frequency
+// divisors from the file (Llama 3.1).
+struct RopeSettings {
+  enum class Scaling : uint8_t { kNone, kLinear, kYarn };
+  uint64_t dims = 0;     // elements of a head that turn
+  bool adjacent = true;  // pairs are (2i, 2i+1), else (i, i + dims/2)
+  double base = 10000;
+  Scaling scaling = Scaling::kNone;
+  double factor = 1;
+  uint64_t original_context = 0;                                                  // YaRN
+  double extrapolation = 1, attention_factor = 1, beta_fast = 32, beta_slow = 1;  // YaRN
+  std::optional<WeightId> divisors;
+};
+
+struct AttentionShape {
+  uint64_t layers = 0;
+  uint64_t heads = 0;
+  uint64_t kv_heads = 0;
+  uint64_t head_dim = 0;        // of keys and queries
+  uint64_t value_head_dim = 0;  // of values
+  uint64_t window = 0;          // positions seen, 0: all
+  float scale = 0;
+  uint64_t kv_width() const { return kv_heads * head_dim; }
+  uint64_t value_width() const { return kv_heads * value_head_dim; }
+};
+
+// A model as a computation: one pass over a chunk of tokens, ops in an order that may be executed.
+struct Graph {
+  std::string architecture;
+  std::string name;
+  uint64_t vocabulary = 0;
+  uint64_t context = 0;  // as trained
+  uint64_t width = 0;
+  AttentionShape attention;
+  RopeSettings rope;
+  std::vector<Weight> weights;
+  std::vector<Value> values;
+  std::vector<Op> ops;
+  ValueId logits{};
+  std::vector<std::string> warnings;
+
+  const Weight& weight(WeightId id) const { return weights[Index(id)]; }
+  const Value& value(ValueId id) const { return values[Index(id)]; }
+  // Bytes of the weights that every pass reads whole: all but an embedding that only has rows
+  // taken.
+  uint64_t PassBytes() const;
+};
+
+}  // namespace tinyai

@@ -1,0 +1,540 @@
+#include "plan/check_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "fmt/format.h"
+
+namespace tinyai {
+namespace {
+
+constexpr size_t kQueues = 3;
+// Every order of two passes with and without logits.
+constexpr std::array<bool, 5> kPassWantsLogits = {true, true, false, false, true};
+
+tl::unexpected<Error> Invalid(std::string where, std::string reason) {
+  return Fail(ErrorCode::kSchedule, "PLAN_INVALID", fmt::format("{}: {}", where, reason));
+}
+
+using Knowledge = std::array<uint64_t, kQueues>;  // steps of each queue known to have finished
+
+// What bytes hold. File bytes are told by the distance between file and arena, so that neighbouring
+// loads of one file join up.
+struct Content {
+  enum class Kind : uint8_t { kNothing, kFile, kValue, kCache, kRows } kind = Kind::kNothing;
+  uint64_t id = 0;     // part, value, layer or weight
+  uint64_t phase = 0;  // kFile: file offset - arena offset; kValue, kRows: pass
+  bool operator==(const Content&) const = default;
+};
+
+// How the workers of the CPU queue share an access: worker of a row fixed, or free.
+enum class Share : uint8_t { kRows, kLastRow, kFree };
+
+struct Toucher {
+  uint64_t epoch = 0;  // joins so far; 0: never touched
+  size_t op = 0;
+  Share share = Share::kFree;
+  std::pair<uint64_t, uint64_t> range;
+};
+
+struct Interval {
+  uint64_t end = 0;
+  Content content;
+  size_t writer = 0;
+  uint64_t writer_step = 0;  // absolute, counted from 1; 0: never written
+  Knowledge readers{};       // last absolute step that read it, per queue
+  Toucher written_by;
+  std::vector<Toucher> read_by;  // since the last join that anyone read it after
+};
+
+class Memory {
+ public:
+  explicit Memory(uint64_t size) { intervals_[0].end = size; }
+
+  // Calls visit(begin, interval) for all that is in [begin, end), split so that it fits exactly.
+  template <typename Visit>
+  Status Each(uint64_t begin, uint64_t end, Visit visit) {
+    Split(begin);
+    Split(end);
+    for (auto it = intervals_.find(begin); it != intervals_.end() && it->first < end; ++it) {
+      TRY(visit(it->first, it->second));
+    }
+    return {};
+  }
+  // One interval of [begin, end).
+  Interval& Replace(uint64_t begin, uint64_t end) {
+    Split(begin);
+    Split(end);
+    intervals_.erase(intervals_.find(begin), intervals_.lower_bound(end));
+    Interval& made = intervals_[begin];
+    made.end = end;
+    return made;
+  }
+
+ private:
+  void Split(uint64_t at) {
+    auto it = intervals_.upper_bound(at);
+    if (it == intervals_.begin()) return;
+    --it;
+    if (it->first == at || at >= it->second.end) return;
+    Interval tail = it->second;
+    it->second.end = at;
+    intervals_.emplace(at, tail);
+  }
+  std::map<uint64_t, Interval> intervals_;
+};
+
+class Checker {
+ public:
+  Checker(const Graph& graph, const Plan& plan)
+      : graph_(graph), plan_(plan), memory_(plan.memory.arena_bytes) {}
+
+  Status Check() {
+    TRY(CheckShape());
+    TRY(CheckBuffers());
+    TRY(CheckFences());
+    return Follow();
+  }
+
+ private:
+  std::string Where(size_t queue, size_t step) const {
+    return fmt::format("{} step {}", plan_.queues[queue].name, step);
+  }
+
+  Status CheckShape() const {
+    const bool sizes = plan_.queues.size() == kQueues && plan_.workers >= 1 && plan_.chunk >= 1 &&
+                       plan_.context >= 1 && plan_.io_alignment != 0 && plan_.io_depth >= 1 &&
+                       plan_.value_buffers.size() == graph_.values.size() &&
+                       plan_.weight_offsets.size() == graph_.weights.size() &&
+                       plan_.cache_buffers.size() == graph_.attention.layers &&
+                       plan_.workspace_buffers.size() == plan_.workers;
+    if (!sizes) return Invalid("plan", "its parts do not match the model");
+    const auto known = [this](BufferId id) { return Index(id) < plan_.buffers.size(); };
+    const bool ids =
+        std::all_of(plan_.value_buffers.begin(), plan_.value_buffers.end(), known) &&
+        std::all_of(plan_.cache_buffers.begin(), plan_.cache_buffers.end(), known) &&
+        std::all_of(plan_.workspace_buffers.begin(), plan_.workspace_buffers.end(), known) &&
+        known(plan_.rope_buffer);
+    if (!ids) return Invalid("plan", "it names a buffer that does not exist");
+    for (size_t queue = 0; queue < kQueues; ++queue) {
+      for (size_t i = 0; i < plan_.queues[queue].steps.size(); ++i) {
+        if (plan_.queues[queue].steps[i].work.index() != WorkIndex(queue)) {
+          return Invalid(Where(queue, i), "this kind of work is not for this queue");
+        }
+      }
+    }
+    return {};
+  }
+  static size_t WorkIndex(size_t queue) { return queue == kCpuQueue ? 2 : queue - 1; }
+
+  Status NeedBytes(BufferId id, uint64_t bytes, std::string_view what) const {
+    const PlanBuffer& buffer = plan_.buffer(id);
+    if (buffer.bytes >= bytes) return {};
+    return Invalid(buffer.name,
+                   fmt::format("{} bytes for {}, which needs {}", buffer.bytes, what, bytes));
+  }
+
+  Status CheckBuffers() const {
+    std::vector<std::pair<uint64_t, uint64_t>> exclusive;
+    for (const PlanBuffer& buffer : plan_.buffers) {
+      const uint64_t size = plan_.memory.arena_bytes;
+      if (buffer.offset > size || buffer.bytes > size - buffer.offset) {
+        return Invalid(buffer.name, "lies outside the arena");
+      }
+      if (buffer.kind != BufferKind::kActivation && buffer.bytes != 0) {
+        exclusive.emplace_back(buffer.offset, buffer.offset + buffer.bytes);
+      }
+    }
+    uint64_t low = ~uint64_t{0}, high = 0;
+    for (const PlanBuffer& buffer : plan_.buffers) {
+      if (buffer.kind != BufferKind::kActivation) continue;
+      low = std::min(low, buffer.offset);
+      high = std::max(high, buffer.offset + buffer.bytes);
+    }
+    if (low < high) exclusive.emplace_back(low, high);  // these may share memory among themselves
+    std::sort(exclusive.begin(), exclusive.end());
+    for (size_t i = 1; i < exclusive.size(); ++i) {
+      if (exclusive[i].first < exclusive[i - 1].second) {
+        return Invalid(fmt::format("offset {}", exclusive[i].first), "two buffers overlap");
+      }
+    }
+    for (size_t i = 0; i < graph_.values.size(); ++i) {
+      const Value& value = graph_.values[i];
+      const uint64_t rows = value.rows == Rows::kTokens ? plan_.chunk : 1;
+      TRY(NeedBytes(plan_.value_buffers[i], rows * value.row_bytes, value.name));
+    }
+    const AttentionShape& shape = graph_.attention;
+    for (const BufferId id : plan_.cache_buffers) {
+      TRY(NeedBytes(id,
+                    shape.kv_heads * plan_.context *
+                        (RowBytes(plan_.key_type, shape.head_dim) +
+                         RowBytes(plan_.value_type, shape.value_head_dim)),
+                    "keys and values"));
+    }
+    for (const BufferId id : plan_.workspace_buffers) {
+      TRY(NeedBytes(id, shape.heads / shape.kv_heads * plan_.context * sizeof(float), "scores"));
+    }
+    return NeedBytes(plan_.rope_buffer, plan_.chunk * graph_.rope.dims * sizeof(float), "angles");
+  }
+
+  Status CheckFences() const {
+    for (const Fence& fence : plan_.fences) {
+      if (fence.queue >= kQueues || fence.step >= plan_.queues[fence.queue].steps.size()) {
+        return Invalid(fence.name, "this fence follows a step that does not exist");
+      }
+    }
+    for (size_t queue = 0; queue < kQueues; ++queue) {
+      for (size_t i = 0; i < plan_.queues[queue].steps.size(); ++i) {
+        for (const Sync& sync : plan_.queues[queue].steps[i].syncs) {
+          if (Index(sync.fence) >= plan_.fences.size()) {
+            return Invalid(Where(queue, i), "it waits for a fence that does not exist");
+          }
+          if (plan_.fences[Index(sync.fence)].queue == queue) {
+            return Invalid(Where(queue, i), "it waits for its own queue");
+          }
+        }
+      }
+    }
+    return {};
+  }
+
+  // Runs the queues as far as their syncs allow, over and over, until all passes are done.
+  Status Follow() {
+    for (size_t queue = 0; queue < kQueues; ++queue) {
+      history_[queue].push_back(Knowledge{});
+    }
+    bool moved = true;
+    while (moved) {
+      moved = false;
+      for (size_t queue = 0; queue < kQueues; ++queue) {
+        TRY_ASSIGN(const bool advanced, Advance(queue));
+        moved = moved || advanced;
+      }
+    }
+    for (size_t queue = 0; queue < kQueues; ++queue) {
+      const size_t steps = plan_.queues[queue].steps.size();
+      if (done_[queue] != steps * kPassWantsLogits.size()) {
+        return Invalid(Where(queue, done_[queue] % steps), "deadlock: its sync never comes");
+      }
+    }
+    return {};
+  }
+
+  // How far the queue of the fence must be, in steps from the start; 0 before the first pass.
+  uint64_t Target(const Sync& sync, uint64_t pass) const {
+    const Fence& fence = plan_.fences[Index(sync.fence)];
+    if (sync.distance > pass) return 0;
+    return (pass - sync.distance) * plan_.queues[fence.queue].steps.size() + fence.step + 1;
+  }
+
+  Result<bool> Advance(size_t queue) {
+    const std::vector<Step>& steps = plan_.queues[queue].steps;
+    bool moved = false;
+    while (done_[queue] < steps.size() * kPassWantsLogits.size()) {
+      const size_t at = done_[queue] % steps.size();
+      const uint64_t pass = done_[queue] / steps.size();
+      const bool skipped = steps[at].logits_only && !kPassWantsLogits[pass];
+      if (!skipped) {
+        for (const Sync& sync : steps[at].syncs) {
+          const uint32_t other = plan_.fences[Index(sync.fence)].queue;
+          if (done_[other] < Target(sync, pass)) return moved;
+        }
+        TRY(Acquire(queue, at, pass));
+        TRY(Perform(queue, at, pass));
+      }
+      ++done_[queue];
+      known_[queue][queue] = done_[queue];
+      history_[queue].push_back(known_[queue]);
+      moved = true;
+    }
+    return moved;
+  }
+
+  Status Acquire(size_t queue, size_t at, uint64_t pass) {
+    for (const Sync& sync : plan_.queues[queue].steps[at].syncs) {
+      const uint32_t other = plan_.fences[Index(sync.fence)].queue;
+      const uint64_t target = Target(sync, pass);
+      const bool first_round = pass < 2;  // only then everything counts as passed
+      if (target <= known_[queue][other] && !first_round && AlwaysRuns(other, sync)) {
+        return Invalid(Where(queue, at), fmt::format("its sync on {} is stale: it is known already",
+                                                     plan_.fences[Index(sync.fence)].name));
+      }
+      const Knowledge& joined = history_[other][target];
+      for (size_t i = 0; i < kQueues; ++i) {
+        known_[queue][i] = std::max(known_[queue][i], joined[i]);
+      }
+    }
+    return {};
+  }
+  bool AlwaysRuns(uint32_t queue, const Sync& sync) const {
+    return !plan_.queues[queue].steps[plan_.fences[Index(sync.fence)].step].logits_only;
+  }
+
+  Status Perform(size_t queue, size_t at, uint64_t pass) {
+    const Step& step = plan_.queues[queue].steps[at];
+    now_ = {queue, at, pass};
+    if (const auto* load = std::get_if<step::Load>(&step.work)) return PerformLoad(*load);
+    if (const auto* rows = std::get_if<step::LoadRows>(&step.work)) return PerformRows(*rows);
+    if (step.joins || at == 0) ++epoch_;
+    return PerformRun(std::get<step::Run>(step.work), step);
+  }
+
+  Status PerformLoad(const step::Load& load) {
+    if (load.once && now_.pass != 0) return {};
+    const uint64_t block = plan_.io_alignment;
+    if (load.file_offset % block != 0 || load.bytes % block != 0 || load.bytes == 0 ||
+        load.arena_offset % block != 0) {
+      return Invalid(Here(), "a load must be whole blocks");
+    }
+    const auto reads_part = [&](const Weight& w) {
+      return w.part == load.part && load.file_offset < w.offset + w.bytes + block;
+    };
+    if (std::none_of(graph_.weights.begin(), graph_.weights.end(), reads_part)) {
+      return Invalid(Here(), "it reads where no weight lies");
+    }
+    return Write(load.arena_offset, load.bytes,
+                 {Content::Kind::kFile, load.part, load.file_offset - load.arena_offset}, {});
+  }
+
+  Status PerformRows(const step::LoadRows& rows) {
+    if (Index(rows.table) >= graph_.weights.size() || Index(rows.staging) >= plan_.buffers.size()) {
+      return Invalid(Here(), "it names what does not exist");
+    }
+    const Weight& table = graph_.weight(rows.table);
+    if (rows.stride % plan_.io_alignment != 0 ||
+        rows.stride < table.row_bytes() + plan_.io_alignment - 1) {
+      return Invalid(Here(), "its rows do not fit their places");
+    }
+    TRY(NeedBytes(rows.staging, plan_.chunk * rows.stride, "embedding rows"));
+    return Write(plan_.buffer(rows.staging).offset, plan_.chunk * rows.stride,
+                 {Content::Kind::kRows, Index(rows.table), now_.pass}, {});
+  }
+
+  Status PerformRun(const step::Run& run, const Step& step) {
+    if (Index(run.op) >= graph_.ops.size()) return Invalid(Here(), "there is no such op");
+    const Op& op = graph_.ops[Index(run.op)];
+    const bool product = std::holds_alternative<op::MatMul>(op.kind);
+    const bool free = product || std::holds_alternative<op::Attention>(op.kind);
+    if (product) {
+      TRY(CheckRows(run, op));
+    } else {
+      TRY(CheckOnce(run));
+    }
+    if (op.out && !wants_same_passes_.try_emplace(Index(*op.out), step.logits_only).second &&
+        wants_same_passes_[Index(*op.out)] != step.logits_only) {
+      return Invalid(Here(), "parts of one op run in different passes");
+    }
+    TRY(ReadWeights(run, op));
+    for (const ValueId in : op.ins) {
+      if (!Complete(in)) return Invalid(Here(), "it reads a value that is not computed yet");
+      const bool whole = free || std::holds_alternative<op::TakeLast>(op.kind);
+      TRY(ReadValue(in, {epoch_, Index(run.op), whole ? Share::kFree : ShareOf(in), {}}));
+    }
+    if (const auto* attention = std::get_if<op::Attention>(&op.kind)) {
+      TRY(ReadCache(attention->layer, Index(run.op)));
+    }
+    if (const auto* store = std::get_if<op::StoreKv>(&op.kind)) {
+      const PlanBuffer& cache = plan_.buffer(plan_.cache_buffers[store->layer]);
+      return Write(cache.offset, cache.bytes, {Content::Kind::kCache, store->layer, 0},
+                   {epoch_, Index(run.op), Share::kRows, {}});
+    }
+    return WriteValue(*op.out, {epoch_, Index(run.op), free ? Share::kFree : ShareOf(*op.out), {}});
+  }
+
+  Status CheckRows(const step::Run& run, const Op& op) {
+    const Weight& weight = graph_.weight(op.weights[0]);
+    Progress& progress = progress_[Index(run.op)];
+    if (progress.pass != now_.pass + 1) progress = {now_.pass + 1, 0};
+    if (run.row_begin != progress.rows || run.row_end <= run.row_begin ||
+        run.row_end > weight.rows) {
+      return Invalid(Here(), fmt::format("rows {} to {} of {} do not follow row {}", run.row_begin,
+                                         run.row_end, weight.name, progress.rows));
+    }
+    progress.rows = run.row_end;
+    return {};
+  }
+  Status CheckOnce(const step::Run& run) {
+    Progress& progress = progress_[Index(run.op)];
+    if (progress.pass == now_.pass + 1) return Invalid(Here(), "its op ran already");
+    progress = {now_.pass + 1, 0};
+    return {};
+  }
+  // Whether all of the value was computed in this pass.
+  bool Complete(ValueId id) {
+    for (size_t i = producers_.size(); i < graph_.ops.size(); ++i) {
+      producers_.push_back(graph_.ops[i].out);
+      if (graph_.ops[i].out) producer_of_[Index(*graph_.ops[i].out)] = i;
+    }
+    const auto producer = producer_of_.find(Index(id));
+    if (producer == producer_of_.end()) return false;
+    const Progress& progress = progress_[producer->second];
+    const Op& op = graph_.ops[producer->second];
+    const bool product = std::holds_alternative<op::MatMul>(op.kind);
+    return progress.pass == now_.pass + 1 &&
+           (!product || progress.rows == graph_.weight(op.weights[0]).rows);
+  }
+
+  Status ReadWeights(const step::Run& run, const Op& op) {
+    for (size_t i = 0; i < op.weights.size(); ++i) {
+      const Weight& weight = graph_.weight(op.weights[i]);
+      const auto& offset = plan_.weight_offsets[Index(op.weights[i])];
+      if (std::holds_alternative<op::Embed>(op.kind) && !offset) {
+        return ReadStaging(op.weights[i], Index(run.op));
+      }
+      uint64_t at = 0, file = weight.offset, bytes = weight.bytes;
+      if (std::holds_alternative<op::MatMul>(op.kind) && i == 0) {
+        at = run.weights_offset;
+        file += run.row_begin * weight.row_bytes();
+        bytes = (run.row_end - run.row_begin) * weight.row_bytes();
+      } else if (offset) {
+        at = *offset;
+      } else {
+        return Invalid(Here(), fmt::format("{} is not in memory", weight.name));
+      }
+      TRY(Read(at, bytes, {Content::Kind::kFile, weight.part, file - at},
+               {epoch_, Index(run.op), Share::kFree, {}}, weight.name));
+    }
+    return {};
+  }
+  Status ReadStaging(WeightId table, size_t op) {
+    for (const Step& step : plan_.queues[kRowsQueue].steps) {
+      const auto& rows = std::get<step::LoadRows>(step.work);
+      if (rows.table != table) continue;
+      return Read(plan_.buffer(rows.staging).offset, plan_.chunk * rows.stride,
+                  {Content::Kind::kRows, Index(table), now_.pass}, {epoch_, op, Share::kFree, {}},
+                  "embedding rows");
+    }
+    return Invalid(Here(), "nobody reads the embedding rows");
+  }
+  Status ReadCache(uint32_t layer, size_t op) {
+    const PlanBuffer& cache = plan_.buffer(plan_.cache_buffers[layer]);
+    return Read(cache.offset, cache.bytes, {Content::Kind::kCache, layer, 0},
+                {epoch_, op, Share::kFree, {}}, cache.name);
+  }
+
+  Share ShareOf(ValueId id) const {
+    return graph_.value(id).rows == Rows::kTokens ? Share::kRows : Share::kLastRow;
+  }
+  std::pair<uint64_t, uint64_t> RangeOf(ValueId id) const {
+    const Value& value = graph_.value(id);
+    const uint64_t rows = value.rows == Rows::kTokens ? plan_.chunk : 1;
+    return {plan_.buffer(plan_.value_buffers[Index(id)]).offset, rows * value.row_bytes};
+  }
+  Status ReadValue(ValueId id, const Toucher& by) {
+    const auto [offset, bytes] = RangeOf(id);
+    return Read(offset, bytes, {Content::Kind::kValue, Index(id), now_.pass}, by,
+                graph_.value(id).name);
+  }
+  Status WriteValue(ValueId id, const Toucher& by) {
+    const auto [offset, bytes] = RangeOf(id);
+    return Write(offset, bytes, {Content::Kind::kValue, Index(id), now_.pass}, by);
+  }
+
+  // Whether two accesses of the CPU queue between the same joins may be on different workers.
+  static bool NeedJoin(const Toucher& earlier, const Toucher& later) {
+    if (earlier.epoch == 0 || earlier.epoch != later.epoch || earlier.op == later.op) return false;
+    return earlier.share == Share::kFree || earlier.share != later.share ||
+           earlier.range != later.range;
+  }
+  bool Known(size_t queue, uint64_t step) const {
+    return step == 0 || queue == now_.queue || known_[now_.queue][queue] >= step;
+  }
+
+  Status Read(uint64_t begin, uint64_t bytes, const Content& expected, Toucher by,
+              std::string_view what) {
+    by.range = {begin, bytes};
+    if (begin > plan_.memory.arena_bytes || bytes > plan_.memory.arena_bytes - begin) {
+      return Invalid(Here(), fmt::format("{} lies outside the arena", what));
+    }
+    return memory_.Each(begin, begin + bytes, [&](uint64_t, Interval& it) -> Status {
+      if (it.writer_step == 0 || it.content != expected) {
+        return Invalid(Here(), fmt::format("{} is not where it is read", what));
+      }
+      if (!Known(it.writer, it.writer_step)) {
+        return Invalid(Here(), fmt::format("{} may not have arrived: a sync is missing", what));
+      }
+      if (now_.queue == kCpuQueue && NeedJoin(it.written_by, by)) {
+        return Invalid(Here(),
+                       fmt::format("{} may come from another worker: a join is missing", what));
+      }
+      it.readers[now_.queue] = Absolute();
+      if (now_.queue != kCpuQueue) return {};
+      if (!it.read_by.empty() && it.read_by[0].epoch != by.epoch) it.read_by.clear();
+      it.read_by.push_back(by);
+      return {};
+    });
+  }
+
+  Status Write(uint64_t begin, uint64_t bytes, const Content& content, Toucher by) {
+    by.range = {begin, bytes};
+    if (begin > plan_.memory.arena_bytes || bytes > plan_.memory.arena_bytes - begin) {
+      return Invalid(Here(), "it writes outside the arena");
+    }
+    TRY(memory_.Each(begin, begin + bytes, [&](uint64_t at, Interval& it) -> Status {
+      for (size_t queue = 0; queue < kQueues; ++queue) {
+        if (!Known(queue, it.readers[queue])) {
+          return Invalid(Here(), fmt::format("offset {} may still be read: a sync is missing", at));
+        }
+      }
+      if (!Known(it.writer, it.writer_step)) {
+        return Invalid(Here(), fmt::format("offset {} may still be written", at));
+      }
+      const bool cpu = now_.queue == kCpuQueue;
+      const bool shared = NeedJoin(it.written_by, by) ||
+                          std::any_of(it.read_by.begin(), it.read_by.end(),
+                                      [&](const Toucher& reader) { return NeedJoin(reader, by); });
+      if (cpu && shared) {
+        return Invalid(Here(), fmt::format("offset {} may be in use by another worker: a join is "
+                                           "missing",
+                                           at));
+      }
+      if (it.content.kind == Content::Kind::kFile && content.kind != Content::Kind::kFile) {
+        return Invalid(Here(), fmt::format("offset {} holds weights", at));
+      }
+      return {};
+    }));
+    Interval& made = memory_.Replace(begin, begin + bytes);
+    made.content = content;
+    made.writer = now_.queue;
+    made.writer_step = Absolute();
+    made.readers = {};
+    made.written_by = now_.queue == kCpuQueue ? by : Toucher{};
+    made.read_by.clear();
+    return {};
+  }
+
+  uint64_t Absolute() const { return done_[now_.queue] + 1; }
+  std::string Here() const { return Where(now_.queue, now_.step); }
+
+  struct Now {
+    size_t queue = 0, step = 0;
+    uint64_t pass = 0;
+  };
+  struct Progress {
+    uint64_t pass = 0;  // counted from 1
+    uint64_t rows = 0;
+  };
+
+  const Graph& graph_;
+  const Plan& plan_;
+  Memory memory_;
+  Now now_;
+  uint64_t epoch_ = 0;
+  std::array<uint64_t, kQueues> done_{};
+  std::array<Knowledge, kQueues> known_{};
+  std::array<std::vector<Knowledge>, kQueues> history_;  // after each step
+  std::map<size_t, Progress> progress_;                  // by op
+  std::map<size_t, bool> wants_same_passes_;             // by value
+  std::vector<std::optional<ValueId>> producers_;
+  std::map<size_t, size_t> producer_of_;  // op, by value
+};
+
+}  // namespace
+
+Status CheckPlan(const Graph& graph, const Plan& plan) { return Checker(graph, plan).Check(); }
+
+}  // namespace tinyai

@@ -1,0 +1,106 @@
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "base/checked.h"
+#include "plan/draft.h"
+
+namespace tinyai {
+namespace {
+
+// Marks about `stream_bytes` of the slices as streamed, evenly along the pass: a slice is streamed
+// when the share of the bytes so far that should be has grown by half of it.
+void SpreadStreamed(PlanDraft& draft, uint64_t stream_bytes, uint64_t total_bytes) {
+  const double share = static_cast<double>(stream_bytes) / static_cast<double>(total_bytes);
+  double owed = 0;
+  for (Slice& slice : draft.slices) {
+    slice.resident = true;
+    if (!slice.can_stream) continue;
+    owed += static_cast<double>(slice.bytes) * share;
+    if (owed * 2 >= static_cast<double>(slice.bytes)) {
+      slice.resident = false;
+      owed -= static_cast<double>(slice.bytes);
+    }
+  }
+}
+
+// Packs the blocks of the resident slices, in file order, so that neighbours in the file are
+// neighbours in memory and share their blocks. Returns the arena bytes they take.
+uint64_t LayOut(PlanDraft& draft, const std::vector<size_t>& file_order) {
+  const uint64_t block = draft.request.io_alignment;
+  uint64_t arena = 0;
+  draft.runs.clear();
+  for (const size_t index : file_order) {
+    Slice& slice = draft.slices[index];
+    if (!slice.resident) continue;
+    const uint64_t begin = RoundDown(slice.file_begin, block);
+    const uint64_t end = RoundUp(slice.file_end(), block);
+    const bool extends = !draft.runs.empty() && draft.runs.back().part == slice.part &&
+                         begin <= draft.runs.back().file_end;
+    if (!extends) draft.runs.push_back({slice.part, begin, begin, arena});
+    PlanDraft::ResidentRun& run = draft.runs.back();
+    if (end > run.file_end) {
+      arena += end - run.file_end;
+      run.file_end = end;
+    }
+    slice.arena_offset = run.arena_offset + (slice.file_begin - run.file_begin);
+  }
+  return arena;
+}
+
+// A whole embedding table only has rows taken, so it saves least per byte: it stays only when
+// everything else does. Returns the arena bytes it adds.
+uint64_t KeepEmbedding(PlanDraft& draft, uint64_t arena_used, uint64_t budget) {
+  draft.embedding_resident = false;
+  for (const Op& op : draft.graph.ops) {
+    if (!std::holds_alternative<op::Embed>(op.kind)) continue;
+    const WeightId id = op.weights[0];
+    const Weight& table = draft.graph.weight(id);
+    const auto first = std::find_if(draft.slices.begin(), draft.slices.end(),
+                                    [id](const Slice& slice) { return slice.weight == id; });
+    if (first != draft.slices.end()) {  // tied: its slices lie one after the other in one run
+      draft.embedding_resident = true;
+      draft.embedding_offset = first->arena_offset;
+      return 0;
+    }
+    const uint64_t begin = RoundDown(table.offset, draft.request.io_alignment);
+    const uint64_t end = RoundUp(table.offset + table.bytes, draft.request.io_alignment);
+    if (end - begin > budget - arena_used) return 0;
+    draft.runs.push_back({table.part, begin, end, arena_used});
+    draft.embedding_resident = true;
+    draft.embedding_offset = arena_used + (table.offset - begin);
+    return end - begin;
+  }
+  return 0;
+}
+
+}  // namespace
+
+uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
+  std::vector<size_t> file_order(draft.slices.size());
+  std::iota(file_order.begin(), file_order.end(), size_t{0});
+  std::stable_sort(file_order.begin(), file_order.end(), [&](size_t a, size_t b) {
+    const Slice &x = draft.slices[a], &y = draft.slices[b];
+    return std::pair(x.part, x.file_begin) < std::pair(y.part, y.file_begin);
+  });
+  uint64_t total = 0;
+  for (const Slice& slice : draft.slices) total += slice.can_stream ? slice.bytes : 0;
+  const auto used_when_streaming = [&](uint64_t stream_bytes) {
+    SpreadStreamed(draft, stream_bytes, std::max<uint64_t>(1, total));
+    return LayOut(draft, file_order);
+  };
+  const uint64_t used = used_when_streaming(0);
+  if (used <= resident_budget_bytes) {
+    return used + KeepEmbedding(draft, used, resident_budget_bytes);
+  }
+  uint64_t too_little = 0, enough = total;  // bytes to stream: the least that fits, within a slice
+  const uint64_t precision = std::max<uint64_t>(1, draft.sizes.slice_bytes / 8);
+  while (enough - too_little > precision) {
+    const uint64_t middle = too_little + (enough - too_little) / 2;
+    (used_when_streaming(middle) <= resident_budget_bytes ? enough : too_little) = middle;
+  }
+  draft.embedding_resident = false;
+  return used_when_streaming(enough);
+}
+
+}  // namespace tinyai

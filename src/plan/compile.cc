@@ -1,0 +1,226 @@
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "base/checked.h"
+#include "base/units.h"
+#include "fmt/format.h"
+#include "plan/check_plan.h"
+#include "plan/draft.h"
+#include "plan/request.h"
+
+namespace tinyai {
+namespace {
+
+struct Ring {
+  uint64_t slice_bytes;
+  uint32_t slots;
+};
+// From what a disk reads at its full rate (docs/io.md) down to the least that still overlaps
+// reading with computing.
+constexpr std::array kRings = {Ring{2 * kMiB, 4}, Ring{kMiB, 4}, Ring{512 * kKiB, 4},
+                               Ring{256 * kKiB, 3}, Ring{256 * kKiB, 2}};
+constexpr std::array<uint64_t, 8> kChunks = {128, 64, 32, 16, 8, 4, 2, 1};
+// A fully resident plan is worth a chunk down to this.
+constexpr uint64_t kLeastUsefulChunk = 16;
+// Of the memory beyond the least, ring and chunk may take one part in this each: they pay off only
+// while small beside the weights they displace.
+constexpr uint64_t kBufferShare = 24;
+
+PlanDraft NewDraft(const Graph& graph, const PlanRequest& request, const Sizes& sizes) {
+  PlanDraft draft{.graph = graph, .request = request, .sizes = sizes};
+  SliceWeights(draft);
+  draft.slot_bytes = SlotBytes(draft);
+  draft.plan.workers = request.workers;
+  draft.plan.chunk = sizes.chunk;
+  draft.plan.context = request.context;
+  draft.plan.key_type = request.key_type;
+  draft.plan.value_type = request.value_type;
+  draft.plan.io_alignment = request.io_alignment;
+  return draft;
+}
+
+// Arena bytes of everything but resident weights.
+uint64_t BufferBytes(const Graph& graph, const PlanRequest& request, const Sizes& sizes) {
+  PlanDraft draft = NewDraft(graph, request, sizes);
+  return PlaceBuffers(draft, 0);
+}
+
+// Arena bytes of the weights that must be resident.
+uint64_t LeastResidentBytes(const Graph& graph, const PlanRequest& request, const Sizes& sizes) {
+  PlanDraft draft = NewDraft(graph, request, sizes);
+  return ChooseResident(draft, 0);
+}
+
+std::vector<uint64_t> ChunkCandidates(const PlanRequest& request) {
+  if (request.chunk != 0) return {std::min(request.chunk, request.context)};
+  std::vector<uint64_t> chunks;
+  for (const uint64_t chunk : kChunks) {
+    if (chunk <= request.context) chunks.push_back(chunk);
+  }
+  return chunks;
+}
+
+// What the system adds to map an arena: page tables.
+uint64_t MappingBytes(const PlanRequest& request, uint64_t arena_bytes) {
+  return CeilDiv(arena_bytes, request.page_table_divisor);
+}
+
+// The largest arena that fits in `bytes` together with its page tables.
+uint64_t ArenaWithin(const PlanRequest& request, uint64_t bytes) {
+  const uint64_t divisor = request.page_table_divisor;
+  return RoundDown(bytes / (divisor + 1) * divisor, request.io_alignment);
+}
+
+uint64_t FixedBytes(const PlanRequest& request) {
+  uint64_t bytes = 0;
+  for (const Component& component : request.fixed) bytes += component.bytes;
+  return bytes;
+}
+
+struct Least {
+  Sizes sizes;
+  uint64_t buffers, resident;
+  uint64_t arena() const { return buffers + resident; }
+};
+
+Least FindLeast(const Graph& graph, const PlanRequest& request) {
+  Least least{{.chunk = ChunkCandidates(request).back(),
+               .slice_bytes = kRings.back().slice_bytes,
+               .ring_slots = kRings.back().slots},
+              0,
+              0};
+  least.buffers = BufferBytes(graph, request, least.sizes);
+  least.resident = LeastResidentBytes(graph, request, least.sizes);
+  return least;
+}
+
+// Everything resident, with the largest chunk that allows it; chunk 0 if none does.
+Sizes TryFullyResident(const Graph& graph, const PlanRequest& request, uint64_t arena) {
+  for (const uint64_t chunk : ChunkCandidates(request)) {
+    if (request.chunk == 0 && chunk < std::min(kLeastUsefulChunk, request.context)) break;
+    const Sizes sizes{.chunk = chunk, .slice_bytes = kRings[0].slice_bytes, .ring_slots = 0};
+    const uint64_t buffers = BufferBytes(graph, request, sizes);
+    if (buffers >= arena) continue;
+    PlanDraft draft = NewDraft(graph, request, sizes);
+    ChooseResident(draft, arena - buffers);
+    if (std::all_of(draft.slices.begin(), draft.slices.end(),
+                    [](const Slice& slice) { return slice.resident; })) {
+      return sizes;
+    }
+  }
+  return {.chunk = 0};
+}
+
+Sizes ChooseSizes(const Graph& graph, const PlanRequest& request, const Least& least,
+                  uint64_t arena) {
+  const Sizes resident = TryFullyResident(graph, request, arena);
+  if (resident.chunk != 0) return resident;
+  const uint64_t share = (arena - least.arena()) / kBufferShare;
+  Sizes sizes = least.sizes;
+  for (const Ring& ring : kRings) {
+    Sizes tried = sizes;
+    tried.slice_bytes = ring.slice_bytes;
+    tried.ring_slots = ring.slots;
+    if (BufferBytes(graph, request, tried) <= least.buffers + share) {
+      sizes = tried;
+      break;
+    }
+  }
+  const uint64_t with_ring = BufferBytes(graph, request, sizes);
+  for (const uint64_t chunk : ChunkCandidates(request)) {
+    Sizes tried = sizes;
+    tried.chunk = chunk;
+    if (BufferBytes(graph, request, tried) <= with_ring + share) return tried;
+  }
+  return sizes;
+}
+
+void FillReport(const Graph& graph, const PlanRequest& request, const Plan& plan,
+                PlanReport& report) {
+  report.pass_bytes = graph.PassBytes();
+  report.components = request.fixed;
+  std::array<uint64_t, 6> by_kind{};
+  uint64_t activations_begin = ~uint64_t{0}, activations_end = 0, sum = 0;
+  for (const PlanBuffer& buffer : plan.buffers) {
+    if (buffer.kind == BufferKind::kActivation) {  // these share memory
+      activations_begin = std::min(activations_begin, buffer.offset);
+      activations_end = std::max(activations_end, buffer.offset + buffer.bytes);
+    } else {
+      by_kind[static_cast<size_t>(buffer.kind)] += buffer.bytes;
+    }
+  }
+  by_kind[static_cast<size_t>(BufferKind::kActivation)] = activations_end - activations_begin;
+  for (size_t kind = 0; kind < by_kind.size(); ++kind) {
+    if (by_kind[kind] == 0) continue;
+    report.components.push_back({std::string(Name(BufferKind(kind))), by_kind[kind]});
+    sum += by_kind[kind];
+  }
+  report.components.push_back({"alignment", plan.memory.arena_bytes - sum});
+  report.components.push_back({"page tables", MappingBytes(request, plan.memory.arena_bytes)});
+  report.predicted_peak_bytes = 0;
+  for (const Component& component : report.components) {
+    report.predicted_peak_bytes += component.bytes;
+  }
+  report.compute_seconds_per_token =
+      static_cast<double>(report.pass_bytes) / request.rates.memory_bytes_per_second;
+  report.disk_seconds_per_token =
+      static_cast<double>(plan.streamed_read_bytes) / request.rates.disk_bytes_per_second;
+  report.predicted_tokens_per_second =
+      1 / std::max(report.compute_seconds_per_token, report.disk_seconds_per_token);
+}
+
+Result<Planned> Build(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
+                      uint64_t arena) {
+  PlanDraft draft = NewDraft(graph, request, sizes);
+  const uint64_t buffers = BufferBytes(graph, request, sizes);
+  const uint64_t resident = ChooseResident(draft, arena - buffers);
+  draft.plan.memory = {"RAM", RoundUp(PlaceBuffers(draft, resident), request.io_alignment)};
+  OrderSteps(draft);
+  DeriveJoins(graph, draft.plan);
+  TRY(CheckPlan(graph, draft.plan));
+  Planned out{std::move(draft.plan), {}};
+  FillReport(graph, request, out.plan, out.report);
+  return out;
+}
+
+tl::unexpected<Error> Infeasible(const PlanRequest& request, const PlanReport& least) {
+  std::string parts;
+  for (const Component& component : least.components) {
+    parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", component.name,
+                         FormatByteSize(component.bytes));
+  }
+  return Fail(
+      ErrorCode::kBudget, "BUDGET_INFEASIBLE",
+      fmt::format("a budget of {} ({} bytes) cannot work; need={} ({}): {}",
+                  FormatByteSize(request.budget_bytes), request.budget_bytes,
+                  least.least_budget_bytes, FormatByteSize(least.least_budget_bytes), parts));
+}
+
+}  // namespace
+
+Result<Planned> CompileLeast(const Graph& graph, const PlanRequest& request) {
+  const Least least = FindLeast(graph, request);
+  TRY_ASSIGN(Planned planned,
+             Build(graph, request, least.sizes, least.arena() + request.io_alignment));
+  planned.report.least_budget_bytes = planned.report.predicted_peak_bytes;
+  return planned;
+}
+
+Result<Planned> CompilePlan(const Graph& graph, const PlanRequest& request) {
+  TRY_ASSIGN(Planned least_plan, CompileLeast(graph, request));
+  const uint64_t fixed = FixedBytes(request);
+  const Least least = FindLeast(graph, request);
+  const uint64_t arena =
+      request.budget_bytes > fixed ? ArenaWithin(request, request.budget_bytes - fixed) : 0;
+  if (request.budget_bytes < least_plan.report.least_budget_bytes) {
+    return Infeasible(request, least_plan.report);
+  }
+  if (arena < least.arena() + request.io_alignment) return least_plan;
+  TRY_ASSIGN(Planned planned,
+             Build(graph, request, ChooseSizes(graph, request, least, arena), arena));
+  planned.report.least_budget_bytes = least_plan.report.least_budget_bytes;
+  return planned;
+}
+
+}  // namespace tinyai

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/graph.h"
+#include "plan/plan.h"
+#include "plan/request.h"
+
+namespace tinyai {
+
+// Some rows of a weight that stay or are streamed together.
+struct Slice {
+  OpId op;  // the first op that needs it
+  WeightId weight;
+  uint64_t row_begin = 0;
+  uint64_t row_end = 0;
+  uint64_t bytes = 0;
+  uint32_t part = 0;
+  uint64_t file_begin = 0;
+  bool can_stream = true;  // vectors stay: they are small and a request costs more than their bytes
+  bool resident = true;
+  uint64_t arena_offset = 0;  // of its first byte, if resident
+
+  uint64_t file_end() const { return file_begin + bytes; }
+};
+
+// The sizes a plan is made of, before residency is decided.
+struct Sizes {
+  uint64_t chunk = 1;
+  uint64_t slice_bytes = 0;  // at most, but at least one row
+  uint32_t ring_slots = 0;
+};
+
+// A plan under construction; each pass fills in what its header says.
+struct PlanDraft {
+  const Graph& graph;
+  const PlanRequest& request;
+  Sizes sizes;
+  std::vector<Slice> slices;  // in the order of use
+  bool embedding_resident = false;
+  uint64_t embedding_offset = 0;
+  // Blocks of files that stay, one after the other in the arena from its start.
+  struct ResidentRun {
+    uint32_t part;
+    uint64_t file_begin, file_end, arena_offset;
+  };
+  std::vector<ResidentRun> runs;
+  uint64_t slot_bytes = 0;
+  Plan plan;
+};
+
+// --- the passes, in order; each in the file of its name ---
+
+// Cuts every matrix into slices of whole rows. From here on `slices` only changes in residency.
+void SliceWeights(PlanDraft& draft);
+
+// Bytes of a ring slot that any streamed slice fits into, blocks included.
+uint64_t SlotBytes(const PlanDraft& draft);
+
+// Decides which slices stay, in `resident_budget_bytes` of arena: as many bytes as fit, the
+// streamed ones spread evenly over the pass so that the disk never waits for the computation. Lays
+// out `runs` from arena offset 0 and returns the bytes they take. What cannot be streamed stays
+// even beyond the budget.
+uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes);
+
+// Which ops need which values when. `begin` and `end` are op indexes, inclusive. Values that are
+// computed in place share the storage of their first operand.
+struct Lifetime {
+  uint64_t bytes;
+  size_t begin, end;
+};
+struct Storages {
+  std::vector<Lifetime> lifetimes;
+  std::vector<size_t> of_value;  // index into lifetimes, by ValueId
+};
+Storages FindLifetimes(const Graph& graph, uint64_t chunk);
+
+// Offsets such that no two lifetimes overlap in time and memory; greedy by size (Pisarchyk and Lee
+// 2020). Returns the height.
+uint64_t AssignOffsets(const std::vector<Lifetime>& lifetimes, std::vector<uint64_t>& offsets);
+
+// Adds every buffer but the resident ones to the plan, from `arena_offset` on; returns the end.
+uint64_t PlaceBuffers(PlanDraft& draft, uint64_t arena_offset);
+
+// Writes the steps of the three queues and derives fences and syncs.
+void OrderSteps(PlanDraft& draft);
+
+// Sets `joins` of the CPU steps: where a worker needs what another computed.
+void DeriveJoins(const Graph& graph, Plan& plan);
+
+}  // namespace tinyai

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/dtype.h"
+#include "graph/graph.h"
+
+namespace tinyai {
+
+enum class BufferId : uint32_t {};
+enum class FenceId : uint32_t {};
+
+// A memory and its one allocation, the arena. Offsets count from the arena's start.
+struct PlanMemory {
+  std::string name;
+  uint64_t arena_bytes = 0;
+};
+
+enum class BufferKind : uint8_t {
+  kResident,    // weights that stay
+  kRing,        // a slot that streamed slices go through
+  kCache,       // keys and values of one layer
+  kActivation,  // one value of the graph
+  kStaging,     // embedding rows of a chunk, as read from disk
+  kWorkspace,   // scratch memory of one worker
+};
+std::string_view Name(BufferKind kind);
+
+struct PlanBuffer {
+  std::string name;
+  BufferKind kind;
+  uint64_t offset;
+  uint64_t bytes;
+};
+
+// What a step does.
+namespace step {
+
+// Reads whole blocks of a file to `arena_offset`; all three are multiples of the plan's
+// io_alignment. `once`: in the first pass only, for weights that stay.
+struct Load {
+  uint32_t part;
+  uint64_t file_offset;
+  uint64_t bytes;
+  uint64_t arena_offset;
+  bool once;
+};
+
+// Reads the embedding rows of the chunk's tokens into the staging buffer, row i of the chunk at
+// i * stride, each as the whole blocks that contain it.
+struct LoadRows {
+  WeightId table;
+  BufferId staging;
+  uint64_t stride;
+};
+
+// Computes rows [row_begin, row_end) of the result of a product, or all of any other op.
+// `weights_offset`: where the matrix's row row_begin lies.
+struct Run {
+  OpId op;
+  uint64_t row_begin = 0;
+  uint64_t row_end = 0;
+  uint64_t weights_offset = 0;
+};
+
+}  // namespace step
+
+// Before a step starts its queue waits for `fence`, as recorded `distance` passes ago (0: in this
+// pass). A fence of a pass before the first counts as passed.
+struct Sync {
+  FenceId fence;
+  uint32_t distance;
+};
+
+struct Step {
+  std::variant<step::Load, step::LoadRows, step::Run> work;
+  std::vector<Sync> syncs;
+  // CPU only: every worker has finished all earlier steps of this queue before any starts this one.
+  // Where it is false, a worker needs only what it computed itself.
+  bool joins = false;
+  // Left out of passes whose logits nobody wants. A step `once` is never left out.
+  bool logits_only = false;
+};
+
+// An in-order queue. Its timeline counts steps: after step i of pass p it stands at
+// p * steps.size() + i + 1.
+struct PlanQueue {
+  std::string name;
+  std::vector<Step> steps;
+};
+
+// The point of a queue's timeline after one of its steps.
+struct Fence {
+  std::string name;
+  uint32_t queue;
+  uint32_t step;
+};
+
+enum : uint32_t { kCpuQueue = 0, kDiskQueue = 1, kRowsQueue = 2 };
+
+// How one pass over a chunk of up to `chunk` tokens is carried out, again and again. Immutable;
+// made by CompilePlan, which hands out only what CheckPlan accepted.
+struct Plan {
+  uint32_t workers = 1;  // threads of the CPU queue
+  uint64_t chunk = 1;
+  uint64_t context = 0;
+  DType key_type = DType::kF16;
+  DType value_type = DType::kF16;
+  uint64_t io_alignment = 4096;
+  uint32_t io_depth = 2;  // requests of the DISK queue in flight
+
+  PlanMemory memory;
+  std::vector<PlanBuffer> buffers;
+  std::vector<PlanQueue> queues;  // CPU, DISK, DISK.rows
+  std::vector<Fence> fences;
+
+  std::vector<BufferId> value_buffers;  // by ValueId
+  std::vector<std::optional<uint64_t>>
+      weight_offsets;                       // by WeightId: arena offset if resident whole
+  std::vector<BufferId> cache_buffers;      // by layer
+  std::vector<BufferId> workspace_buffers;  // by worker: attention scores
+  BufferId rope_buffer{};                   // per row of the chunk: cos, sin of each pair
+
+  uint64_t resident_bytes = 0;       // weights of the pass that stay
+  uint64_t streamed_bytes = 0;       // weights read again in every pass
+  uint64_t streamed_read_bytes = 0;  // the same with block rounding: what the disk delivers
+  uint64_t once_read_bytes = 0;      // read in the first pass only
+
+  const PlanBuffer& buffer(BufferId id) const { return buffers[Index(id)]; }
+};
+
+// The cache of a layer: keys, then values, each [kv_head][position][head_dim].
+uint64_t KeyCacheBytes(const AttentionShape& shape, DType type, uint64_t context);
+uint64_t ValueCacheBytes(const AttentionShape& shape, DType type, uint64_t context);
+
+}  // namespace tinyai
