@@ -1,0 +1,231 @@
+#include "kernel/matmul.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernel/matmul_f32.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernel/panel-inl.h"
+#include "kernel/panel_k-inl.h"
+#include "kernel/tile-inl.h"
+
+// out[t][r] is the sum over runs of 32 columns, in their order, of the run's own sum: one
+// multiply-add per column from zero on. Two short chains instead of one of thousands of terms keep
+// the rounding error near that of a dozen additions.
+
+HWY_BEFORE_NAMESPACE();
+namespace tinyai::HWY_NAMESPACE {
+namespace {
+
+constexpr int kTokensAtOnce = 4;
+constexpr size_t kRun = 32;
+
+// kRows rows of up to kChunkColumns floats: column c of row r at [c * kRows + r].
+struct FloatPanel {
+  alignas(64) float value[kChunkColumns * kRows];
+};
+
+HWY_INLINE void StoreColumn(VF32 v, size_t column, FloatPanel& panel) {
+  hn::Store(v, F32Tag(), panel.value + column * kRows);
+}
+
+// Decoders of the float types: `Decode` reads kElements columns, 16 bytes, of each row.
+struct DecodeF32 {
+  static constexpr DType kType = DType::kF32;
+  static constexpr size_t kElements = 4;
+  static HWY_INLINE void Decode(const Chunk& c, size_t column, FloatPanel& panel) {
+    StoreColumn(hn::BitCast(F32Tag(), c.v0), column, panel);
+    StoreColumn(hn::BitCast(F32Tag(), c.v1), column + 1, panel);
+    StoreColumn(hn::BitCast(F32Tag(), c.v2), column + 2, panel);
+    StoreColumn(hn::BitCast(F32Tag(), c.v3), column + 3, panel);
+  }
+};
+struct DecodeF16 {
+  static constexpr DType kType = DType::kF16;
+  static constexpr size_t kElements = 8;
+  static HWY_INLINE void Pair(VU32 v, size_t column, FloatPanel& panel) {
+    StoreColumn(FloatOfF16(LowHalf(v)), column, panel);
+    StoreColumn(FloatOfF16(HighHalf(v)), column + 1, panel);
+  }
+  static HWY_INLINE void Decode(const Chunk& c, size_t column, FloatPanel& panel) {
+    Pair(c.v0, column, panel);
+    Pair(c.v1, column + 2, panel);
+    Pair(c.v2, column + 4, panel);
+    Pair(c.v3, column + 6, panel);
+  }
+};
+struct DecodeBF16 {
+  static constexpr DType kType = DType::kBF16;
+  static constexpr size_t kElements = 8;
+  static HWY_INLINE void Pair(VU32 v, size_t column, FloatPanel& panel) {
+    const VU32 high = hn::And(v, hn::Set(U32Tag(), 0xFFFF0000u));
+    StoreColumn(hn::BitCast(F32Tag(), hn::ShiftLeft<16>(v)), column, panel);
+    StoreColumn(hn::BitCast(F32Tag(), high), column + 1, panel);
+  }
+  static HWY_INLINE void Decode(const Chunk& c, size_t column, FloatPanel& panel) {
+    Pair(c.v0, column, panel);
+    Pair(c.v1, column + 2, panel);
+    Pair(c.v2, column + 4, panel);
+    Pair(c.v3, column + 6, panel);
+  }
+};
+
+// `rows` of `columns` columns of a float type.
+template <class Decoder>
+void DecodeFloats(Source chunk, size_t rows, size_t columns, FloatPanel& panel) {
+  alignas(64) uint8_t buffer[kRows * kChunkBytes];
+  if (rows < kRows || columns % Decoder::kElements != 0) {
+    chunk = CopyTile(chunk, rows, RowBytes(Decoder::kType, columns), buffer);
+  }
+  for (size_t c = 0; c < columns; c += Decoder::kElements) {
+    const size_t offset = c * (16 / Decoder::kElements);
+    Decoder::Decode(LoadChunk(chunk.data + offset, chunk.stride), c, panel);
+  }
+}
+
+// Four codes of each row to floats: scale * (code - offset) + low.
+template <Form form>
+HWY_INLINE void StoreFloats(VU32 codes, VF32 scale, VF32 low, size_t column, FloatPanel& panel) {
+  const auto value = [&](VF32 code) HWY_ATTR {
+    if constexpr (form.low) return hn::Add(hn::Mul(code, scale), low);
+    return hn::Mul(hn::Sub(code, hn::Set(F32Tag(), static_cast<float>(form.offset))), scale);
+  };
+  if constexpr (form.signed_codes) {
+    StoreColumn(value(FloatOfSignedByte<0>(codes)), column, panel);
+    StoreColumn(value(FloatOfSignedByte<1>(codes)), column + 1, panel);
+    StoreColumn(value(FloatOfSignedByte<2>(codes)), column + 2, panel);
+    StoreColumn(value(FloatOfSignedByte<3>(codes)), column + 3, panel);
+  } else {
+    StoreColumn(value(FloatOfByte<0>(codes)), column, panel);
+    StoreColumn(value(FloatOfByte<1>(codes)), column + 1, panel);
+    StoreColumn(value(FloatOfByte<2>(codes)), column + 2, panel);
+    StoreColumn(value(FloatOfByte<3>(codes)), column + 3, panel);
+  }
+}
+
+// `rows` of `columns` columns of a quantised type, by way of its 8-bit codes.
+template <class Decoder>
+void DecodeCodes(Source chunk, size_t rows, size_t columns, FloatPanel& panel) {
+  const F32Tag df;
+  constexpr Form kForm = Decoder::kForm;
+  alignas(64) uint8_t buffer[kRows * kChunkBytes];
+  alignas(64) Panel codes;
+  const DTypeInfo& info = Info(Decoder::kType);
+  if (rows < kRows) chunk = CopyTile(chunk, rows, RowBytes(info, columns), buffer);
+  for (size_t b = 0; b < columns / info.block_elements; ++b) {
+    Decoder::Decode(chunk.data + b * info.block_bytes, chunk.stride, b, codes);
+  }
+  for (size_t dword = 0; dword < columns / 4; ++dword) {
+    const size_t scale_index = kForm.half_scales ? dword / 4 : dword / 8;
+    const VF32 scale = hn::Load(df, codes.scale + scale_index * kRows);
+    const VF32 low = kForm.low ? hn::Load(df, codes.low + dword / 8 * kRows) : hn::Zero(df);
+    const VU32 four = hn::Load(U32Tag(), codes.codes + dword * kRows);
+    StoreFloats<kForm>(four, scale, low, 4 * dword, panel);
+  }
+}
+
+// sums[t] += the panel's `columns` columns times x, x_stride floats from one token to the next.
+template <int kTokens>
+HWY_NOINLINE void MultiplyPanel(const FloatPanel& panel, size_t columns, const float* x,
+                                size_t x_stride, float* sums) {
+  const F32Tag df;
+  for (size_t begin = 0; begin < columns; begin += kRun) {
+    const size_t end = std::min(begin + kRun, columns);
+    VF32 run[kTokens];
+    for (int t = 0; t < kTokens; ++t) run[t] = hn::Zero(df);
+    for (size_t c = begin; c < end; ++c) {
+      const VF32 w = hn::Load(df, panel.value + c * kRows);
+      for (int t = 0; t < kTokens; ++t) {
+        run[t] = hn::MulAdd(w, hn::Set(df, x[t * x_stride + c]), run[t]);
+      }
+    }
+    for (int t = 0; t < kTokens; ++t) {
+      hn::Store(hn::Add(hn::Load(df, sums + t * kRows), run[t]), df, sums + t * kRows);
+    }
+  }
+}
+
+using DecodeFunction = void (*)(Source chunk, size_t rows, size_t columns, FloatPanel& panel);
+
+// One tile of kRows rows (the last ones may be missing) and at most kTokenTile tokens.
+void MultiplyTile(DecodeFunction decode, const DTypeInfo& info, Source weights, size_t rows,
+                  size_t cols, const float* x, size_t x_stride, size_t tokens, float* out,
+                  size_t out_stride) {
+  FloatPanel panel;
+  alignas(64) float sums[kTokenTile * kRows];
+  std::memset(sums, 0, tokens * kRows * sizeof(float));
+  for (size_t col = 0; col < cols; col += kChunkColumns) {
+    const size_t columns = std::min(kChunkColumns, cols - col);
+    decode({weights.data + RowBytes(info, col), weights.stride}, rows, columns, panel);
+    size_t t = 0;
+    for (; t + kTokensAtOnce <= tokens; t += kTokensAtOnce) {
+      MultiplyPanel<kTokensAtOnce>(panel, columns, x + t * x_stride + col, x_stride,
+                                   sums + t * kRows);
+    }
+    for (; t < tokens; ++t) {
+      MultiplyPanel<1>(panel, columns, x + t * x_stride + col, x_stride, sums + t * kRows);
+    }
+  }
+  StoreSums(sums, kRows, rows, tokens, out, out_stride);
+}
+
+DecodeFunction DecoderOf(DType type) {
+  switch (type) {
+    case DType::kF32:
+      return DecodeFloats<DecodeF32>;
+    case DType::kF16:
+      return DecodeFloats<DecodeF16>;
+    case DType::kBF16:
+      return DecodeFloats<DecodeBF16>;
+    case DType::kQ4_0:
+      return DecodeCodes<DecodeQ4_0>;
+    case DType::kQ4_1:
+      return DecodeCodes<DecodeQ4_1>;
+    case DType::kQ5_0:
+      return DecodeCodes<DecodeQ5_0>;
+    case DType::kQ5_1:
+      return DecodeCodes<DecodeQ5_1>;
+    case DType::kQ8_0:
+      return DecodeCodes<DecodeQ8_0>;
+    case DType::kQ4_K:
+      return DecodeCodes<DecodeQ4_K>;
+    case DType::kQ5_K:
+      return DecodeCodes<DecodeQ5_K>;
+    case DType::kQ6_K:
+      return DecodeCodes<DecodeQ6_K>;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, size_t tokens,
+                   float* out, size_t out_stride) {
+  const DTypeInfo& info = Info(weights.type);
+  const DecodeFunction decode = DecoderOf(weights.type);
+  const size_t stride = RowBytes(info, weights.cols);
+  const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
+  for (size_t t = 0; t < tokens; t += kTokenTile) {
+    const size_t some = std::min(kTokenTile, tokens - t);
+    for (size_t r = 0; r < weights.rows; r += kRows) {
+      MultiplyTile(decode, info, {data + r * stride, stride}, std::min(kRows, weights.rows - r),
+                   weights.cols, x + t * x_stride, x_stride, some, out + t * out_stride + r,
+                   out_stride);
+    }
+  }
+}
+
+}  // namespace tinyai::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tinyai {
+
+HWY_EXPORT(MatMulF32Simd);
+
+void MatMulF32(const WeightRows& weights, const float* x, uint64_t x_stride, uint64_t tokens,
+               float* out, uint64_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(MatMulF32Simd)(weights, x, x_stride, tokens, out, out_stride);
+}
+
+}  // namespace tinyai
+#endif

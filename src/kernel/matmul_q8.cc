@@ -1,0 +1,228 @@
+#include "kernel/matmul.h"
+
+#include <bit>
+
+#include "kernel/quantized_layout.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernel/matmul_q8.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernel/panel-inl.h"
+#include "kernel/panel_k-inl.h"
+#include "kernel/tile-inl.h"
+
+// out[t][r] is the sum over blocks, in their order, of (integer product) * (weight scale *
+// activation scale), one multiply-add each, and for types with an addend one more after each block.
+// Every path below does just this, so tiles and tails cannot be told apart in the result.
+
+HWY_BEFORE_NAMESPACE();
+namespace tinyai::HWY_NAMESPACE {
+namespace {
+
+// Tokens multiplied at once, so that all sums stay in registers.
+constexpr int kTokensAtOnce = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
+
+struct Tokens {
+  const std::byte* rows;
+  size_t stride;
+  QuantizedLayout layout;
+
+  template <class T>
+  T Get(size_t token, size_t offset, size_t index) const {
+    T value;
+    std::memcpy(&value, rows + token * stride + offset + index * sizeof(T), sizeof(T));
+    return value;
+  }
+  Tokens From(size_t token) const { return {rows + token * stride, stride, layout}; }
+};
+
+// What the integer sums of dwords [first, first + 4) of a block start with: -offset * sum of x.
+template <Form form>
+HWY_INLINE VI32 StartSum(const Tokens& x, size_t token, size_t block, size_t half) {
+  if constexpr (form.offset == 0) {
+    return hn::Zero(I32Tag());
+  } else {
+    const size_t offset = form.half_scales ? x.layout.half_sum : x.layout.sum;
+    const size_t index = form.half_scales ? 2 * block + half : block;
+    const VI32 sum8 = hn::Set(I32Tag(), x.Get<int32_t>(token, offset, index));
+    constexpr int kShift = std::bit_width(static_cast<unsigned>(form.offset)) - 4;
+    static_assert(form.offset == 8 << kShift);
+    return hn::ShiftLeft<kShift>(sum8);
+  }
+}
+
+template <Form form>
+HWY_INLINE VI32 Dot(VI32 sum, VI32 codes, VI32 x) {
+  return form.signed_codes ? DotSigned(sum, codes, x) : DotUnsigned(sum, codes, x);
+}
+
+// Adds dwords [first, last) of panel block `b` times those of x's block `block`, scaled, to sums.
+template <Form form, int kPanels, int kTokens>
+HWY_INLINE void AddPart(const Panel* panels, size_t b, const Tokens& x, size_t block, size_t half,
+                        VF32 (&sums)[kTokens][kPanels]) {
+  const I32Tag di;
+  const F32Tag df;
+  constexpr size_t kDwords = form.half_scales ? 4 : 8;
+  VI32 dots[kTokens][kPanels];
+  for (int t = 0; t < kTokens; ++t) {
+    for (int p = 0; p < kPanels; ++p) dots[t][p] = StartSum<form>(x, t, block, half);
+  }
+  for (size_t k = half * kDwords; k < (half + 1) * kDwords; ++k) {
+    VI32 codes[kPanels];
+    for (int p = 0; p < kPanels; ++p) {
+      codes[p] = hn::BitCast(di, hn::Load(U32Tag(), panels[p].codes + (8 * b + k) * kRows));
+    }
+    for (int t = 0; t < kTokens; ++t) {
+      const VI32 four = hn::Set(di, x.Get<int32_t>(t, 0, 8 * block + k));
+      for (int p = 0; p < kPanels; ++p) dots[t][p] = Dot<form>(dots[t][p], codes[p], four);
+    }
+  }
+  const size_t scale_index = form.half_scales ? 2 * b + half : b;
+  for (int t = 0; t < kTokens; ++t) {
+    const VF32 x_scale = hn::Set(df, x.Get<float>(t, x.layout.scale, block));
+    for (int p = 0; p < kPanels; ++p) {
+      const VF32 scale = hn::Mul(hn::Load(df, panels[p].scale + scale_index * kRows), x_scale);
+      sums[t][p] = hn::MulAdd(hn::ConvertTo(df, dots[t][p]), scale, sums[t][p]);
+    }
+  }
+}
+
+// sums[t][p] += panels[p] . token t, for the panels' `blocks` blocks, x's from `first_block` on.
+template <Form form, int kPanels, int kTokens>
+HWY_NOINLINE void MultiplyPanels(const Panel* panels, size_t blocks, const Tokens& x,
+                                 size_t first_block, float* sums_at) {
+  const F32Tag df;
+  VF32 sums[kTokens][kPanels];
+  for (int t = 0; t < kTokens; ++t) {
+    for (int p = 0; p < kPanels; ++p) {
+      sums[t][p] = hn::Load(df, sums_at + (t * kPanels + p) * kRows);
+    }
+  }
+  for (size_t b = 0; b < blocks; ++b) {
+    const size_t block = first_block + b;
+    AddPart<form, kPanels, kTokens>(panels, b, x, block, 0, sums);
+    if constexpr (form.half_scales) {
+      AddPart<form, kPanels, kTokens>(panels, b, x, block, 1, sums);
+    }
+    if constexpr (form.low) {
+      for (int t = 0; t < kTokens; ++t) {
+        const VF32 x_sum = hn::Set(df, x.Get<float>(t, x.layout.scaled_sum, block));
+        for (int p = 0; p < kPanels; ++p) {
+          const VF32 low = hn::Load(df, panels[p].low + b * kRows);
+          sums[t][p] = hn::MulAdd(low, x_sum, sums[t][p]);
+        }
+      }
+    }
+  }
+  for (int t = 0; t < kTokens; ++t) {
+    for (int p = 0; p < kPanels; ++p) {
+      hn::Store(sums[t][p], df, sums_at + (t * kPanels + p) * kRows);
+    }
+  }
+}
+
+template <Form form, int kPanels>
+void MultiplyTokens(const Panel* panels, size_t blocks, const Tokens& x, size_t tokens,
+                    size_t first_block, float* sums) {
+  size_t t = 0;
+  for (; t + kTokensAtOnce <= tokens; t += kTokensAtOnce) {
+    MultiplyPanels<form, kPanels, kTokensAtOnce>(panels, blocks, x.From(t), first_block,
+                                                 sums + t * kPanels * kRows);
+  }
+  for (; t < tokens; ++t) {
+    MultiplyPanels<form, kPanels, 1>(panels, blocks, x.From(t), first_block,
+                                     sums + t * kPanels * kRows);
+  }
+}
+
+// One tile of kPanels * kRows rows (the last ones may be missing) and at most kTokenTile tokens.
+template <class Decoder, int kPanels>
+void MultiplyTile(Source weights, size_t rows, size_t cols, const Tokens& x, size_t tokens,
+                  float* out, size_t out_stride) {
+  const size_t block_elements = Info(Decoder::kType).block_elements;
+  const size_t block_bytes = Info(Decoder::kType).block_bytes;
+  alignas(64) Panel panels[kPanels];
+  alignas(64) float sums[kTokenTile * kPanels * kRows];
+  alignas(64) uint8_t buffer[kRows * kChunkBytes];
+  std::memset(sums, 0, tokens * kPanels * kRows * sizeof(float));
+  for (size_t col = 0; col < cols; col += kChunkColumns) {
+    const size_t columns = std::min(kChunkColumns, cols - col);
+    const size_t blocks = columns / block_elements;
+    Source chunk = {weights.data + col / block_elements * block_bytes, weights.stride};
+    if (rows < kPanels * kRows) chunk = CopyTile(chunk, rows, blocks * block_bytes, buffer);
+    for (int p = 0; p < kPanels; ++p) {
+      const uint8_t* data = chunk.data + p * kRows * chunk.stride;
+      for (size_t b = 0; b < blocks; ++b) {
+        Decoder::Decode(data + b * block_bytes, chunk.stride, b, panels[p]);
+      }
+    }
+    MultiplyTokens<Decoder::kForm, kPanels>(panels, columns / 32, x, tokens, col / 32, sums);
+  }
+  StoreSums(sums, kPanels * kRows, rows, tokens, out, out_stride);
+}
+
+template <class Decoder>
+void MultiplyAll(const WeightRows& weights, const Tokens& x, size_t tokens, float* out,
+                 size_t out_stride) {
+  const size_t stride = RowBytes(Decoder::kType, weights.cols);
+  const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
+  for (size_t t = 0; t < tokens; t += kTokenTile) {
+    const size_t some = std::min(kTokenTile, tokens - t);
+    float* to = out + t * out_stride;
+    size_t r = 0;
+    for (; r + 2 * kRows <= weights.rows; r += 2 * kRows) {
+      MultiplyTile<Decoder, 2>({data + r * stride, stride}, 2 * kRows, weights.cols, x.From(t),
+                               some, to + r, out_stride);
+    }
+    for (; r < weights.rows; r += kRows) {
+      MultiplyTile<Decoder, 1>({data + r * stride, stride}, std::min(kRows, weights.rows - r),
+                               weights.cols, x.From(t), some, to + r, out_stride);
+    }
+  }
+}
+
+}  // namespace
+
+void MatMulQ8Simd(const WeightRows& weights, const std::byte* x, size_t x_stride, size_t tokens,
+                  float* out, size_t out_stride) {
+  const Tokens rows = {x, x_stride, QuantizedLayout(weights.cols)};
+  switch (weights.type) {
+    case DType::kQ4_0:
+      return MultiplyAll<DecodeQ4_0>(weights, rows, tokens, out, out_stride);
+    case DType::kQ4_1:
+      return MultiplyAll<DecodeQ4_1>(weights, rows, tokens, out, out_stride);
+    case DType::kQ5_0:
+      return MultiplyAll<DecodeQ5_0>(weights, rows, tokens, out, out_stride);
+    case DType::kQ5_1:
+      return MultiplyAll<DecodeQ5_1>(weights, rows, tokens, out, out_stride);
+    case DType::kQ8_0:
+      return MultiplyAll<DecodeQ8_0>(weights, rows, tokens, out, out_stride);
+    case DType::kQ4_K:
+      return MultiplyAll<DecodeQ4_K>(weights, rows, tokens, out, out_stride);
+    case DType::kQ5_K:
+      return MultiplyAll<DecodeQ5_K>(weights, rows, tokens, out, out_stride);
+    case DType::kQ6_K:
+      return MultiplyAll<DecodeQ6_K>(weights, rows, tokens, out, out_stride);
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kBF16:
+      return;  // not for this function, says the header
+  }
+}
+
+}  // namespace tinyai::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tinyai {
+
+HWY_EXPORT(MatMulQ8Simd);
+
+void MatMulQ8(const WeightRows& weights, const std::byte* x, uint64_t x_stride, uint64_t tokens,
+              float* out, uint64_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(MatMulQ8Simd)(weights, x, x_stride, tokens, out, out_stride);
+}
+
+}  // namespace tinyai
+#endif

@@ -1,0 +1,51 @@
+// Rows of a matrix as the panel decoders want them: kRows of them at a constant stride, with
+// missing rows replaced by zeros.
+
+#if defined(TINYAI_KERNEL_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TINYAI_KERNEL_TILE_INL_H_
+#undef TINYAI_KERNEL_TILE_INL_H_
+#else
+#define TINYAI_KERNEL_TILE_INL_H_
+#endif
+
+#include <algorithm>
+
+#include "kernel/rows-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tinyai::HWY_NAMESPACE {
+
+// Columns decoded at a time, and the most bytes they have in a row (of F32).
+constexpr size_t kChunkColumns = 256;
+constexpr size_t kChunkBytes = kChunkColumns * 4;
+
+// Token rows multiplied with one panel while it is warm; bounds the sums kept on the stack.
+constexpr size_t kTokenTile = 64;
+
+struct Source {
+  const uint8_t* data;
+  size_t stride;
+};
+
+// Copies `bytes` bytes of each of `rows` rows (fewer than kRows, or with too few bytes to read in
+// whole chunks) to `buffer`, and zeros for the rest.
+inline Source CopyTile(Source from, size_t rows, size_t bytes, uint8_t* buffer) {
+  std::memset(buffer, 0, kRows * kChunkBytes);
+  for (size_t r = 0; r < rows; ++r) {
+    std::memcpy(buffer + r * kChunkBytes, from.data + r * from.stride, bytes);
+  }
+  return {buffer, kChunkBytes};
+}
+
+// Moves sums[t * width + r] to out[t * out_stride + r].
+inline void StoreSums(const float* sums, size_t width, size_t rows, size_t tokens, float* out,
+                      size_t out_stride) {
+  for (size_t t = 0; t < tokens; ++t) {
+    std::memcpy(out + t * out_stride, sums + t * width, rows * sizeof(float));
+  }
+}
+
+}  // namespace tinyai::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // TINYAI_KERNEL_TILE_INL_H_
