@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <random>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -24,18 +25,30 @@ struct SamplerOptions {
 // Error BAD_OPTION (usage) naming the option that is NaN or out of range.
 Status Check(const SamplerOptions& options);
 
-// Chooses the next token. Equal seeds, options and logits give equal tokens on every machine.
+// Chooses the next token: penalty, then top-k, top-p, min-p, temperature, and a draw from what is
+// left. Equal seeds, options and logits give equal tokens on every machine.
 class Sampler {
  public:
   explicit Sampler(const SamplerOptions& options);  // Check(options) has passed
-  // `logits` may be changed (penalties). Allocates nothing once warm beyond O(vocabulary) bytes
+  // `logits`, one per token of the vocabulary and at least one, may be changed (penalties).
+  // `history`: the tokens so far. Allocates nothing once warm beyond O(vocabulary + history) bytes
   // reserved at the first call. Error NUMERIC_NAN if a logit is NaN; +inf wins.
   Result<TokenId> Next(std::span<float> logits, std::span<const TokenId> history);
 
  private:
+  using Candidate = std::pair<float, TokenId>;  // logit and token
+
+  void Penalise(std::span<float> logits, std::span<const TokenId> history);
+  void KeepTopK(std::span<const float> logits);
+  void KeepLikely();
+  TokenId Draw();
+  double Uniform();  // in [0, 1)
+
   SamplerOptions options_;
   std::mt19937_64 random_;
-  std::vector<std::pair<float, TokenId>> candidates_;
+  std::vector<Candidate> candidates_;  // best first, lowest id of equals first
+  std::vector<double> weights_;        // of the candidates, the best having 1
+  std::vector<TokenId> recent_;
 };
 
 // The k best (id, logit), best first, lowest id of equals first.
