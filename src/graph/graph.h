@@ -68,7 +68,7 @@ struct RmsNorm {
 struct Quantize {};
 // weights[0]: matrix (rows = out width); weights[1], if there: bias vector added to the result.
 struct MatMul {};
-// Rotary embedding of every head. weights[0], if there: divisors of the frequencies.
+// Rotary embedding of every head.
 struct Rope {
   uint64_t heads;
 };
@@ -113,7 +113,7 @@ struct RopeSettings {
   double factor = 1;
   uint64_t original_context = 0;                                                  // YaRN
   double extrapolation = 1, attention_factor = 1, beta_fast = 32, beta_slow = 1;  // YaRN
-  std::optional<WeightId> divisors;
+  std::optional<WeightId> divisors;  // of the frequencies; no op has it as its weight
 };
 
 struct AttentionShape {

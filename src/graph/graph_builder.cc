@@ -41,6 +41,13 @@ Result<WeightId> GraphBuilder::Find(const std::string& name, uint64_t rows, uint
         fmt::format("tensor {}: a vector must be F32, it is {}", name, Name(tensor->type)),
         file_.parts[tensor->part], tensor->offset);
   }
+  if (vector && tensor->offset % alignof(float) != 0) {
+    return FailAt(ErrorCode::kUnsupported, "MODEL_TENSOR_ALIGN",
+                  fmt::format("tensor {}: its floats are not aligned in the file; write it again "
+                              "with the usual alignment of 32",
+                              name),
+                  file_.parts[tensor->part], tensor->offset);
+  }
   const WeightId id{static_cast<uint32_t>(graph_.weights.size())};
   graph_.weights.push_back(
       {name, tensor->type, rows, cols, tensor->part, tensor->offset, tensor->bytes});
@@ -108,9 +115,7 @@ ValueId GraphBuilder::MatMul(std::string name, ValueId in, WeightId matrix,
 }
 
 ValueId GraphBuilder::Rope(std::string name, ValueId in, uint64_t heads) {
-  std::vector<WeightId> weights;
-  if (graph_.rope.divisors) weights.push_back(*graph_.rope.divisors);
-  return Emit(std::move(name), op::Rope{heads}, {in}, std::move(weights), graph_.value(in).width);
+  return Emit(std::move(name), op::Rope{heads}, {in}, {}, graph_.value(in).width);
 }
 
 ValueId GraphBuilder::Attention(std::string name, ValueId q, ValueId k, ValueId v) {

@@ -153,10 +153,10 @@ void FillReport(const Graph& graph, const PlanRequest& request, const Plan& plan
   by_kind[static_cast<size_t>(BufferKind::kActivation)] = activations_end - activations_begin;
   for (size_t kind = 0; kind < by_kind.size(); ++kind) {
     if (by_kind[kind] == 0) continue;
-    report.components.push_back({std::string(Name(BufferKind(kind))), by_kind[kind]});
+    report.components.push_back({std::string(Name(BufferKind(kind))), by_kind[kind], true});
     sum += by_kind[kind];
   }
-  report.components.push_back({"alignment", plan.memory.arena_bytes - sum});
+  report.components.push_back({"alignment", plan.memory.arena_bytes - sum, true});
   report.components.push_back({"page tables", MappingBytes(request, plan.memory.arena_bytes)});
   report.predicted_peak_bytes = 0;
   for (const Component& component : report.components) {

@@ -15,6 +15,7 @@ namespace tinyai {
 struct Component {
   std::string name;
   uint64_t bytes;
+  bool held_by_arena = false;  // a part of the arena; the others are held besides
 };
 
 // What a plan is to be made for.

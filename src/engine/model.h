@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "format/model_file.h"
+#include "graph/graph.h"
+#include "graph/rope_settings.h"
+#include "os/file.h"
+#include "text/tokenizer.h"
+
+namespace tinyai {
+
+struct ModelOptions {
+  // Products of quantised weights take activations rounded to 8 bits, which is several times
+  // faster; otherwise everything is computed in float.
+  bool quantize_activations = true;
+};
+
+// A text model that can be run: what its header says, with the tokenizer, and the open files. Does
+// not change after Open and may be shared between threads.
+class Model {
+ public:
+  // Reads the header only. Errors: those of the file, of ReadGguf, BuildGraph and the tokenizer.
+  static Result<std::shared_ptr<const Model>> Open(const std::string& path,
+                                                   const ModelOptions& options);
+  static Result<std::shared_ptr<const Model>> Open(std::unique_ptr<File> file,
+                                                   const ModelOptions& options);
+
+  const ModelFile& file() const { return file_; }
+  const Graph& graph() const { return graph_; }
+  const RopeFrequencies& rope() const { return rope_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const std::vector<const File*>& sources() const { return sources_; }
+  uint64_t bytes() const;         // of the files
+  uint64_t memory_bytes() const;  // held by this object, tokenizer included
+  std::vector<std::string> Warnings() const;
+
+ private:
+  Model() = default;
+  Status ReadRope();
+
+  ModelFile file_;
+  std::vector<std::unique_ptr<ByteSource>> owned_;
+  std::vector<const File*> sources_;  // the same
+  Graph graph_;
+  RopeFrequencies rope_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+};
+
+}  // namespace tinyai

@@ -1,0 +1,81 @@
+#include "engine/session.h"
+
+#include <algorithm>
+
+#include "fmt/format.h"
+#include "os/read_queue.h"
+
+namespace tinyai {
+
+Result<std::unique_ptr<Session>> Session::Open(std::shared_ptr<const Model> model, SessionPlan plan,
+                                               Budget& process) {
+  std::unique_ptr<Session> session(new Session());
+  session->model_ = std::move(model);
+  session->plan_ = std::make_unique<SessionPlan>(std::move(plan));
+  const SessionOptions& options = session->plan_->options;
+  const uint64_t limit = options.force ? Budget::kUnlimited : session->plan_->budget_bytes;
+  session->budget_ = std::make_unique<Budget>("session", limit, &process);
+  TRY(session->TakeFixed());
+  const std::vector<const File*>& sources = session->model_->sources();
+  TRY_ASSIGN(
+      std::unique_ptr<ReadQueue> disk,
+      OpenReadQueue(sources, {.path = options.io_path, .depth = session->plan_->plan.io_depth}));
+  TRY_ASSIGN(std::unique_ptr<ReadQueue> rows,
+             OpenReadQueue(sources, {.path = options.io_path, .depth = 2}));
+  session->io_path_ = disk->path();
+  TRY_ASSIGN(
+      session->executor_,
+      Executor::Create(session->model_->graph(), session->plan_->plan, session->model_->rope(),
+                       *session->budget_, std::move(disk), std::move(rows),
+                       {.io_timeout = options.io_timeout, .cpus = options.cpus}));
+  return session;
+}
+
+// What the plan counts beside the arena: held already or by the system, so it is only counted.
+Status Session::TakeFixed() {
+  for (const Component& component : plan_->report.components) {
+    if (component.held_by_arena) continue;
+    TRY_ASSIGN(fixed_.emplace_back(), Charge::Take(*budget_, component.bytes, component.name));
+  }
+  return {};
+}
+
+Result<std::span<float>> Session::Feed(std::span<const TokenId> tokens,
+                                       const std::function<void(size_t)>& progress) {
+  if (tokens.empty()) return Fail(ErrorCode::kUsage, "BAD_TOKEN", "there are no tokens");
+  if (tokens.size() > context() - position_) {
+    return Fail(ErrorCode::kUsage, "CONTEXT_FULL",
+                fmt::format("{} tokens do not fit: {} of {} places of the context are taken; a "
+                            "larger -c needs more memory",
+                            tokens.size(), position_, context()));
+  }
+  for (const TokenId token : tokens) {
+    if (token < 0 || static_cast<uint64_t>(token) >= model_->graph().vocabulary) {
+      return Fail(ErrorCode::kUsage, "BAD_TOKEN",
+                  fmt::format("token {} is not in the vocabulary of {}", token,
+                              model_->graph().vocabulary));
+    }
+  }
+  std::span<float> logits;
+  for (size_t done = 0; done < tokens.size();) {
+    const size_t count = std::min<size_t>(tokens.size() - done, plan_->plan.chunk);
+    const bool last = done + count == tokens.size();
+    TRY_ASSIGN(logits, executor_->RunPass({.tokens = tokens.subspan(done, count),
+                                           .position = position_,
+                                           .wants_logits = last}));
+    done += count;
+    position_ += count;
+    if (progress) progress(done);
+  }
+  return logits;
+}
+
+SessionStats Session::stats() const {
+  return {.run = executor_->stats(),
+          .io_path = io_path_,
+          .budget_bytes = plan_->budget_bytes,
+          .counted_peak_bytes = budget_->peak_bytes(),
+          .resident_weight_bytes = plan_->plan.resident_bytes};
+}
+
+}  // namespace tinyai

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/budget.h"
+#include "base/result.h"
+#include "engine/model.h"
+#include "engine/session_plan.h"
+#include "run/executor.h"
+
+namespace tinyai {
+
+struct SessionStats {
+  ExecutorStats run;
+  IoPath io_path = IoPath::kAuto;
+  uint64_t budget_bytes = 0;
+  uint64_t counted_peak_bytes = 0;
+  uint64_t resident_weight_bytes = 0;
+};
+
+// A conversation with a model: its cache, its arena, its threads. One thread at a time uses it;
+// Cancel may be called from any.
+class Session {
+ public:
+  // Takes all the memory of the plan at once and starts reading weights. `process` is the budget
+  // that everything is charged to; it outlives the session. Errors of the plan's execution:
+  // BUDGET_EXCEEDED, OUT_OF_MEMORY, OPEN, THREAD.
+  static Result<std::unique_ptr<Session>> Open(std::shared_ptr<const Model> model, SessionPlan plan,
+                                               Budget& process);
+
+  // Puts tokens into the context, in chunks of the plan. Returns the logits of the last one, valid
+  // and writable until the next call. `progress` hears the number of tokens done after each chunk.
+  // Errors CONTEXT_FULL (nothing was done), BAD_TOKEN, those of Executor::RunPass.
+  Result<std::span<float>> Feed(std::span<const TokenId> tokens,
+                                const std::function<void(size_t)>& progress = {});
+  // Forgets the context.
+  void Reset() { position_ = 0; }
+  void Cancel() { executor_->Cancel(); }
+
+  uint64_t position() const { return position_; }  // tokens in the context
+  uint64_t context() const { return plan_->plan.context; }
+  const SessionPlan& plan() const { return *plan_; }
+  const Model& model() const { return *model_; }
+  bool resident_loaded() const { return executor_->resident_loaded(); }
+  SessionStats stats() const;
+
+ private:
+  Session() = default;
+  Status TakeFixed();
+
+  std::shared_ptr<const Model> model_;
+  std::unique_ptr<SessionPlan> plan_;  // the executor borrows from it
+  std::unique_ptr<Budget> budget_;
+  std::vector<Charge> fixed_;
+  std::unique_ptr<Executor> executor_;
+  IoPath io_path_ = IoPath::kAuto;
+  uint64_t position_ = 0;
+};
+
+}  // namespace tinyai

@@ -1,0 +1,135 @@
+#include "engine/session_plan.h"
+
+#include <algorithm>
+
+#include "base/units.h"
+#include "fmt/format.h"
+
+namespace tinyai {
+namespace {
+
+// Bytes the process holds whatever the model, measured as the kernel counts them in a cgroup of its
+// own (bench/memory): code and data of the program and its libraries, allocator, kernel structures.
+constexpr uint64_t kProgramBytes = 10 * kMiB;
+// Touched of each thread's stack, with its kernel stack.
+constexpr uint64_t kThreadBytes = 64 * kKiB;
+// Sampling sorts (logit, id) pairs of the whole vocabulary.
+constexpr uint64_t kSamplerBytesPerToken = 8;
+// Without --memory: what is left to others of the memory that is free.
+constexpr uint64_t kMarginShare = 16;
+constexpr uint64_t kMostThreads = 1024;
+
+tl::unexpected<Error> BadOption(std::string message) {
+  return Fail(ErrorCode::kUsage, "BAD_OPTION", std::move(message));
+}
+
+bool CanCache(DType type, uint64_t head_dim) {
+  return (type == DType::kF16 || type == DType::kF32 || type == DType::kQ8_0) &&
+         head_dim % Info(type).block_elements == 0;
+}
+
+Status CheckOptions(const Model& model, const SessionOptions& options) {
+  const uint64_t head_dim = model.graph().attention.head_dim;
+  for (const DType type : {options.key_type, options.value_type}) {
+    if (!CanCache(type, head_dim)) {
+      return BadOption(
+          fmt::format("a cache of type {} is not possible for heads of {}; use f16, "
+                      "f32, or q8_0 where heads are a multiple of 32",
+                      Name(type), head_dim));
+    }
+  }
+  return {};
+}
+
+// What was asked for, with every choice made; what is changed is noted.
+SessionPlan Resolve(const Model& model, const SessionOptions& options, const Machine& machine) {
+  SessionPlan out;
+  out.options = options;
+  out.options.threads = options.threads == 0 ? std::max(1u, machine.threads) : options.threads;
+  if (out.options.threads > kMostThreads) {
+    out.options.threads = kMostThreads;
+    out.notes.push_back(fmt::format("threads lowered to {}", kMostThreads));
+  }
+  if (options.context == 0) {
+    out.options.context = std::min(model.graph().context, kDefaultContext);
+  } else if (options.context > model.graph().context) {
+    out.notes.push_back(fmt::format("context {} is longer than the {} the model was trained for",
+                                    options.context, model.graph().context));
+  }
+  const uint64_t free = machine.available_bytes;
+  out.budget_bytes = options.memory_bytes.value_or(free - free / kMarginShare);
+  return out;
+}
+
+PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Machine& machine) {
+  const SessionOptions& options = session.options;
+  const uint64_t header = model.memory_bytes() - model.tokenizer().memory_bytes();
+  PlanRequest request;
+  request.budget_bytes = session.budget_bytes;
+  request.fixed = {
+      {"program", kProgramBytes},
+      {"tokenizer", model.tokenizer().memory_bytes()},
+      {"model header", header},
+      {"threads", (options.threads + 1) * kThreadBytes},
+      {"sampler", model.graph().vocabulary * kSamplerBytesPerToken},
+  };
+  request.workers = options.threads;
+  request.context = options.context;
+  request.key_type = options.key_type;
+  request.value_type = options.value_type;
+  request.chunk = options.chunk;
+  request.rates = machine.rates;
+  return request;
+}
+
+// A context nobody asked for shrinks until the plan works.
+Result<Planned> CompileWithDefaultContext(const Model& model, SessionPlan& session,
+                                          const Machine& machine) {
+  for (;;) {
+    Result<Planned> planned = CompilePlan(model.graph(), RequestFor(model, session, machine));
+    if (planned || session.options.context <= 256) return planned;
+    session.options.context /= 2;
+    session.notes.resize(1);
+    session.notes[0] =
+        fmt::format("context lowered to {} to fit the budget", session.options.context);
+  }
+}
+
+Status CheckCgroup(const SessionPlan& session, const Machine& machine) {
+  const uint64_t limit = machine.cgroup_limit_bytes;
+  if (limit == 0 || !session.options.memory_bytes || session.budget_bytes <= limit) return {};
+  return Fail(ErrorCode::kBudget, "BUDGET_OVER_LIMIT",
+              fmt::format("the budget of {} is more than the {} that this process's cgroup may "
+                          "hold; use --memory {} or less",
+                          FormatByteSize(session.budget_bytes), FormatByteSize(limit), limit));
+}
+
+}  // namespace
+
+Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& options,
+                                const Machine& machine) {
+  TRY(CheckOptions(model, options));
+  SessionPlan session = Resolve(model, options, machine);
+  TRY(CheckCgroup(session, machine));
+  const auto compile = [&]() -> Result<Planned> {
+    if (options.force) return CompileLeast(model.graph(), RequestFor(model, session, machine));
+    if (options.context == 0) return CompileWithDefaultContext(model, session, machine);
+    return CompilePlan(model.graph(), RequestFor(model, session, machine));
+  };
+  TRY_ASSIGN(Planned planned, compile());
+  session.plan = std::move(planned.plan);
+  session.report = std::move(planned.report);
+  return session;
+}
+
+Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& options,
+                                     const Machine& machine) {
+  TRY(CheckOptions(model, options));
+  SessionPlan session = Resolve(model, options, machine);
+  TRY_ASSIGN(Planned planned, CompileLeast(model.graph(), RequestFor(model, session, machine)));
+  session.plan = std::move(planned.plan);
+  session.report = std::move(planned.report);
+  return session;
+}
+
+}  // namespace tinyai

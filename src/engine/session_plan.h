@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/machine.h"
+#include "base/result.h"
+#include "engine/model.h"
+#include "plan/request.h"
+
+namespace tinyai {
+
+struct SessionOptions {
+  std::optional<uint64_t> memory_bytes;  // for everything the process holds; none: what is free
+  uint64_t context = 0;                  // tokens; 0: as trained, at most kDefaultContext
+  uint32_t threads = 0;                  // 0: one per core
+  DType key_type = DType::kF16;          // of the cache: F16, Q8_0 or F32
+  DType value_type = DType::kF16;
+  uint64_t chunk = 0;  // prompt tokens per pass; 0: chosen
+  IoPath io_path = IoPath::kAuto;
+  std::chrono::nanoseconds io_timeout = std::chrono::seconds(60);
+  std::vector<uint32_t> cpus;  // for the compute threads; empty: one per core
+  // Runs the least plan even where the budget is smaller than that, to show that the least is true.
+  bool force = false;
+};
+
+inline constexpr uint64_t kDefaultContext = 4096;
+
+// A plan for a model in a budget, with everything that decided it.
+struct SessionPlan {
+  SessionOptions options;  // with the choices filled in
+  uint64_t budget_bytes = 0;
+  std::vector<std::string> notes;  // what was lowered or clamped, for the user
+  Plan plan;
+  PlanReport report;
+};
+
+// Plans a session; reads no weights. `machine` says what is free and how fast it is. Errors:
+// BUDGET_INFEASIBLE (exit 4), BAD_OPTION (usage).
+Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& options,
+                                const Machine& machine);
+
+// The same for the least budget that works with these options, whatever the budget.
+Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& options,
+                                     const Machine& machine);
+
+}  // namespace tinyai

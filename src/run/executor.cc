@@ -1,0 +1,190 @@
+#include "run/executor.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+#include "fmt/format.h"
+#include "os/clock.h"
+
+namespace tinyai {
+namespace {
+
+constexpr auto kForever = std::chrono::hours(24 * 365);
+// How long reads that the kernel holds may delay the end.
+constexpr auto kStopGrace = std::chrono::milliseconds(200);
+
+std::vector<const Timeline*> Borrow(const std::vector<std::unique_ptr<Timeline>>& owned) {
+  std::vector<const Timeline*> out;
+  for (const auto& timeline : owned) out.push_back(timeline.get());
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Executor>> Executor::Create(const Graph& graph, const Plan& plan,
+                                                   const RopeFrequencies& frequencies,
+                                                   Budget& budget, std::unique_ptr<ReadQueue> disk,
+                                                   std::unique_ptr<ReadQueue> rows,
+                                                   const ExecutorOptions& options) {
+  TRY_ASSIGN(MemoryRegion arena,
+             MemoryRegion::Allocate(budget, plan.memory.arena_bytes, "the arena"));
+  std::unique_ptr<Executor> executor(new Executor(graph, plan, frequencies, std::move(arena),
+                                                  std::move(disk), std::move(rows), options));
+  TRY(executor->StartThreads());
+  return executor;
+}
+
+Executor::Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& frequencies,
+                   MemoryRegion arena, std::unique_ptr<ReadQueue> disk,
+                   std::unique_ptr<ReadQueue> rows, const ExecutorOptions& options)
+    : graph_(graph),
+      plan_(plan),
+      options_(options),
+      arena_(std::move(arena)),
+      disk_(std::move(disk)),
+      rows_(std::move(rows)),
+      runner_(graph, plan, frequencies, arena_.data()),
+      barrier_(plan.workers) {
+  for (uint32_t i = 0; i < plan.workers; ++i) workers_.push_back(std::make_unique<Timeline>());
+  loader_ =
+      std::make_unique<Loader>(plan, arena_.data(), *disk_, Borrow(workers_), options.io_timeout);
+}
+
+Executor::~Executor() {
+  Cancel();
+  threads_.clear();
+  const bool disk_stopped = disk_->Stop(kStopGrace);
+  const bool rows_stopped = rows_->Stop(kStopGrace);
+  if (!disk_stopped || !rows_stopped) arena_.Leak();
+}
+
+Status Executor::StartThreads() {
+  TRY_ASSIGN(Thread loader, Thread::Start({.name = "tinyai-disk"}, [this] { LoadUntilStopped(); }));
+  threads_.push_back(std::move(loader));
+  for (uint32_t i = 0; i < plan_.workers; ++i) {
+    ThreadOptions options{.name = fmt::format("tinyai-cpu{}", i)};
+    if (!options_.cpus.empty()) options.cpu = options_.cpus[i % options_.cpus.size()];
+    TRY_ASSIGN(Thread worker, Thread::Start(options, [this, i] { Work(i); }));
+    threads_.push_back(std::move(worker));
+  }
+  return {};
+}
+
+void Executor::Fail(Error error) {
+  {
+    const std::lock_guard lock(error_mutex_);
+    if (!error_) error_ = std::move(error);
+  }
+  loader_->Stop();
+  rows_->Cancel();
+  rows_timeline_.Stop();
+  barrier_.Stop();
+  started_.Stop();
+  for (const auto& worker : workers_) worker->Stop();
+}
+
+void Executor::Cancel() {
+  Fail({ErrorCode::kCancelled, "CANCELLED", "the computation was cancelled"});
+}
+
+void Executor::LoadUntilStopped() {
+  if (Status status = loader_->Run(); !status) Fail(std::move(status).error());
+}
+
+Result<std::span<float>> Executor::RunPass(const Pass& pass) {
+  pass_ = pass;
+  runner_.Prepare(pass);
+  loader_->Announce(passes_, pass.wants_logits);
+  started_.Advance(++passes_);
+  if (Status read = ReadRows(pass); !read) Fail(std::move(read).error());
+  rows_timeline_.Advance(passes_ * plan_.queues[kRowsQueue].steps.size());
+  const uint64_t finished = passes_ * plan_.queues[kCpuQueue].steps.size();
+  for (const auto& worker : workers_) {
+    if (worker->WaitFor(finished, kForever)) continue;
+    const std::lock_guard lock(error_mutex_);
+    return tl::unexpected<Error>(*error_);
+  }
+  if (!pass.wants_logits) return std::span<float>();
+  if (runner_.first_bad_layer() >= 0) {
+    return tinyai::Fail(ErrorCode::kOther, "NUMERIC_NAN",
+                        fmt::format("a hidden state is no finite number after layer {}; `tinyai "
+                                    "verify` tells whether a weight is at fault",
+                                    runner_.first_bad_layer()));
+  }
+  return runner_.Logits();
+}
+
+// The DISK.rows queue, on the caller's thread: its reads depend on the tokens, so nothing is gained
+// by running ahead.
+Status Executor::ReadRows(const Pass& pass) {
+  for (const Step& step : plan_.queues[kRowsQueue].steps) {
+    const auto& load = std::get<step::LoadRows>(step.work);
+    const Weight& table = graph_.weight(load.table);
+    const uint64_t block = plan_.io_alignment;
+    for (size_t row = 0; row < pass.tokens.size(); ++row) {
+      const uint64_t begin =
+          table.offset + static_cast<uint64_t>(pass.tokens[row]) * table.row_bytes();
+      const uint64_t first = RoundDown(begin, block);
+      const uint64_t bytes = RoundUp(begin + table.row_bytes(), block) - first;
+      if (rows_->in_flight() == rows_->depth()) TRY(rows_->Wait(options_.io_timeout));
+      std::byte* data = arena_.data() + plan_.buffer(load.staging).offset + row * load.stride;
+      TRY(rows_->Submit({table.part, first, data, bytes, row}));
+      row_bytes_ += bytes;
+    }
+    while (rows_->in_flight() > 0) TRY(rows_->Wait(options_.io_timeout));
+  }
+  return {};
+}
+
+void Executor::Work(uint32_t worker) {
+  for (uint64_t number = 0; started_.WaitFor(number + 1, kForever); ++number) {
+    if (!WorkThroughPass(worker, number)) return;
+  }
+}
+
+bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
+  const std::vector<Step>& steps = plan_.queues[kCpuQueue].steps;
+  Timeline& done = *workers_[worker];
+  for (size_t at = 0; at < steps.size(); ++at) {
+    const Step& step = steps[at];
+    const bool left_out = step.logits_only && !pass_.wants_logits;
+    if (!left_out) {
+      if (!WaitForSyncs(step, worker, number)) return false;
+      if (step.joins && !barrier_.Wait()) return false;
+      runner_.Run(std::get<step::Run>(step.work), pass_, worker);
+    }
+    done.Advance(number * steps.size() + at + 1);
+  }
+  return true;
+}
+
+bool Executor::WaitForSyncs(const Step& step, uint32_t worker, uint64_t number) {
+  for (const Sync& sync : step.syncs) {
+    if (sync.distance > number) continue;
+    const Fence& fence = plan_.fences[Index(sync.fence)];
+    const uint64_t target =
+        (number - sync.distance) * plan_.queues[fence.queue].steps.size() + fence.step + 1;
+    const Timeline& other = fence.queue == kDiskQueue ? loader_->timeline() : rows_timeline_;
+    if (other.value() >= target) continue;
+    const auto begin = std::chrono::steady_clock::now();
+    if (!other.WaitFor(target, kForever)) return false;
+    if (worker != 0) continue;
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    stall_ns_.fetch_add(std::chrono::nanoseconds(waited).count(), std::memory_order_relaxed);
+  }
+  return true;
+}
+
+bool Executor::resident_loaded() const {
+  return loader_->timeline().value() >= plan_.queues[kDiskQueue].steps.size();
+}
+
+ExecutorStats Executor::stats() const {
+  return {.streamed_bytes = loader_->streamed_bytes(),
+          .once_bytes = loader_->once_bytes(),
+          .row_bytes = row_bytes_,
+          .stall = std::chrono::nanoseconds(stall_ns_.load(std::memory_order_relaxed)),
+          .passes = passes_};
+}
+
+}  // namespace tinyai

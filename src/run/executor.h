@@ -1,0 +1,99 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/budget.h"
+#include "base/result.h"
+#include "graph/graph.h"
+#include "os/memory_region.h"
+#include "os/read_queue.h"
+#include "os/thread.h"
+#include "plan/plan.h"
+#include "run/barrier.h"
+#include "run/loader.h"
+#include "run/op_runner.h"
+#include "run/pass.h"
+#include "run/timeline.h"
+
+namespace tinyai {
+
+struct ExecutorOptions {
+  std::chrono::nanoseconds io_timeout = std::chrono::seconds(60);
+  std::vector<uint32_t> cpus;  // worker i is pinned to cpus[i % size]; empty: not pinned
+};
+
+struct ExecutorStats {
+  uint64_t streamed_bytes = 0;        // asked of the disk for weights that are read in every pass
+  uint64_t once_bytes = 0;            // for weights that stay
+  uint64_t row_bytes = 0;             // for embedding rows
+  std::chrono::nanoseconds stall{0};  // the first worker waited for the disk
+  uint64_t passes = 0;
+};
+
+// Carries out a plan, pass after pass, and decides nothing. Takes the arena once; starts one thread
+// for the DISK queue, which begins to read at once, and one per worker of the CPU queue. One thread
+// at a time calls RunPass; Cancel may be called from any.
+class Executor {
+ public:
+  // `graph`, `plan` and `budget` outlive it. `disk` and `rows` read the model's parts; their
+  // alignment divides the plan's. Errors BUDGET_EXCEEDED, OUT_OF_MEMORY, THREAD.
+  static Result<std::unique_ptr<Executor>> Create(const Graph& graph, const Plan& plan,
+                                                  const RopeFrequencies& frequencies,
+                                                  Budget& budget, std::unique_ptr<ReadQueue> disk,
+                                                  std::unique_ptr<ReadQueue> rows,
+                                                  const ExecutorOptions& options);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // The logits of the chunk's last token if the pass wants them (valid until the next pass), else
+  // an empty span. Errors of the reads (after one, every later pass gives the same), NUMERIC_NAN
+  // (the first layer that went wrong), CANCELLED.
+  Result<std::span<float>> RunPass(const Pass& pass);
+
+  // Ends the pass under way and every later one with CANCELLED.
+  void Cancel();
+
+  // Whether every weight that stays has been read.
+  bool resident_loaded() const;
+  ExecutorStats stats() const;
+
+ private:
+  Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& frequencies,
+           MemoryRegion arena, std::unique_ptr<ReadQueue> disk, std::unique_ptr<ReadQueue> rows,
+           const ExecutorOptions& options);
+  Status StartThreads();
+  void Fail(Error error);
+  Status ReadRows(const Pass& pass);
+  void LoadUntilStopped();
+  void Work(uint32_t worker);
+  bool WorkThroughPass(uint32_t worker, uint64_t number);
+  bool WaitForSyncs(const Step& step, uint32_t worker, uint64_t number);
+
+  const Graph& graph_;
+  const Plan& plan_;
+  const ExecutorOptions options_;
+  MemoryRegion arena_;
+  std::unique_ptr<ReadQueue> disk_, rows_;
+  OpRunner runner_;
+  std::vector<std::unique_ptr<Timeline>> workers_;  // steps of the CPU queue each has finished
+  std::unique_ptr<Loader> loader_;
+  Timeline rows_timeline_;
+  Barrier barrier_;
+  Timeline started_;  // passes
+  Pass pass_;         // written before started_ advances
+  uint64_t passes_ = 0;
+  uint64_t row_bytes_ = 0;
+  std::atomic<int64_t> stall_ns_{0};
+  mutable std::mutex error_mutex_;  // guards error_
+  std::optional<Error> error_;
+  std::vector<Thread> threads_;  // last: joined first
+};
+
+}  // namespace tinyai

@@ -1,0 +1,128 @@
+#include "run/loader.h"
+
+#include <algorithm>
+
+namespace tinyai {
+namespace {
+
+constexpr auto kForever = std::chrono::hours(24 * 365);
+
+tl::unexpected<Error> Stopped() {
+  return Fail(ErrorCode::kCancelled, "CANCELLED", "the reading of weights was stopped");
+}
+
+}  // namespace
+
+Loader::Loader(const Plan& plan, std::byte* arena, ReadQueue& disk,
+               std::span<const Timeline* const> workers, std::chrono::nanoseconds io_timeout)
+    : plan_(plan),
+      arena_(arena),
+      disk_(disk),
+      workers_(workers.begin(), workers.end()),
+      io_timeout_(io_timeout) {}
+
+Status Loader::Run() {
+  const size_t steps = plan_.queues[kDiskQueue].steps.size();
+  if (steps == 0) return {};
+  for (uint64_t pass = 0;; ++pass) {
+    // At most one pass ahead of what is computed; the first needs no invitation.
+    TRY(WaitForAnnouncement(pass));
+    for (size_t at = 0; at < steps; ++at) TRY(StepOfPass(at, pass));
+  }
+}
+
+void Loader::Stop() {
+  timeline_.Stop();
+  announced_.Stop();
+  disk_.Cancel();
+}
+
+void Loader::Announce(uint64_t pass, bool wants_logits) {
+  const uint64_t bit = uint64_t{1} << pass % 64;
+  if (wants_logits) {
+    wants_logits_.fetch_or(bit);
+  } else {
+    wants_logits_.fetch_and(~bit);
+  }
+  announced_.Advance(pass + 1);
+}
+
+// Until so many passes are announced. What is being read comes first: workers may wait for it.
+Status Loader::WaitForAnnouncement(uint64_t passes) {
+  while (announced_.value() < passes && disk_.in_flight() > 0) TRY(FinishOne());
+  if (!announced_.WaitFor(passes, kForever)) return Stopped();
+  return {};
+}
+
+// The steps of the CPU queue are finished when every worker has finished its share.
+bool Loader::WaitForWorkers(uint64_t target) {
+  for (const Timeline* worker : workers_) {
+    if (!worker->WaitFor(target, kForever)) return false;
+  }
+  return true;
+}
+
+Status Loader::WaitForSync(const Sync& sync, uint64_t pass) {
+  if (sync.distance > pass) return {};
+  const Fence& fence = plan_.fences[Index(sync.fence)];
+  const uint64_t steps = plan_.queues[fence.queue].steps.size();
+  const uint64_t target = (pass - sync.distance) * steps + fence.step + 1;
+  const auto reached = [&] {
+    for (const Timeline* worker : workers_) {
+      if (worker->value() < target) return false;
+    }
+    return true;
+  };
+  // The workers may be waiting for what is still being read: that comes first.
+  while (!reached() && disk_.in_flight() > 0) TRY(FinishOne());
+  if (!WaitForWorkers(target)) return Stopped();
+  return {};
+}
+
+Status Loader::Issue(const step::Load& load) {
+  while (disk_.in_flight() >= std::min(plan_.io_depth, disk_.depth())) TRY(FinishOne());
+  auto& counter = load.once ? once_bytes_ : streamed_bytes_;
+  counter.fetch_add(load.bytes, std::memory_order_relaxed);
+  TRY(disk_.Submit({.file = load.part,
+                    .offset = load.file_offset,
+                    .data = arena_ + load.arena_offset,
+                    .size = load.bytes,
+                    .tag = passed_}));
+  in_flight_.push_back({passed_, false});
+  return {};
+}
+
+Status Loader::FinishOne() {
+  TRY_ASSIGN(const uint64_t number, disk_.Wait(io_timeout_));
+  const auto done = std::find_if(in_flight_.begin(), in_flight_.end(),
+                                 [&](const InFlight& read) { return read.number == number; });
+  done->finished = true;
+  UpdateTimeline();
+  return {};
+}
+
+// Reads may finish out of order; the timeline tells how many steps have finished without a gap.
+void Loader::UpdateTimeline() {
+  while (!in_flight_.empty() && in_flight_.front().finished) in_flight_.pop_front();
+  timeline_.Advance(in_flight_.empty() ? passed_ : in_flight_.front().number);
+}
+
+Status Loader::StepOfPass(size_t at, uint64_t pass) {
+  const Step& step = plan_.queues[kDiskQueue].steps[at];
+  const auto& load = std::get<step::Load>(step.work);
+  bool left_out = load.once && pass > 0;
+  if (step.logits_only && !left_out) {
+    TRY(WaitForAnnouncement(pass + 1));
+    left_out = (wants_logits_.load() >> pass % 64 & 1) == 0;
+  }
+  if (!left_out) {
+    for (const Sync& sync : step.syncs) TRY(WaitForSync(sync, pass));
+    if (timeline_.stopped()) return Stopped();
+    TRY(Issue(load));
+  }
+  ++passed_;
+  if (left_out) UpdateTimeline();
+  return {};
+}
+
+}  // namespace tinyai

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "os/read_queue.h"
+#include "plan/plan.h"
+#include "run/timeline.h"
+
+namespace tinyai {
+
+// Carries out the DISK queue of a plan on the thread that calls Run: issues its loads in order, up
+// to the plan's depth at a time, waits where it says, and runs ahead of the computation as far as
+// the syncs let it.
+class Loader {
+ public:
+  // `workers` are the timelines of the CPU queue's workers. All outlive this object.
+  Loader(const Plan& plan, std::byte* arena, ReadQueue& disk,
+         std::span<const Timeline* const> workers, std::chrono::nanoseconds io_timeout);
+
+  // Until Stop. An error of a read ends it.
+  Status Run();
+  // From any thread. The timeline stops too.
+  void Stop();
+  // Tells whether pass number `pass` wants logits; passes are announced in order.
+  void Announce(uint64_t pass, bool wants_logits);
+
+  const Timeline& timeline() const { return timeline_; }
+  // Bytes asked of the disk in loads that are repeated in every pass, and in those made once.
+  uint64_t streamed_bytes() const { return streamed_bytes_.load(std::memory_order_relaxed); }
+  uint64_t once_bytes() const { return once_bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  Status WaitForAnnouncement(uint64_t passes);
+  bool WaitForWorkers(uint64_t target);
+  Status WaitForSync(const Sync& sync, uint64_t pass);
+  Status Issue(const step::Load& load);
+  Status FinishOne();
+  Status StepOfPass(size_t at, uint64_t pass);
+  void UpdateTimeline();
+
+  const Plan& plan_;
+  std::byte* const arena_;
+  ReadQueue& disk_;
+  const std::vector<const Timeline*> workers_;
+  const std::chrono::nanoseconds io_timeout_;
+  Timeline timeline_;
+  Timeline announced_;                     // passes announced
+  std::atomic<uint64_t> wants_logits_{0};  // bit per pass, of the last 64 announced
+  struct InFlight {
+    uint64_t number;  // of the step, counted from the start
+    bool finished;
+  };
+  std::deque<InFlight> in_flight_;  // in the order of issue; the first is not finished
+  uint64_t passed_ = 0;             // steps issued or left out
+  std::atomic<uint64_t> streamed_bytes_{0}, once_bytes_{0};
+};
+
+}  // namespace tinyai

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "graph/graph.h"
+#include "graph/rope_settings.h"
+#include "plan/plan.h"
+#include "run/pass.h"
+
+namespace tinyai {
+
+// Computes one worker's share of a step. Every division of the work gives the same bits.
+class OpRunner {
+ public:
+  // `graph`, `plan` and `arena` outlive this object.
+  OpRunner(const Graph& graph, const Plan& plan, RopeFrequencies frequencies, std::byte* arena);
+
+  // Before the workers start a pass: computes the angles of its positions.
+  void Prepare(const Pass& pass) const;
+
+  // Worker `worker` of Plan::workers does its share of `run`.
+  void Run(const step::Run& run, const Pass& pass, uint32_t worker) const;
+
+  // The first layer after which a hidden state was no number, since construction; -1 if none.
+  int32_t first_bad_layer() const { return first_bad_layer_.load(std::memory_order_relaxed); }
+
+  std::span<float> Logits() const;
+
+ private:
+  struct Share {
+    uint64_t begin, end;
+  };
+  // What an op works on.
+  struct Job {
+    const Op& op;
+    const step::Run& run;
+    const Pass& pass;
+    uint32_t worker;
+  };
+  std::byte* ValueData(ValueId id) const;
+  std::span<float> FloatRow(ValueId id, uint64_t row) const;
+  std::span<const float> Vector(WeightId id) const;
+  uint64_t RowCount(ValueId id, const Pass& pass) const;
+  // Rows of the chunk that belong to the worker in every step that is divided by rows.
+  Share RowShare(uint64_t rows, uint32_t worker) const;
+  std::span<float> OutRow(const Job& job, uint64_t row) const;  // holds ins[0]'s row at first
+
+  void Do(const op::Embed&, const Job& job) const;
+  void Do(const op::RmsNorm&, const Job& job) const;
+  void Do(const op::Quantize&, const Job& job) const;
+  void Do(const op::MatMul&, const Job& job) const;
+  void Do(const op::Rope&, const Job& job) const;
+  void Do(const op::StoreKv&, const Job& job) const;
+  void Do(const op::Attention&, const Job& job) const;
+  void Do(const op::SiluMul&, const Job& job) const;
+  void Do(const op::Add&, const Job& job) const;
+  void Do(const op::TakeLast&, const Job& job) const;
+
+  const Graph& graph_;
+  const Plan& plan_;
+  std::byte* const arena_;
+  const RopeFrequencies frequencies_;
+  const PlanBuffer* staging_ = nullptr;  // null where the embedding is resident
+  uint64_t staging_stride_ = 0;
+  mutable std::atomic<int32_t> first_bad_layer_{-1};
+};
+
+}  // namespace tinyai
