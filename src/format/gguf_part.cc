@@ -27,7 +27,7 @@ namespace {
 
 constexpr uint64_t kLeastKeyBytes = 8 + 1 + 4 + 1;             // one letter, u8
 constexpr uint64_t kLeastTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;  // one letter, one dimension
-constexpr size_t kReserved = 65'536;  // entries made room for at once, however many are announced
+constexpr size_t kReservedKeys = 65'536;  // made room for at once, however many are announced
 constexpr size_t kSharedBlockBytes = size_t{64} << 10;
 constexpr size_t kLargeValueBytes = size_t{16} << 10;
 // A key that is longer than this and than the whole file is no key cut short by the file's end.
@@ -38,6 +38,13 @@ bool IsPrintable(std::string_view name) {
     return static_cast<uint8_t>(c) >= 0x20 && static_cast<uint8_t>(c) < 0x7F;
   });
   return ascii || EscapeControl(name) == name;
+}
+
+// A name in a message: its start, safe to print.
+std::string Shown(std::string_view name) {
+  constexpr size_t kMost = 80;
+  if (name.size() <= kMost) return EscapeControl(name);
+  return EscapeControl(name.substr(0, kMost)) + "...";
 }
 
 std::string_view Text(std::span<const std::byte> bytes) {
@@ -72,6 +79,7 @@ class PartReader {
   Status CheckKeysUnique();
   Status ReadAlignment();
   Status ReadTensors();
+  uint64_t CountTensorRecords() const;
   Status ReadTensor();
   Status ReadShape(TensorInfo& tensor, uint64_t& elements);
   Status ReadTensorType(TensorInfo& tensor);
@@ -138,7 +146,7 @@ Status PartReader::ReadCounts() {
 // ---- keys and values
 
 Status PartReader::ReadKeys() {
-  out_.entries.reserve(std::min<size_t>(keys_, kReserved));
+  out_.entries.reserve(std::min<size_t>(keys_, kReservedKeys));
   for (uint64_t i = 0; i < keys_; ++i) TRY(ReadKey());
   TRY(CheckKeysUnique());
   return ReadAlignment();
@@ -157,7 +165,7 @@ Status PartReader::ReadKey() {
   TRY_ASSIGN(const std::span<const std::byte> bytes, in_.Bytes("key", length));
   if (!IsPrintable(Text(bytes))) {
     return Bad("GGUF_NAME", at,
-               fmt::format("the key '{}' is not printable UTF-8", EscapeControl(Text(bytes))));
+               fmt::format("the key '{}' is not printable UTF-8", Shown(Text(bytes))));
   }
   Metadata::Entry entry{std::string(Text(bytes)), {}};
   TRY(ReadValue(entry));
@@ -179,7 +187,8 @@ Status PartReader::ReadValue(Metadata::Entry& entry) {
     TRY(in_.Append(entry.key, size, bytes));
     if (value.type == MetaType::kBool) TRY(CheckBools(bytes, value.offset));
   } else {
-    return Bad("GGUF_TYPE", at, fmt::format("{}: value type {} does not exist", entry.key, type));
+    return Bad("GGUF_TYPE", at,
+               fmt::format("{}: value type {} does not exist", Shown(entry.key), type));
   }
   value_bytes_ += bytes.size();
   value.bytes = Keep(std::move(bytes), value.is_array && entry.key.starts_with("tokenizer."));
@@ -305,7 +314,7 @@ Status PartReader::CheckKeysUnique() {
   if (found == order.end()) return {};
   const Metadata::Entry& second = out_.entries[found[1]];
   return Bad("GGUF_DUP_KEY", second.value.offset,
-             fmt::format("the key '{}' is there twice", second.key));
+             fmt::format("the key '{}' is there twice", Shown(second.key)));
 }
 
 Status PartReader::ReadAlignment() {
@@ -330,10 +339,25 @@ Status PartReader::ReadAlignment() {
 // ---- tensors
 
 Status PartReader::ReadTensors() {
-  out_.tensors.reserve(std::min<size_t>(tensors_, kReserved));
+  out_.tensors.reserve(CountTensorRecords());
   for (uint64_t i = 0; i < tensors_; ++i) TRY(ReadTensor());
   out_.data_offset = RoundUp(in_.offset(), out_.alignment);
   return {};
+}
+
+// How many of the announced records are there: makes room for them and no more. What stops the
+// count is damage, which reading them finds again and reports.
+uint64_t PartReader::CountTensorRecords() const {
+  HeaderReader in(source_, "GGUF_TRUNCATED", in_.offset());
+  for (uint64_t i = 0; i < tensors_; ++i) {
+    const Result<uint64_t> length = in.Number<uint64_t>("");
+    if (!length || *length == 0 || *length > kMaxTensorNameBytes) return i;
+    if (!in.Bytes("", *length)) return i;
+    const Result<uint32_t> n_dims = in.Number<uint32_t>("");
+    if (!n_dims || *n_dims == 0 || *n_dims > kMaxTensorDims) return i;
+    if (!in.Bytes("", *n_dims * 8 + 4 + 8)) return i;
+  }
+  return tensors_;
 }
 
 Status PartReader::ReadTensor() {
@@ -347,9 +371,8 @@ Status PartReader::ReadTensor() {
   }
   TRY_ASSIGN(const std::span<const std::byte> name, in_.Bytes("tensor name", length));
   if (!IsPrintable(Text(name))) {
-    return Bad(
-        "GGUF_NAME", at,
-        fmt::format("the tensor name '{}' is not printable UTF-8", EscapeControl(Text(name))));
+    return Bad("GGUF_NAME", at,
+               fmt::format("the tensor name '{}' is not printable UTF-8", Shown(Text(name))));
   }
   TensorInfo tensor{std::string(Text(name)), DType::kF32, 0, {1, 1, 1, 1}, 0, 0, 0};
   uint64_t elements = 1;

@@ -75,16 +75,20 @@ Status CheckSameModel(const Metadata& first, const Metadata& part, const std::st
   return {};
 }
 
-// Reads all parts of a model into one ModelFile, which keeps what was read before an error.
+enum class Keep { kOnlyWhole, kAlsoPartial };
+
+// Reads all parts of a model into one ModelFile, which keeps what was read before an error if it
+// shall be kept.
 class ModelReader {
  public:
   ModelReader(const OpenSource& open, std::vector<std::unique_ptr<ByteSource>>& parts,
-              ModelFile& file)
-      : open_(open), parts_(parts), file_(file) {}
+              ModelFile& file, Keep keep)
+      : open_(open), parts_(parts), file_(file), keep_(keep) {}
 
   Status Read(std::unique_ptr<ByteSource> first) {
+    parts_.clear();
     const Status status = ReadParts(std::move(first));
-    file_.IndexTensors();
+    if (status || keep_ == Keep::kAlsoPartial) file_.IndexTensors();
     return status;
   }
 
@@ -122,10 +126,14 @@ class ModelReader {
     return CheckSameModel(file_.metadata, metadata, path);
   }
 
-  // Adds what one file holds, also if it is damaged. The first part's metadata is kept even then.
+  // Adds what one file holds; if it is damaged, only what shall be kept, which for the first part
+  // includes its metadata.
   Result<Metadata> AddPart(std::unique_ptr<ByteSource> source) {
     GgufPart part;
-    const Status status = ReadGgufPart(*source, part);
+    Status status = ReadGgufPart(*source, part);
+    if (!status && keep_ == Keep::kOnlyWhole) {
+      return tl::unexpected<Error>(std::move(status).error());
+    }
     const auto index = static_cast<uint32_t>(file_.parts.size());
     if (index == 0) file_.format = fmt::format("GGUF v{}", part.version);
     for (TensorInfo& tensor : part.tensors) {
@@ -143,7 +151,7 @@ class ModelReader {
     Metadata metadata(std::move(part.blocks), std::move(part.entries));
     if (!status) {
       if (index == 0) file_.metadata = std::move(metadata);
-      return tl::unexpected<Error>(status.error());
+      return tl::unexpected<Error>(std::move(status).error());
     }
     return metadata;
   }
@@ -162,6 +170,7 @@ class ModelReader {
   const OpenSource& open_;
   std::vector<std::unique_ptr<ByteSource>>& parts_;
   ModelFile& file_;
+  const Keep keep_;
 };
 
 }  // namespace
@@ -169,17 +178,18 @@ class ModelReader {
 PartialModelFile ReadGgufPartial(std::unique_ptr<ByteSource> first, const OpenSource& open,
                                  std::vector<std::unique_ptr<ByteSource>>& parts_out) {
   PartialModelFile partial;
-  parts_out.clear();
-  const Status status = ModelReader(open, parts_out, partial.file).Read(std::move(first));
-  if (!status) partial.error = status.error();
+  ModelReader reader(open, parts_out, partial.file, Keep::kAlsoPartial);
+  if (Status status = reader.Read(std::move(first)); !status) {
+    partial.error = std::move(status).error();
+  }
   return partial;
 }
 
 Result<ModelFile> ReadGguf(std::unique_ptr<ByteSource> first, const OpenSource& open,
                            std::vector<std::unique_ptr<ByteSource>>& parts_out) {
-  PartialModelFile partial = ReadGgufPartial(std::move(first), open, parts_out);
-  if (partial.error) return tl::unexpected<Error>(std::move(*partial.error));
-  return std::move(partial.file);
+  ModelFile file;
+  TRY(ModelReader(open, parts_out, file, Keep::kOnlyWhole).Read(std::move(first)));
+  return file;
 }
 
 }  // namespace tinyai

@@ -20,9 +20,9 @@ class HeaderReader {
  public:
   static constexpr size_t kWindowBytes = size_t{256} << 10;
 
-  // `source` outlives the reader.
-  HeaderReader(const ByteSource& source, std::string_view truncated_key)
-      : source_(source), truncated_key_(truncated_key) {}
+  // Reads from byte `offset` on, which lies in the file. `source` outlives the reader.
+  HeaderReader(const ByteSource& source, std::string_view truncated_key, uint64_t offset = 0)
+      : source_(source), truncated_key_(truncated_key), window_begin_(offset), offset_(offset) {}
 
   uint64_t offset() const { return offset_; }
   uint64_t left() const { return source_.size() - offset_; }
@@ -57,8 +57,8 @@ class HeaderReader {
   const ByteSource& source_;
   std::string_view truncated_key_;
   std::vector<std::byte> window_;
-  uint64_t window_begin_ = 0;
-  uint64_t offset_ = 0;  // always within the window or at its end
+  uint64_t window_begin_;
+  uint64_t offset_;  // always within the window or at its end
 };
 
 }  // namespace tinyai
