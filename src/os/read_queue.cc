@@ -35,6 +35,11 @@ Result<std::unique_ptr<ReadQueue>> OpenReadQueue(std::span<const File* const> fi
   return OpenThreadedQueue(std::move(targets), depth, system);
 }
 
+bool UringIsAvailable() {
+  std::vector<ReadTarget> none;
+  return OpenUringQueue(none, 1, SystemCalls::Real()).has_value();
+}
+
 tl::unexpected<Error> ReadTimedOut(std::chrono::nanoseconds timeout, const std::string& label) {
   return FailAt(ErrorCode::kCancelled, "IO_TIMEOUT",
                 fmt::format("the disk did not answer within {:.1f} s; raise --io-timeout if it is "

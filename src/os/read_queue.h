@@ -67,4 +67,7 @@ Result<std::unique_ptr<ReadQueue>> OpenReadQueue(std::span<const File* const> fi
                                                  const ReadQueueOptions& options,
                                                  SystemCalls& system = SystemCalls::Real());
 
+// Whether an io_uring can be set up here.
+bool UringIsAvailable();
+
 }  // namespace tinyai

@@ -1,0 +1,66 @@
+#include "os/rates_cache.h"
+
+#include "gtest/gtest.h"
+#include "os/testing.h"
+
+namespace tinyai {
+namespace {
+
+constexpr Rates kRates = {.measured = true,
+                          .memory_bytes_per_second = 2.05e10,
+                          .disk_bytes_per_second = 3'412'345'678.9,
+                          .compute_macs_per_second = 1.0 / 3 * 1e11,
+                          .request_seconds = 8.5e-5};
+
+TEST(RatesCache, GivesBackExactlyWhatWasSaved) {
+  const ScratchDirectory scratch;
+  const auto cache = *CacheDirectory::OpenAt((scratch.path() / "tinyai").string());
+  EXPECT_FALSE(LoadRates(cache, "cpu"));
+  ASSERT_TRUE(SaveRates(cache, "cpu", kRates));
+  const std::optional<Rates> loaded = LoadRates(cache, "cpu");
+  ASSERT_TRUE(loaded);
+  EXPECT_TRUE(loaded->measured);
+  EXPECT_EQ(loaded->memory_bytes_per_second, kRates.memory_bytes_per_second);
+  EXPECT_EQ(loaded->disk_bytes_per_second, kRates.disk_bytes_per_second);
+  EXPECT_EQ(loaded->compute_macs_per_second, kRates.compute_macs_per_second);
+  EXPECT_EQ(loaded->request_seconds, kRates.request_seconds);
+  EXPECT_FALSE(LoadRates(cache, "another cpu"));
+}
+
+TEST(RatesCache, IgnoresEveryPrefixOfItsText) {
+  const std::string text = FormatRates("cpu", kRates);
+  EXPECT_TRUE(ParseRates(text, "cpu"));
+  for (size_t size = 0; size < text.size(); ++size) {
+    EXPECT_FALSE(ParseRates(text.substr(0, size), "cpu")) << size;
+  }
+}
+
+TEST(RatesCache, IgnoresRatesThatCannotBe) {
+  for (const double rate : {0.0, -1.0, 1e300, std::numeric_limits<double>::infinity(),
+                            std::numeric_limits<double>::quiet_NaN()}) {
+    Rates rates = kRates;
+    rates.disk_bytes_per_second = rate;
+    EXPECT_FALSE(ParseRates(FormatRates("cpu", rates), "cpu")) << rate;
+  }
+}
+
+TEST(RatesCache, IgnoresGarbage) {
+  const std::string text = FormatRates("cpu", kRates);
+  for (size_t i = 0; i < text.size(); ++i) {
+    for (const char byte : {'\0', '\n', 'x', '\xff'}) {
+      std::string damaged = text;
+      damaged[i] = byte;
+      EXPECT_EQ(ParseRates(damaged, "cpu").has_value(), damaged == text) << i;
+    }
+  }
+}
+
+TEST(RatesCache, NamesThisMachine) {
+  const std::string name = RatesMachineName();
+  EXPECT_EQ(name, RatesMachineName());
+  EXPECT_EQ(name.find('\n'), std::string::npos);
+  EXPECT_TRUE(ParseRates(FormatRates(name, kRates), name));
+}
+
+}  // namespace
+}  // namespace tinyai
