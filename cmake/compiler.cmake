@@ -2,6 +2,9 @@
 # were just checked, so that warning is left to clang-tidy. Frame pointers stay for profilers.
 add_compile_options(-Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Wno-psabi -Wno-maybe-uninitialized -Wno-missing-field-initializers
   -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  add_compile_options(-Wno-unknown-warning-option)
+endif()
 # Floating point must give the same bits in every build of one instruction set: no contraction that
 # the source does not ask for.
 add_compile_options(-ffp-contract=off)

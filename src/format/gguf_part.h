@@ -26,9 +26,4 @@ struct GgufPart {
 // and the error has file and offset. Reads no tensor data. Memory: what `out` holds and a window.
 Status ReadGgufPart(const ByteSource& source, GgufPart& out);
 
-// The second half of it: `tensors` have offsets from the start of the data. Checks that names are
-// unique and that all data lies in the file without overlap, makes the offsets absolute, and warns
-// of what is legal but odd.
-Status PlaceGgufTensors(const ByteSource& source, GgufPart& part);
-
 }  // namespace tinyai

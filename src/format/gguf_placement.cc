@@ -4,7 +4,7 @@
 #include "base/checked.h"
 #include "base/units.h"
 #include "fmt/format.h"
-#include "format/gguf_part.h"
+#include "format/gguf_sections.h"
 
 namespace tinyai {
 namespace {
