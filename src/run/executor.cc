@@ -151,7 +151,7 @@ bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
     if (!left_out) {
       if (!WaitForSyncs(step, worker, number)) return false;
       if (step.joins && !barrier_.Wait()) return false;
-      runner_.Run(std::get<step::Run>(step.work), pass_, worker);
+      runner_.Run(at, std::get<step::Run>(step.work), pass_, worker);
     }
     done.Advance(number * steps.size() + at + 1);
   }

@@ -13,14 +13,21 @@
 namespace tinyai {
 namespace {
 
-// Workers divide the rows of a product in groups of this many: kernels work on groups.
+// Kernels work on groups of rows.
 constexpr uint64_t kRowGroup = 16;
+// Pieces per worker that a product is divided into: enough to even out disturbances, few enough
+// that taking one costs nothing.
+constexpr uint64_t kPiecesPerWorker = 8;
 
 }  // namespace
 
 OpRunner::OpRunner(const Graph& graph, const Plan& plan, RopeFrequencies frequencies,
                    std::byte* arena)
-    : graph_(graph), plan_(plan), arena_(arena), frequencies_(std::move(frequencies)) {
+    : graph_(graph),
+      plan_(plan),
+      arena_(arena),
+      frequencies_(std::move(frequencies)),
+      next_piece_(plan.queues[kCpuQueue].steps.size()) {
   for (const Step& step : plan.queues[kRowsQueue].steps) {
     const auto& rows = std::get<step::LoadRows>(step.work);
     staging_ = &plan.buffer(rows.staging);
@@ -28,7 +35,8 @@ OpRunner::OpRunner(const Graph& graph, const Plan& plan, RopeFrequencies frequen
   }
 }
 
-void OpRunner::Prepare(const Pass& pass) const {
+void OpRunner::Prepare(const Pass& pass) {
+  for (std::atomic<uint32_t>& next : next_piece_) next.store(0, std::memory_order_relaxed);
   float* out = reinterpret_cast<float*>(arena_ + plan_.buffer(plan_.rope_buffer).offset);
   for (size_t row = 0; row < pass.tokens.size(); ++row) {
     const double position = static_cast<double>(pass.position + row);
@@ -40,9 +48,9 @@ void OpRunner::Prepare(const Pass& pass) const {
   }
 }
 
-void OpRunner::Run(const step::Run& run, const Pass& pass, uint32_t worker) const {
+void OpRunner::Run(size_t step, const step::Run& run, const Pass& pass, uint32_t worker) const {
   const Op& op = graph_.ops[Index(run.op)];
-  const Job job{op, run, pass, worker};
+  const Job job{op, run, next_piece_[step], pass, worker};
   std::visit([&](const auto& kind) { Do(kind, job); }, op.kind);
 }
 
@@ -112,12 +120,18 @@ void OpRunner::Do(const op::Quantize&, const Job& job) const {
 }
 
 void OpRunner::Do(const op::MatMul&, const Job& job) const {
-  const Weight& weight = graph_.weight(job.op.weights[0]);
   const uint64_t rows = job.run.row_end - job.run.row_begin;
-  const uint64_t groups = CeilDiv(rows, kRowGroup);
-  const Share share = RowShare(groups, job.worker);
-  const uint64_t begin = share.begin * kRowGroup, end = std::min(rows, share.end * kRowGroup);
-  if (begin >= end) return;
+  const uint64_t pieces = plan_.workers * kPiecesPerWorker;
+  const uint64_t piece_rows = RoundUp(CeilDiv(rows, pieces), kRowGroup);
+  for (;;) {
+    const uint64_t piece = job.next_piece.fetch_add(1, std::memory_order_relaxed);
+    if (piece * piece_rows >= rows) return;
+    Multiply(job, piece * piece_rows, std::min(rows, (piece + 1) * piece_rows));
+  }
+}
+
+void OpRunner::Multiply(const Job& job, uint64_t begin, uint64_t end) const {
+  const Weight& weight = graph_.weight(job.op.weights[0]);
   const WeightRows slice{weight.type, arena_ + job.run.weights_offset + begin * weight.row_bytes(),
                          weight.cols, end - begin};
   const Value& in = graph_.value(job.op.ins[0]);

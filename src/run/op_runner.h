@@ -12,17 +12,19 @@
 
 namespace tinyai {
 
-// Computes one worker's share of a step. Every division of the work gives the same bits.
+// Computes one worker's share of a step. Every division of the work gives the same bits. Rows of
+// the chunk always belong to the same worker; the rows of a product are taken in pieces by whoever
+// is free, since a core that other work disturbs would hold up the rest.
 class OpRunner {
  public:
   // `graph`, `plan` and `arena` outlive this object.
   OpRunner(const Graph& graph, const Plan& plan, RopeFrequencies frequencies, std::byte* arena);
 
   // Before the workers start a pass: computes the angles of its positions.
-  void Prepare(const Pass& pass) const;
+  void Prepare(const Pass& pass);
 
-  // Worker `worker` of Plan::workers does its share of `run`.
-  void Run(const step::Run& run, const Pass& pass, uint32_t worker) const;
+  // Worker `worker` of Plan::workers does its share of CPU step number `step`, which is `run`.
+  void Run(size_t step, const step::Run& run, const Pass& pass, uint32_t worker) const;
 
   // The first layer after which a hidden state was no number, since construction; -1 if none.
   int32_t first_bad_layer() const { return first_bad_layer_.load(std::memory_order_relaxed); }
@@ -37,6 +39,7 @@ class OpRunner {
   struct Job {
     const Op& op;
     const step::Run& run;
+    std::atomic<uint32_t>& next_piece;  // of a product, not taken yet
     const Pass& pass;
     uint32_t worker;
   };
@@ -46,6 +49,8 @@ class OpRunner {
   uint64_t RowCount(ValueId id, const Pass& pass) const;
   // Rows of the chunk that belong to the worker in every step that is divided by rows.
   Share RowShare(uint64_t rows, uint32_t worker) const;
+  // Rows [begin, end) of a product, counted from the first of the step.
+  void Multiply(const Job& job, uint64_t begin, uint64_t end) const;
   std::span<float> OutRow(const Job& job, uint64_t row) const;  // holds ins[0]'s row at first
 
   void Do(const op::Embed&, const Job& job) const;
@@ -65,6 +70,7 @@ class OpRunner {
   const RopeFrequencies frequencies_;
   const PlanBuffer* staging_ = nullptr;  // null where the embedding is resident
   uint64_t staging_stride_ = 0;
+  mutable std::vector<std::atomic<uint32_t>> next_piece_;  // by CPU step
   mutable std::atomic<int32_t> first_bad_layer_{-1};
 };
 
