@@ -1,18 +1,36 @@
-# Debian 12 packages; `./run` installs them. Each is included by one folder (docs/ARCHITECTURE.md).
+# Debian 12 packages; `./run` and `./test` install them (tools/packages.sh). Each is included by one
+# folder, see LIBRARIES in tests/check/check_includes.py. What is optional is left out where it is
+# missing, and cmake/summary.cmake says so.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(fmt REQUIRED)
+find_path(TL_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
-pkg_check_modules(URING IMPORTED_TARGET liburing)  # optional: without it the io_uring path is off
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
+
+pkg_check_modules(URING QUIET IMPORTED_TARGET liburing)
+tinyai_optional(URING_FOUND "io_uring" "liburing-dev" "reads go through pread")
+
 if(TINYAI_TESTS)
-  find_package(GTest REQUIRED)
-  find_package(rapidcheck REQUIRED)
+  find_package(GTest QUIET)
+  find_package(rapidcheck QUIET)
+  if(NOT GTest_FOUND OR NOT rapidcheck_FOUND)
+    set(TINYAI_TESTS OFF)
+  endif()
+  tinyai_optional(TINYAI_TESTS "tests" "libgtest-dev libgmock-dev librapidcheck-dev" "there are none")
   include(GoogleTest)
 endif()
+if(TINYAI_TESTS)
+  find_package(Python3 QUIET COMPONENTS Interpreter)
+  tinyai_optional(Python3_FOUND "checks of includes, files and pages" "python3" "these tests are missing")
+endif()
 if(TINYAI_BENCH)
-  find_package(benchmark REQUIRED)
+  find_package(benchmark QUIET)
+  if(NOT benchmark_FOUND)
+    set(TINYAI_BENCH OFF)
+  endif()
+  tinyai_optional(TINYAI_BENCH "benchmarks" "libbenchmark-dev" "there are none")
 endif()
