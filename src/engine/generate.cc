@@ -15,10 +15,14 @@ double SecondsSince(Clock::time_point begin) {
 
 std::string_view Name(StopReason reason) {
   switch (reason) {
-    case StopReason::kEnd: return "end";
-    case StopReason::kLength: return "length";
-    case StopReason::kContext: return "context";
-    case StopReason::kCaller: return "stopped";
+    case StopReason::kEnd:
+      return "end";
+    case StopReason::kLength:
+      return "length";
+    case StopReason::kContext:
+      return "context";
+    case StopReason::kCaller:
+      return "stopped";
   }
   return "";
 }

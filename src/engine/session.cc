@@ -2,10 +2,28 @@
 
 #include <algorithm>
 
+#include "base/units.h"
 #include "fmt/format.h"
+#include "os/machine.h"
+#include "os/measure.h"
 #include "os/read_queue.h"
 
 namespace tinyai {
+namespace {
+
+// The probe of the I/O paths reads up to 64 MiB: no gain for a model that is itself read as fast.
+constexpr uint64_t kWorthProbing = 256 * kMiB;
+
+// Compute threads stay on their cores, one each, where there are enough.
+std::vector<uint32_t> ComputeCpus(const SessionOptions& options) {
+  if (!options.cpus.empty()) return options.cpus;
+  std::vector<uint32_t> cpus = OneCpuPerCore(AllowedCpus());
+  if (cpus.size() < options.threads) cpus = AllowedCpus();
+  if (cpus.size() < options.threads) cpus.clear();
+  return cpus;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Session>> Session::Open(std::shared_ptr<const Model> model, SessionPlan plan,
                                                Budget& process) {
@@ -17,18 +35,31 @@ Result<std::unique_ptr<Session>> Session::Open(std::shared_ptr<const Model> mode
   session->budget_ = std::make_unique<Budget>("session", limit, &process);
   TRY(session->TakeFixed());
   const std::vector<const File*>& sources = session->model_->sources();
-  TRY_ASSIGN(
-      std::unique_ptr<ReadQueue> disk,
-      OpenReadQueue(sources, {.path = options.io_path, .depth = session->plan_->plan.io_depth}));
-  TRY_ASSIGN(std::unique_ptr<ReadQueue> rows,
-             OpenReadQueue(sources, {.path = options.io_path, .depth = 2}));
+  TRY_ASSIGN(const IoPath path, session->ChooseIoPath());
+  TRY_ASSIGN(std::unique_ptr<ReadQueue> disk,
+             OpenReadQueue(sources, {.path = path, .depth = session->plan_->plan.io_depth}));
+  TRY_ASSIGN(std::unique_ptr<ReadQueue> rows, OpenReadQueue(sources, {.path = path, .depth = 2}));
   session->io_path_ = disk->path();
   TRY_ASSIGN(
       session->executor_,
       Executor::Create(session->model_->graph(), session->plan_->plan, session->model_->rope(),
                        *session->budget_, std::move(disk), std::move(rows),
-                       {.io_timeout = options.io_timeout, .cpus = options.cpus}));
+                       {.io_timeout = options.io_timeout, .cpus = ComputeCpus(options)}));
   return session;
+}
+
+// Before the arena is taken: the probe's buffers are small beside it.
+Result<IoPath> Session::ChooseIoPath() {
+  const Plan& plan = plan_->plan;
+  const IoPath asked = plan_->options.io_path;
+  if (asked != IoPath::kAuto || plan.streamed_bytes + plan.resident_bytes < kWorthProbing) {
+    return asked;
+  }
+  const File* largest =
+      *std::max_element(model_->sources().begin(), model_->sources().end(),
+                        [](const File* a, const File* b) { return a->size() < b->size(); });
+  TRY_ASSIGN(const PathChoice choice, ChoosePath(*budget_, *largest, plan.io_depth));
+  return choice.path;
 }
 
 // What the plan counts beside the arena: held already or by the system, so it is only counted.

@@ -50,6 +50,7 @@ class Session {
  private:
   Session() = default;
   Status TakeFixed();
+  Result<IoPath> ChooseIoPath();
 
   std::shared_ptr<const Model> model_;
   std::unique_ptr<SessionPlan> plan_;  // the executor borrows from it
