@@ -27,6 +27,7 @@ Status RefuseExperts(const Hparams& hparams) {
                        fmt::format("at most expert_count ({})", experts));
   }
   if (experts == 0) return {};
+  if (used == 0) return hparams.Bad("expert_used_count", "0", "a number above 0");
   return Fail(ErrorCode::kUnsupported, "MODEL_ARCH",
               "mixture-of-experts models of this family are not supported");
 }
@@ -63,12 +64,19 @@ Status ReadAttention(const Hparams& hparams, Graph& graph) {
   return {};
 }
 
-// A vocab_size key must agree with the embedding, whose shape decides.
+// What the keys say of vocabulary and width must agree with the embedding, whose shape decides.
 Status ReadVocabulary(const ModelFile& file, const Hparams& hparams, Graph& graph) {
   const TensorInfo* embedding = file.FindTensor("token_embd.weight");
   if (embedding == nullptr) {
     return Fail(ErrorCode::kBadFile, "MODEL_TENSOR_MISSING",
                 "tensor token_embd.weight is missing; a text model needs it");
+  }
+  if (embedding->dims[0] != graph.width) {
+    return FailAt(
+        ErrorCode::kBadFile, "MODEL_SHAPE",
+        fmt::format("tensor token_embd.weight: expected rows of {} ({}), got {}x{}", graph.width,
+                    hparams.Key("embedding_length"), embedding->dims[0], embedding->dims[1]),
+        file.parts[embedding->part], embedding->offset);
   }
   graph.vocabulary = embedding->dims[1];
   TRY_ASSIGN(const auto stated, hparams.metadata().OptionalUint(hparams.Key("vocab_size")));
@@ -84,6 +92,9 @@ Status ReadVocabulary(const ModelFile& file, const Hparams& hparams, Graph& grap
 Result<Sizes> ReadSizes(const ModelFile& file, const Hparams& hparams, Graph& graph) {
   Sizes sizes{};
   TRY_ASSIGN(sizes.layers, hparams.Required("block_count", 1, kMostLayers));
+  TRY_ASSIGN(graph.width,
+             hparams.Required("embedding_length", 0, std::numeric_limits<uint64_t>::max()));
+  TRY(ReadVocabulary(file, hparams, graph));
   TRY_ASSIGN(graph.width, hparams.Required("embedding_length", 1, kMostWidth));
   TRY_ASSIGN(graph.context,
              hparams.Required("context_length", 1, std::numeric_limits<uint32_t>::max()));
@@ -96,7 +107,6 @@ Result<Sizes> ReadSizes(const ModelFile& file, const Hparams& hparams, Graph& gr
   graph.attention.layers = sizes.layers;
   TRY(RefuseExperts(hparams));
   TRY(ReadAttention(hparams, graph));
-  TRY(ReadVocabulary(file, hparams, graph));
   return sizes;
 }
 

@@ -14,14 +14,9 @@ Status ReadScaling(const Hparams& hparams, uint64_t context, RopeSettings& rope)
   // Older files say only rope.scale_linear.
   TRY_ASSIGN(const double linear, hparams.OptionalFloat("rope.scale_linear", 0, false, 1));
   TRY_ASSIGN(const auto kind, hparams.metadata().OptionalString(hparams.Key("rope.scaling.type")));
-  if (!kind) {
-    rope.factor = linear;
-    if (linear != 1) rope.scaling = RopeSettings::Scaling::kLinear;
-    return {};
-  }
-  if (*kind == "none") return {};
+  if (kind && *kind == "none") return {};
   TRY_ASSIGN(rope.factor, hparams.OptionalFloat("rope.scaling.factor", 0, false, linear));
-  if (*kind == "linear") {
+  if (!kind || *kind == "linear") {
     rope.scaling = RopeSettings::Scaling::kLinear;
     return {};
   }
@@ -75,7 +70,7 @@ RopeFrequencies ComputeRopeFrequencies(const RopeSettings& rope, std::span<const
     low = std::max(0.0, std::floor(PairWithRotations(rope, rope.beta_fast)));
     high = std::min(static_cast<double>(rope.dims) - 1,
                     std::ceil(PairWithRotations(rope, rope.beta_slow)));
-    out.magnitude = rope.attention_factor * (1 + 0.1 * std::log(rope.factor));
+    out.magnitude = rope.attention_factor * (1 + 0.1 * std::log(std::max(1.0, rope.factor)));
   } else if (rope.scaling == RopeSettings::Scaling::kYarn) {
     out.magnitude = rope.attention_factor;
   }
