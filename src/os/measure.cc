@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "base/checked.h"
-#include "fmt/format.h"
 #include "os/clock.h"
 #include "os/cpu_mask.h"
 #include "os/memory_region.h"
@@ -27,15 +26,16 @@ uint64_t SumOf(const uint64_t* data, size_t size) {
   return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
-// Blocks of a file in an order in which neighbours lie far apart: 0, s, 2s, ... modulo their
-// number, with s prime to it.
+// Blocks of a file in an order in which neighbours lie far apart: f, f + s, f + 2s, ... modulo
+// their number, with s prime to it.
 class ScatteredBlocks {
  public:
-  ScatteredBlocks(const File& file, uint64_t block_bytes)
+  ScatteredBlocks(const File& file, uint64_t block_bytes, uint64_t seed)
       : block_bytes_(std::min(block_bytes, RoundUp(file.size(), kPage))),
         count_(std::max<uint64_t>(file.size() / block_bytes_, 1)),
         step_(std::max<uint64_t>(count_ * 382 / 1000, 1)) {
     while (std::gcd(step_, count_) != 1) ++step_;
+    position_ = (seed * 0x9E3779B97F4A7C15) % count_;
   }
   uint64_t block_bytes() const { return block_bytes_; }
   uint64_t left() const { return count_ - taken_; }
@@ -48,7 +48,7 @@ class ScatteredBlocks {
 
  private:
   uint64_t block_bytes_, count_, step_;
-  uint64_t position_ = 0, taken_ = 0;
+  uint64_t position_, taken_ = 0;
 };
 
 // A queue over one file with buffers for as many blocks as it has in flight.
@@ -157,7 +157,7 @@ Result<double> MeasureMemoryRate(Budget& budget, uint32_t threads, uint64_t byte
 
 Result<DiskRate> MeasureDiskRate(Budget& budget, const File& file, const DiskRateOptions& options) {
   TRY(CheckNotEmpty(file));
-  ScatteredBlocks blocks(file, options.block_bytes);
+  ScatteredBlocks blocks(file, options.block_bytes, options.seed);
   TRY_ASSIGN(BlockReader reader, BlockReader::Open(budget, file, options.path, options.depth,
                                                    blocks.block_bytes(), SystemCalls::Real()));
   return reader.Read(blocks, std::max<uint64_t>(options.most_bytes / blocks.block_bytes(), 1),
@@ -165,9 +165,9 @@ Result<DiskRate> MeasureDiskRate(Budget& budget, const File& file, const DiskRat
 }
 
 Result<double> MeasureRequestSeconds(Budget& budget, const File& file, IoPath path, uint64_t bytes,
-                                     uint32_t samples) {
+                                     uint32_t samples, uint64_t seed) {
   TRY(CheckNotEmpty(file));
-  ScatteredBlocks blocks(file, bytes);
+  ScatteredBlocks blocks(file, bytes, seed);
   TRY_ASSIGN(BlockReader reader,
              BlockReader::Open(budget, file, path, 1, blocks.block_bytes(), SystemCalls::Real()));
   std::vector<double> seconds;
@@ -189,7 +189,7 @@ Result<PathChoice> ChoosePath(Budget& budget, const File& file, uint32_t depth,
   const auto time_left = [&] {
     return kMostTime - std::chrono::nanoseconds(MonotonicNs() - start);
   };
-  ScatteredBlocks blocks(file, kProbeBlock);
+  ScatteredBlocks blocks(file, kProbeBlock, static_cast<uint64_t>(start));
   std::vector<BlockReader> readers;
   PathChoice choice;
   for (const IoPath path : {IoPath::kUring, IoPath::kDirect, IoPath::kBuffered}) {

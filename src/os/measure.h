@@ -25,6 +25,9 @@ struct DiskRateOptions {
   uint64_t block_bytes = 2 << 20;  // multiple of 4096; smaller for files smaller than that
   uint64_t most_bytes = uint64_t{1} << 30;
   std::chrono::nanoseconds duration = std::chrono::milliseconds(500);
+  // Where to begin: runs that are compared take different seeds, since storage behind a virtual
+  // disk remembers what was read before.
+  uint64_t seed = 0;
 };
 
 struct DiskRate {
@@ -43,7 +46,7 @@ Result<DiskRate> MeasureDiskRate(Budget& budget, const File& file, const DiskRat
 // The median time of one read of `bytes` (a multiple of 4096) with nothing else in flight, from
 // `samples` places of the file.
 Result<double> MeasureRequestSeconds(Budget& budget, const File& file, IoPath path, uint64_t bytes,
-                                     uint32_t samples);
+                                     uint32_t samples, uint64_t seed = 0);
 
 struct PathChoice {
   IoPath path = IoPath::kBuffered;  // the fastest

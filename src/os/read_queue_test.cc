@@ -254,6 +254,25 @@ TEST_P(ReadQueueTest, CanBeDestroyedWithReadsInFlight) {
   }
 }
 
+TEST_P(ReadQueueTest, KeepsAReadInFlightThatTimedOut) {
+  const auto queue = Open(1);
+  bool timed_out = false;
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(queue->Submit(Block(static_cast<uint64_t>(i) % 10)));
+    Result<uint64_t> tag = queue->Wait(std::chrono::nanoseconds(0));
+    if (!tag) {
+      timed_out = true;
+      EXPECT_EQ(tag.error().key, "IO_TIMEOUT");
+      EXPECT_EQ(queue->in_flight(), 1u);
+      tag = queue->Wait(seconds(20));
+    }
+    ASSERT_TRUE(tag) << Describe(tag.error());
+    EXPECT_EQ(queue->in_flight(), 0u);
+  }
+  EXPECT_TRUE(timed_out);
+  EXPECT_EQ(std::memcmp(region_.data(), bytes_.data(), 10 * kBlock), 0);
+}
+
 class StuckReadTest : public ReadQueueTest {};
 INSTANTIATE_TEST_SUITE_P(Paths, StuckReadTest, testing::Values(IoPath::kDirect, IoPath::kBuffered),
                          [](const auto& test) { return std::string(Name(test.param)); });

@@ -2,8 +2,8 @@
 // state, shared so that a thread stuck in the kernel can be left behind.
 #include <cassert>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
+#include <new>
 
 #include "fmt/format.h"
 #include "os/read_queue_paths.h"
@@ -22,32 +22,41 @@ struct Job {
 };
 
 struct State {
-  State(std::vector<ReadTarget> the_targets, SystemCalls& the_system)
-      : targets(std::move(the_targets)), system(the_system) {}
+  State(std::vector<ReadTarget> the_targets, uint32_t depth, SystemCalls& the_system)
+      : targets(std::move(the_targets)), system(the_system) {
+    waiting.reserve(depth);  // so that no allocation fails later
+    finished.reserve(depth);
+  }
 
   const std::vector<ReadTarget> targets;
   SystemCalls& system;
   std::mutex mutex;  // guards what follows
   std::condition_variable work, news;
-  std::deque<Job> waiting;
-  std::deque<Result<uint64_t>> finished;
+  std::vector<Job> waiting;  // the first is next
+  std::vector<Result<uint64_t>> finished;
   uint32_t running = 0;  // threads that are in a read
   bool cancelled = false;
 };
+
+Result<uint64_t> Read(Job& job, SystemCalls& system) {
+  try {
+    TRY(ReadNow(*job.target, job.read, system));
+    return job.tag;
+  } catch (const std::bad_alloc&) {  // of an error's text
+    return Fail(ErrorCode::kOutOfMemory, "OUT_OF_MEMORY", {});
+  }
+}
 
 void ReadJobs(State& state) {
   std::unique_lock lock(state.mutex);
   for (;;) {
     state.work.wait(lock, [&] { return state.cancelled || !state.waiting.empty(); });
     if (state.cancelled) return;
-    Job job = std::move(state.waiting.front());
-    state.waiting.pop_front();
+    Job job = state.waiting.front();
+    state.waiting.erase(state.waiting.begin());
     ++state.running;
     lock.unlock();
-    Result<uint64_t> result = job.tag;
-    if (Status read = ReadNow(*job.target, job.read, state.system); !read) {
-      result = tl::unexpected(std::move(read).error());
-    }
+    Result<uint64_t> result = Read(job, state.system);
     lock.lock();
     --state.running;
     state.finished.push_back(std::move(result));
@@ -57,8 +66,8 @@ void ReadJobs(State& state) {
 
 class ThreadedQueue final : public ReadQueue {
  public:
-  ThreadedQueue(std::vector<ReadTarget> targets, SystemCalls& system)
-      : state_(std::make_shared<State>(std::move(targets), system)),
+  ThreadedQueue(std::vector<ReadTarget> targets, uint32_t depth, SystemCalls& system)
+      : state_(std::make_shared<State>(std::move(targets), depth, system)),
         alignment_(CommonAlignment(state_->targets)) {
     for (const ReadTarget& target : state_->targets) {
       if (target.is_direct()) path_ = IoPath::kDirect;
@@ -123,7 +132,7 @@ Result<uint64_t> ThreadedQueue::Wait(std::chrono::nanoseconds timeout) {
   if (!news) return ReadTimedOut(timeout, state_->targets[0].label());
   if (state_->cancelled) return ReadCancelled();
   Result<uint64_t> result = std::move(state_->finished.front());
-  state_->finished.pop_front();
+  state_->finished.erase(state_->finished.begin());
   --in_flight_;
   return result;
 }
@@ -146,7 +155,7 @@ bool ThreadedQueue::Stop(std::chrono::nanoseconds grace) {
 
 Result<std::unique_ptr<ReadQueue>> OpenThreadedQueue(std::vector<ReadTarget> targets,
                                                      uint32_t depth, SystemCalls& system) {
-  auto queue = std::make_unique<ThreadedQueue>(std::move(targets), system);
+  auto queue = std::make_unique<ThreadedQueue>(std::move(targets), depth, system);
   TRY(queue->StartThreads(depth));
   return queue;
 }

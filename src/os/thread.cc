@@ -20,6 +20,16 @@ struct StartArguments {
   std::function<void()> body;
 };
 
+// All but those that a thread brings on itself, whose handlers must run in it, and the profiler's.
+sigset_t SignalsForOthers() {
+  sigset_t set;
+  ::sigfillset(&set);
+  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) {
+    ::sigdelset(&set, own);
+  }
+  return set;
+}
+
 void* Main(void* argument) {
   const std::unique_ptr<StartArguments> start(static_cast<StartArguments*>(argument));
   if (!start->name.empty()) ::pthread_setname_np(::pthread_self(), start->name.c_str());
@@ -57,9 +67,9 @@ Result<Thread> Thread::Start(const ThreadOptions& options, std::function<void()>
   auto start =
       std::make_unique<StartArguments>(StartArguments{options.name.substr(0, 15), std::move(body)});
   const Attributes attributes(options);
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // inherited by the new thread
+  const sigset_t blocked = SignalsForOthers();
+  sigset_t before;
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &before);  // inherited by the new thread
   pthread_t handle;
   const int error = ::pthread_create(&handle, attributes.get(), Main, start.get());
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);

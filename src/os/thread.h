@@ -18,8 +18,8 @@ struct ThreadOptions {
   std::optional<uint32_t> cpu = {};      // runs on this CPU only; ignored if it may not
 };
 
-// A thread with a stack of known size, joined by the destructor. All signals are blocked in it, so
-// that they reach the thread that knows what to do with them.
+// A thread with a stack of known size, joined by the destructor. Signals from outside are blocked
+// in it, so that they reach the thread that knows what to do with them.
 class Thread {
  public:
   Thread() = default;
