@@ -14,10 +14,10 @@ inline std::string_view Name(IoPath path) { return kIoPathNames[static_cast<size
 // defaults that hold until `tinyai doctor` has measured.
 struct Rates {
   bool measured = false;
-  double memory_bytes_per_second = 10e9;  // all threads reading, one pass over a large block
-  double disk_bytes_per_second = 1e9;     // best I/O path
-  double compute_macs_per_second = 30e9;  // quantised multiply-adds, all threads, prompt chunks
-  double request_seconds = 100e-6;        // fixed time of one disk request
+  double memory_bytes_per_second = 20e9;   // all threads reading, one pass over a large block
+  double disk_bytes_per_second = 1e9;      // best I/O path
+  double compute_macs_per_second = 200e9;  // quantised multiply-adds, all threads, prompt chunks
+  double request_seconds = 100e-6;         // fixed time of one disk request
 };
 
 // What a plan is made for, as plain data; os/ fills it in.

@@ -20,7 +20,10 @@ struct Ring {
 // reading with computing.
 constexpr std::array kRings = {Ring{2 * kMiB, 4}, Ring{kMiB, 4}, Ring{512 * kKiB, 4},
                                Ring{256 * kKiB, 3}, Ring{256 * kKiB, 2}};
-constexpr std::array<uint64_t, 8> kChunks = {128, 64, 32, 16, 8, 4, 2, 1};
+constexpr std::array<uint64_t, 10> kChunks = {512, 256, 128, 64, 32, 16, 8, 4, 2, 1};
+// Products reach their full speed with this many tokens; a larger chunk only pays off by fewer
+// passes over what is streamed.
+constexpr uint64_t kEnoughTokens = 128;
 // A fully resident plan is worth a chunk down to this.
 constexpr uint64_t kLeastUsefulChunk = 16;
 // Of the memory beyond the least, ring and chunk may take one part in this each: they pay off only
@@ -95,10 +98,23 @@ Least FindLeast(const Graph& graph, const PlanRequest& request) {
   return least;
 }
 
+// Tokens whose computation takes as long as reading what an arena cannot hold.
+uint64_t TokensPerStreamedPass(const Graph& graph, const PlanRequest& request, uint64_t arena) {
+  uint64_t macs = 1;
+  for (const Weight& weight : graph.weights) macs += weight.rows * weight.cols;
+  const uint64_t pass = graph.PassBytes();
+  const double read_seconds =
+      static_cast<double>(pass - std::min(pass, arena)) / request.rates.disk_bytes_per_second;
+  const double tokens =
+      read_seconds * request.rates.compute_macs_per_second / static_cast<double>(macs);
+  return static_cast<uint64_t>(std::min(tokens, static_cast<double>(kChunks.front())));
+}
+
 // Everything resident, with the largest chunk that allows it; chunk 0 if none does.
 Sizes TryFullyResident(const Graph& graph, const PlanRequest& request, uint64_t arena) {
   for (const uint64_t chunk : ChunkCandidates(request)) {
     if (request.chunk == 0 && chunk < std::min(kLeastUsefulChunk, request.context)) break;
+    if (request.chunk == 0 && chunk > kEnoughTokens) continue;
     const Sizes sizes{.chunk = chunk, .slice_bytes = kRings[0].slice_bytes, .ring_slots = 0};
     const uint64_t buffers = BufferBytes(graph, request, sizes);
     if (buffers >= arena) continue;
@@ -128,7 +144,10 @@ Sizes ChooseSizes(const Graph& graph, const PlanRequest& request, const Least& l
     }
   }
   const uint64_t with_ring = BufferBytes(graph, request, sizes);
+  const uint64_t wanted =
+      std::max(kEnoughTokens, TokensPerStreamedPass(graph, request, arena - with_ring));
   for (const uint64_t chunk : ChunkCandidates(request)) {
+    if (request.chunk == 0 && chunk / 2 >= wanted) continue;
     Sizes tried = sizes;
     tried.chunk = chunk;
     if (BufferBytes(graph, request, tried) <= with_ring + share) return tried;
