@@ -111,9 +111,8 @@ void DecodeCodes(Source chunk, size_t rows, size_t columns, FloatPanel& panel) {
   alignas(64) Panel codes;
   const DTypeInfo& info = Info(Decoder::kType);
   if (rows < kRows) chunk = CopyTile(chunk, rows, RowBytes(info, columns), buffer);
-  for (size_t b = 0; b < columns / info.block_elements; ++b) {
-    Decoder::Decode(chunk.data + b * info.block_bytes, chunk.stride, b, codes);
-  }
+  PanelSink sink{codes};
+  Decoder::Run(chunk.data, chunk.stride, columns / 32, sink);
   for (size_t dword = 0; dword < columns / 4; ++dword) {
     const size_t scale_index = kForm.half_scales ? dword / 4 : dword / 8;
     const VF32 scale = hn::Load(df, codes.scale + scale_index * kRows);
@@ -147,14 +146,16 @@ HWY_NOINLINE void MultiplyPanel(const FloatPanel& panel, size_t columns, const f
 using DecodeFunction = void (*)(Source chunk, size_t rows, size_t columns, FloatPanel& panel);
 
 // One tile of kRows rows (the last ones may be missing) and at most kTokenTile tokens.
-void MultiplyTile(DecodeFunction decode, const DTypeInfo& info, Source weights, size_t rows,
-                  size_t cols, const float* x, size_t x_stride, size_t tokens, float* out,
-                  size_t out_stride) {
+void MultiplyTile(DecodeFunction decode, const DTypeInfo& info, Source weights, const uint8_t* end,
+                  size_t rows, size_t cols, const float* x, size_t x_stride, size_t tokens,
+                  float* out, size_t out_stride) {
+  NextTile next(weights, kRows, end, cols);
   FloatPanel panel;
   alignas(64) float sums[kTokenTile * kRows];
   std::memset(sums, 0, tokens * kRows * sizeof(float));
   for (size_t col = 0; col < cols; col += kChunkColumns) {
     const size_t columns = std::min(kChunkColumns, cols - col);
+    next.PrefetchShare();
     decode({weights.data + RowBytes(info, col), weights.stride}, rows, columns, panel);
     size_t t = 0;
     for (; t + kTokensAtOnce <= tokens; t += kTokensAtOnce) {
@@ -207,9 +208,9 @@ void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, s
   for (size_t t = 0; t < tokens; t += kTokenTile) {
     const size_t some = std::min(kTokenTile, tokens - t);
     for (size_t r = 0; r < weights.rows; r += kRows) {
-      MultiplyTile(decode, info, {data + r * stride, stride}, std::min(kRows, weights.rows - r),
-                   weights.cols, x + t * x_stride, x_stride, some, out + t * out_stride + r,
-                   out_stride);
+      MultiplyTile(decode, info, {data + r * stride, stride}, data + weights.rows * stride,
+                   std::min(kRows, weights.rows - r), weights.cols, x + t * x_stride, x_stride,
+                   some, out + t * out_stride + r, out_stride);
     }
   }
 }

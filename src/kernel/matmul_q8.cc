@@ -136,26 +136,94 @@ void MultiplyTokens(const Panel* panels, size_t blocks, const Tokens& x, size_t 
   }
 }
 
+// The sink that multiplies each block with one token as it comes, without a panel.
+template <Form form>
+struct VectorSink {
+  Tokens x;
+  size_t first_block;
+  VF32 sum;
+
+  HWY_INLINE void Block(size_t b, const Chunk& first, const Chunk& second, VF32 scale) {
+    VI32 dot = StartSum<form>(x, 0, first_block + b, 0);
+    dot = Four(dot, 8 * (first_block + b), first);
+    Add(Four(dot, 8 * (first_block + b) + 4, second), b, scale);
+  }
+  HWY_INLINE void BlockWithLow(size_t b, const Chunk& first, const Chunk& second, VF32 scale,
+                               VF32 low) {
+    Block(b, first, second, scale);
+    const float x_sum = x.Get<float>(0, x.layout.scaled_sum, first_block + b);
+    sum = hn::MulAdd(low, hn::Set(F32Tag(), x_sum), sum);
+  }
+  HWY_INLINE void Halves(size_t b, const Chunk& first, const Chunk& second, VF32 first_scale,
+                         VF32 second_scale) {
+    const size_t dword = 8 * (first_block + b);
+    Add(Four(StartSum<form>(x, 0, first_block + b, 0), dword, first), b, first_scale);
+    Add(Four(StartSum<form>(x, 0, first_block + b, 1), dword + 4, second), b, second_scale);
+  }
+
+ private:
+  // dot + four dwords of codes times x's dwords from `at` on.
+  HWY_INLINE VI32 Four(VI32 dot, size_t at, const Chunk& codes) const {
+    dot = One(dot, at, codes.v0);
+    dot = One(dot, at + 1, codes.v1);
+    dot = One(dot, at + 2, codes.v2);
+    return One(dot, at + 3, codes.v3);
+  }
+  HWY_INLINE VI32 One(VI32 dot, size_t at, VU32 codes) const {
+    const I32Tag d;
+    return Dot<form>(dot, hn::BitCast(d, codes), hn::Set(d, x.Get<int32_t>(0, 0, at)));
+  }
+  HWY_INLINE void Add(VI32 dot, size_t b, VF32 scale) {
+    const F32Tag d;
+    const VF32 x_scale = hn::Set(d, x.Get<float>(0, x.layout.scale, first_block + b));
+    sum = hn::MulAdd(hn::ConvertTo(d, dot), hn::Mul(scale, x_scale), sum);
+  }
+};
+
+// The bytes of columns [col, col + columns) of the rows, copied if rows are missing.
+template <class Decoder>
+HWY_INLINE Source ChunkOf(Source weights, size_t rows, size_t wanted, size_t col, size_t columns,
+                          uint8_t* buffer) {
+  const Source chunk = {weights.data + RowBytes(Decoder::kType, col), weights.stride};
+  if (rows >= wanted) return chunk;
+  return CopyTile(chunk, rows, RowBytes(Decoder::kType, columns), buffer);
+}
+
+// One token, kRows rows (the last ones may be missing).
+template <class Decoder>
+void MultiplyVector(Source weights, const uint8_t* end, size_t rows, size_t cols, const Tokens& x,
+                    float* out) {
+  NextTile next(weights, kRows, end, cols);
+  alignas(64) uint8_t buffer[kRows * kChunkBytes];
+  VectorSink<Decoder::kForm> sink{x, 0, hn::Zero(F32Tag())};
+  for (size_t col = 0; col < cols; col += kChunkColumns) {
+    const size_t columns = std::min(kChunkColumns, cols - col);
+    const Source chunk = ChunkOf<Decoder>(weights, rows, kRows, col, columns, buffer);
+    next.PrefetchShare();
+    sink.first_block = col / 32;
+    Decoder::Run(chunk.data, chunk.stride, columns / 32, sink);
+  }
+  alignas(64) float sums[kRows];
+  hn::Store(sink.sum, F32Tag(), sums);
+  StoreSums(sums, kRows, rows, 1, out, 0);
+}
+
 // One tile of kPanels * kRows rows (the last ones may be missing) and at most kTokenTile tokens.
 template <class Decoder, int kPanels>
-void MultiplyTile(Source weights, size_t rows, size_t cols, const Tokens& x, size_t tokens,
-                  float* out, size_t out_stride) {
-  const size_t block_elements = Info(Decoder::kType).block_elements;
-  const size_t block_bytes = Info(Decoder::kType).block_bytes;
+void MultiplyTile(Source weights, const uint8_t* end, size_t rows, size_t cols, const Tokens& x,
+                  size_t tokens, float* out, size_t out_stride) {
+  NextTile next(weights, kPanels * kRows, end, cols);
   alignas(64) Panel panels[kPanels];
   alignas(64) float sums[kTokenTile * kPanels * kRows];
   alignas(64) uint8_t buffer[kRows * kChunkBytes];
   std::memset(sums, 0, tokens * kPanels * kRows * sizeof(float));
   for (size_t col = 0; col < cols; col += kChunkColumns) {
     const size_t columns = std::min(kChunkColumns, cols - col);
-    const size_t blocks = columns / block_elements;
-    Source chunk = {weights.data + col / block_elements * block_bytes, weights.stride};
-    if (rows < kPanels * kRows) chunk = CopyTile(chunk, rows, blocks * block_bytes, buffer);
+    const Source chunk = ChunkOf<Decoder>(weights, rows, kPanels * kRows, col, columns, buffer);
+    next.PrefetchShare();
     for (int p = 0; p < kPanels; ++p) {
-      const uint8_t* data = chunk.data + p * kRows * chunk.stride;
-      for (size_t b = 0; b < blocks; ++b) {
-        Decoder::Decode(data + b * block_bytes, chunk.stride, b, panels[p]);
-      }
+      PanelSink sink{panels[p]};
+      Decoder::Run(chunk.data + p * kRows * chunk.stride, chunk.stride, columns / 32, sink);
     }
     MultiplyTokens<Decoder::kForm, kPanels>(panels, columns / 32, x, tokens, col / 32, sums);
   }
@@ -167,16 +235,24 @@ void MultiplyAll(const WeightRows& weights, const Tokens& x, size_t tokens, floa
                  size_t out_stride) {
   const size_t stride = RowBytes(Decoder::kType, weights.cols);
   const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
+  const uint8_t* end = data + weights.rows * stride;
+  if (tokens == 1) {
+    for (size_t r = 0; r < weights.rows; r += kRows) {
+      MultiplyVector<Decoder>({data + r * stride, stride}, end, std::min(kRows, weights.rows - r),
+                              weights.cols, x, out + r);
+    }
+    return;
+  }
   for (size_t t = 0; t < tokens; t += kTokenTile) {
     const size_t some = std::min(kTokenTile, tokens - t);
     float* to = out + t * out_stride;
     size_t r = 0;
     for (; r + 2 * kRows <= weights.rows; r += 2 * kRows) {
-      MultiplyTile<Decoder, 2>({data + r * stride, stride}, 2 * kRows, weights.cols, x.From(t),
+      MultiplyTile<Decoder, 2>({data + r * stride, stride}, end, 2 * kRows, weights.cols, x.From(t),
                                some, to + r, out_stride);
     }
     for (; r < weights.rows; r += kRows) {
-      MultiplyTile<Decoder, 1>({data + r * stride, stride}, std::min(kRows, weights.rows - r),
+      MultiplyTile<Decoder, 1>({data + r * stride, stride}, end, std::min(kRows, weights.rows - r),
                                weights.cols, x.From(t), some, to + r, out_stride);
     }
   }

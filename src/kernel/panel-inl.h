@@ -1,6 +1,7 @@
-// A panel: kRows rows of a quantised matrix side by side, up to 256 columns of them, decoded from
-// the file's blocks into 8-bit codes and float scales that all types share. Element e of a block of
-// 32 is scale * (code - offset) + low.
+// Decoding blocks of quantised weights, kRows rows side by side, into 8-bit codes and float scales
+// that all types share: element e of a block of 32 is scale * (code - offset) + low. A decoder
+// hands block after block to a sink, which multiplies it at once or keeps it in a panel for many
+// tokens.
 
 #if defined(TINYAI_KERNEL_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYAI_KERNEL_PANEL_INL_H_
@@ -34,23 +35,43 @@ struct Form {
   bool signed_codes;
 };
 
-HWY_INLINE void StoreCodes(VU32 v, size_t block, size_t k, Panel& panel) {
-  hn::Store(v, U32Tag(), panel.codes + (8 * block + k) * kRows);
-}
-HWY_INLINE void StoreScale(VF32 v, size_t index, Panel& panel) {
-  hn::Store(v, F32Tag(), panel.scale + index * kRows);
-}
-HWY_INLINE void StoreLow(VF32 v, size_t block, Panel& panel) {
-  hn::Store(v, F32Tag(), panel.low + block * kRows);
-}
+// The sink that fills a panel.
+struct PanelSink {
+  Panel& panel;
 
-// Codes k to k + 3 of a block from the bytes of one chunk.
-HWY_INLINE void StoreFour(const Chunk& c, size_t block, size_t k, Panel& panel) {
-  StoreCodes(c.v0, block, k, panel);
-  StoreCodes(c.v1, block, k + 1, panel);
-  StoreCodes(c.v2, block, k + 2, panel);
-  StoreCodes(c.v3, block, k + 3, panel);
-}
+  // Block b: codes of elements 0 to 15 and 16 to 31, and the scale.
+  HWY_INLINE void Block(size_t b, const Chunk& first, const Chunk& second, VF32 scale) {
+    StoreCodes(b, first, second);
+    hn::Store(scale, F32Tag(), panel.scale + b * kRows);
+  }
+  HWY_INLINE void BlockWithLow(size_t b, const Chunk& first, const Chunk& second, VF32 scale,
+                               VF32 low) {
+    Block(b, first, second, scale);
+    hn::Store(low, F32Tag(), panel.low + b * kRows);
+  }
+  // With a scale for each half of the block.
+  HWY_INLINE void Halves(size_t b, const Chunk& first, const Chunk& second, VF32 first_scale,
+                         VF32 second_scale) {
+    StoreCodes(b, first, second);
+    hn::Store(first_scale, F32Tag(), panel.scale + 2 * b * kRows);
+    hn::Store(second_scale, F32Tag(), panel.scale + (2 * b + 1) * kRows);
+  }
+
+ private:
+  HWY_INLINE void StoreCodes(size_t b, const Chunk& first, const Chunk& second) {
+    const U32Tag d;
+    uint32_t* to = panel.codes + 8 * b * kRows;
+    hn::Store(first.v0, d, to);
+    hn::Store(first.v1, d, to + kRows);
+    hn::Store(first.v2, d, to + 2 * kRows);
+    hn::Store(first.v3, d, to + 3 * kRows);
+    hn::Store(second.v0, d, to + 4 * kRows);
+    hn::Store(second.v1, d, to + 5 * kRows);
+    hn::Store(second.v2, d, to + 6 * kRows);
+    hn::Store(second.v3, d, to + 7 * kRows);
+  }
+};
+
 HWY_INLINE VU32 LowNibbles(VU32 v) { return hn::And(v, Bytes(15)); }
 HWY_INLINE VU32 HighNibbles(VU32 v) { return hn::And(hn::ShiftRight<4>(v), Bytes(15)); }
 HWY_INLINE Chunk LowNibbles(const Chunk& c) {
@@ -60,32 +81,67 @@ HWY_INLINE Chunk HighNibbles(const Chunk& c) {
   return {HighNibbles(c.v0), HighNibbles(c.v1), HighNibbles(c.v2), HighNibbles(c.v3)};
 }
 
-// One decoder per type: Decode reads the type's block at `p` of each row (the next row `stride`
-// bytes on) into blocks `block`, ... of the panel. No byte outside the block is read.
+// The first one or two dwords of consecutive blocks of each row, side by side. Collected apart from
+// the rest, by scalar moves: they are few bytes, and vector loads are what products are short of.
+struct Heads {
+  alignas(64) uint32_t dword[kPanelBlocks * 2 * kRows];
 
-struct DecodeQ4_0 {  // f16 scale; 16 bytes: elements e (low nibble) and e + 16 (high)
-  static constexpr DType kType = DType::kQ4_0;
-  static constexpr Form kForm = {8, false, false, false};
+  template <size_t kDwords>
+  HWY_INLINE void Gather(const uint8_t* p, size_t stride, size_t block_bytes, size_t blocks) {
+    for (size_t r = 0; r < kRows; ++r) {
+      const uint8_t* block = p + r * stride;
+      for (size_t i = 0; i < blocks; ++i) {
+        for (size_t k = 0; k < kDwords; ++k) {
+          std::memcpy(&dword[(i * kDwords + k) * kRows + r], block + 4 * k, 4);
+        }
+        block += block_bytes;
+      }
+    }
+  }
+  HWY_INLINE VU32 Get(size_t index) const { return hn::Load(U32Tag(), dword + index * kRows); }
+};
 
-  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, size_t block, Panel& panel) {
-    const Chunk nibbles = LoadChunk(p + 2, stride);
-    StoreScale(FloatOfF16(LowHalf(LoadChunk(p, stride).v0)), block, panel);
-    StoreFour(LowNibbles(nibbles), block, 0, panel);
-    StoreFour(HighNibbles(nibbles), block, 4, panel);
+// One decoder per type. Run hands `blocks` blocks of 32 (at most kPanelBlocks), which begin at `p`
+// in the first row and `stride` bytes on in the next, to the sink. No byte outside them is read.
+
+template <class Type>
+struct SmallBlocks {  // of 32 elements
+  template <class Sink>
+  static HWY_INLINE void Run(const uint8_t* p, size_t stride, size_t blocks, Sink& sink) {
+    Heads heads;
+    heads.Gather<Type::kHeadDwords>(p, stride, Type::kBytes, blocks);
+    for (size_t b = 0; b < blocks; ++b) {
+      Type::Decode(p + b * Type::kBytes, stride, heads, b, sink);
+    }
   }
 };
 
-struct DecodeQ4_1 {  // f16 scale, f16 low, nibbles as in Q4_0
+struct DecodeQ4_0 : SmallBlocks<DecodeQ4_0> {
+  // f16 scale; 16 bytes: elements e (low nibble) and e + 16 (high)
+  static constexpr DType kType = DType::kQ4_0;
+  static constexpr Form kForm = {8, false, false, false};
+  static constexpr size_t kBytes = 18, kHeadDwords = 1;
+
+  template <class Sink>
+  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, const Heads& heads, size_t b,
+                                Sink& sink) {
+    const Chunk nibbles = LoadChunk(p + 2, stride);
+    sink.Block(b, LowNibbles(nibbles), HighNibbles(nibbles), FloatOfF16(LowHalf(heads.Get(b))));
+  }
+};
+
+struct DecodeQ4_1 : SmallBlocks<DecodeQ4_1> {  // f16 scale, f16 low, nibbles as in Q4_0
   static constexpr DType kType = DType::kQ4_1;
   static constexpr Form kForm = {0, true, false, false};
+  static constexpr size_t kBytes = 20, kHeadDwords = 1;
 
-  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, size_t block, Panel& panel) {
+  template <class Sink>
+  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, const Heads& heads, size_t b,
+                                Sink& sink) {
     const Chunk nibbles = LoadChunk(p + 4, stride);
-    const VU32 head = LoadChunk(p, stride).v0;
-    StoreScale(FloatOfF16(LowHalf(head)), block, panel);
-    StoreLow(FloatOfF16(HighHalf(head)), block, panel);
-    StoreFour(LowNibbles(nibbles), block, 0, panel);
-    StoreFour(HighNibbles(nibbles), block, 4, panel);
+    const VU32 head = heads.Get(b);
+    sink.BlockWithLow(b, LowNibbles(nibbles), HighNibbles(nibbles), FloatOfF16(LowHalf(head)),
+                      FloatOfF16(HighHalf(head)));
   }
 };
 
@@ -99,53 +155,60 @@ HWY_INLINE VU32 FifthBits(VU32 bits) {
       hn::BitCast(d, hn::Mul(hn::BitCast(I32Tag(), four), hn::Set(I32Tag(), 0x00204081)));
   return hn::ShiftLeft<4>(hn::And(spread, Bytes(1)));
 }
-HWY_INLINE void StoreFiveBits(const Chunk& nibbles, VU32 bits, size_t block, Panel& panel) {
-  const Chunk low = LowNibbles(nibbles);
-  const Chunk high = HighNibbles(nibbles);
-  StoreFour({hn::Or(low.v0, FifthBits<0>(bits)), hn::Or(low.v1, FifthBits<4>(bits)),
-             hn::Or(low.v2, FifthBits<8>(bits)), hn::Or(low.v3, FifthBits<12>(bits))},
-            block, 0, panel);
-  StoreFour({hn::Or(high.v0, FifthBits<16>(bits)), hn::Or(high.v1, FifthBits<20>(bits)),
-             hn::Or(high.v2, FifthBits<24>(bits)), hn::Or(high.v3, FifthBits<28>(bits))},
-            block, 4, panel);
+// Nibbles with bit k + i of `bits` as bit 4 of code i.
+template <int k>
+HWY_INLINE Chunk WithFifthBits(const Chunk& nibbles, VU32 bits) {
+  return {hn::Or(nibbles.v0, FifthBits<k>(bits)), hn::Or(nibbles.v1, FifthBits<k + 4>(bits)),
+          hn::Or(nibbles.v2, FifthBits<k + 8>(bits)), hn::Or(nibbles.v3, FifthBits<k + 12>(bits))};
 }
 
-struct DecodeQ5_0 {  // f16 scale; 32 bits: the fifth bit of each element; nibbles as in Q4_0
+struct DecodeQ5_0 : SmallBlocks<DecodeQ5_0> {
+  // f16 scale; 32 bits: the fifth bit of each element; nibbles as in Q4_0
   static constexpr DType kType = DType::kQ5_0;
   static constexpr Form kForm = {16, false, false, false};
+  static constexpr size_t kBytes = 22, kHeadDwords = 2;
 
-  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, size_t block, Panel& panel) {
-    const Chunk head = LoadChunk(p, stride);
-    StoreScale(FloatOfF16(LowHalf(head.v0)), block, panel);
-    const VU32 bits = hn::Or(hn::ShiftRight<16>(head.v0), hn::ShiftLeft<16>(head.v1));
-    StoreFiveBits(LoadChunk(p + 6, stride), bits, block, panel);
+  template <class Sink>
+  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, const Heads& heads, size_t b,
+                                Sink& sink) {
+    const Chunk nibbles = LoadChunk(p + 6, stride);
+    const VU32 head = heads.Get(2 * b);
+    const VU32 bits = hn::Or(HighHalf(head), hn::ShiftLeft<16>(heads.Get(2 * b + 1)));
+    sink.Block(b, WithFifthBits<0>(LowNibbles(nibbles), bits),
+               WithFifthBits<16>(HighNibbles(nibbles), bits), FloatOfF16(LowHalf(head)));
   }
 };
 
-struct DecodeQ5_1 {  // f16 scale, f16 low, then as Q5_0
+struct DecodeQ5_1 : SmallBlocks<DecodeQ5_1> {  // f16 scale, f16 low, then as Q5_0
   static constexpr DType kType = DType::kQ5_1;
   static constexpr Form kForm = {0, true, false, false};
+  static constexpr size_t kBytes = 24, kHeadDwords = 2;
 
-  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, size_t block, Panel& panel) {
-    const Chunk head = LoadChunk(p, stride);
-    StoreScale(FloatOfF16(LowHalf(head.v0)), block, panel);
-    StoreLow(FloatOfF16(HighHalf(head.v0)), block, panel);
-    StoreFiveBits(LoadChunk(p + 8, stride), head.v1, block, panel);
+  template <class Sink>
+  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, const Heads& heads, size_t b,
+                                Sink& sink) {
+    const Chunk nibbles = LoadChunk(p + 8, stride);
+    const VU32 head = heads.Get(2 * b), bits = heads.Get(2 * b + 1);
+    sink.BlockWithLow(b, WithFifthBits<0>(LowNibbles(nibbles), bits),
+                      WithFifthBits<16>(HighNibbles(nibbles), bits), FloatOfF16(LowHalf(head)),
+                      FloatOfF16(HighHalf(head)));
   }
 };
 
-struct DecodeQ8_0 {  // f16 scale; 32 signed bytes
+struct DecodeQ8_0 : SmallBlocks<DecodeQ8_0> {  // f16 scale; 32 signed bytes
   static constexpr DType kType = DType::kQ8_0;
   static constexpr Form kForm = {kWideCodes ? 128 : 0, false, false, !kWideCodes};
+  static constexpr size_t kBytes = 34, kHeadDwords = 1;
 
   static HWY_INLINE VU32 Code(VU32 v) { return kWideCodes ? hn::Xor(v, Bytes(128)) : v; }
-  static HWY_INLINE void StoreFourCodes(const Chunk& c, size_t block, size_t k, Panel& panel) {
-    StoreFour({Code(c.v0), Code(c.v1), Code(c.v2), Code(c.v3)}, block, k, panel);
+  static HWY_INLINE Chunk Codes(const Chunk& c) {
+    return {Code(c.v0), Code(c.v1), Code(c.v2), Code(c.v3)};
   }
-  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, size_t block, Panel& panel) {
-    StoreScale(FloatOfF16(LowHalf(LoadChunk(p, stride).v0)), block, panel);
-    StoreFourCodes(LoadChunk(p + 2, stride), block, 0, panel);
-    StoreFourCodes(LoadChunk(p + 18, stride), block, 4, panel);
+  template <class Sink>
+  static HWY_INLINE void Decode(const uint8_t* p, size_t stride, const Heads& heads, size_t b,
+                                Sink& sink) {
+    sink.Block(b, Codes(LoadChunk(p + 2, stride)), Codes(LoadChunk(p + 18, stride)),
+               FloatOfF16(LowHalf(heads.Get(b))));
   }
 };
 

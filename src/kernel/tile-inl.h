@@ -37,6 +37,32 @@ inline Source CopyTile(Source from, size_t rows, size_t bytes, uint8_t* buffer) 
   return {buffer, kChunkBytes};
 }
 
+// The rows after a tile, asked for while the tile is worked on. Many rows are read side by side, a
+// pattern that hardware prefetchers follow badly; asked for in the order of their addresses, memory
+// delivers them at its full rate.
+class NextTile {
+ public:
+  // `tile` has `rows` rows of `cols` columns; nothing is asked for from `end` on.
+  NextTile(Source tile, size_t rows, const uint8_t* end, size_t cols)
+      : left_(static_cast<size_t>(end - tile.data)) {
+    const size_t tile_bytes = std::min(rows * tile.stride, left_);
+    at_ = tile.data + tile_bytes;
+    left_ = std::min(left_ - tile_bytes, tile_bytes);
+    share_ = left_ / ((cols + kChunkColumns - 1) / kChunkColumns) + 1;
+  }
+  // To be called once for each chunk of columns.
+  HWY_INLINE void PrefetchShare() {
+    const size_t some = std::min(share_, left_);
+    for (size_t i = 0; i < some; i += 64) __builtin_prefetch(at_ + i, 0, 2);  // into L2
+    at_ += some;
+    left_ -= some;
+  }
+
+ private:
+  const uint8_t* at_;
+  size_t left_, share_;
+};
+
 // Moves sums[t * width + r] to out[t * out_stride + r].
 inline void StoreSums(const float* sums, size_t width, size_t rows, size_t tokens, float* out,
                       size_t out_stride) {
