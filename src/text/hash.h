@@ -29,6 +29,15 @@ inline uint64_t HashBytes(std::string_view bytes) {
   return MixWords(MixWords(hash, word), bytes.size());
 }
 
+// A slot of a table: an index below kMaxIndexed, and eight bits of the hash that spare most looks
+// at entries that are not the one. 0: free.
+inline constexpr uint64_t kMaxIndexed = (uint64_t{1} << 24) - 1;
+inline uint32_t PackSlot(uint64_t hash, uint64_t index) {
+  return static_cast<uint32_t>(hash >> 56 << 24 | (index + 1));
+}
+inline bool MayHold(uint32_t slot, uint64_t hash) { return slot >> 24 == hash >> 56; }
+inline uint32_t IndexIn(uint32_t slot) { return (slot & 0xFFFFFF) - 1; }
+
 // The slots of an open-addressing table for `entries`: a power of two, at most three quarters full.
 inline uint64_t SlotsFor(uint64_t entries) { return std::bit_ceil(entries + entries / 3 + 1); }
 

@@ -4,6 +4,13 @@
 #include "text/hash.h"
 
 namespace tinyai {
+namespace {
+
+uint64_t HashPair(TokenId left, TokenId right) {
+  return MixWords(static_cast<uint64_t>(left), static_cast<uint64_t>(right));
+}
+
+}  // namespace
 
 void MergeTable::Reserve(uint64_t merges) {
   merges_.reserve(merges);
@@ -11,27 +18,30 @@ void MergeTable::Reserve(uint64_t merges) {
 }
 
 Status MergeTable::Add(const Merge& merge) {
+  const uint64_t hash = HashPair(merge.left, merge.right);
   size_t probes = 0;
-  size_t slot = FindSlot(merge.left, merge.right, probes);
+  const size_t slot = FindSlot(merge.left, merge.right, hash, probes);
   if (probes > kMaxProbes) {
     return Fail(ErrorCode::kBadFile, "MODEL_MERGES",
                 fmt::format("merge {} collides with {} others", size(), probes));
   }
   if (slots_[slot] != 0) return {};
-  merges_.push_back(merge);
-  if (SlotsFor(size()) > slots_.size()) {
-    Rehash(SlotsFor(size()));
-  } else {
-    slots_[slot] = static_cast<uint32_t>(size());
+  if (size() == kMaxIndexed) {
+    return Fail(ErrorCode::kBadFile, "MODEL_MERGES",
+                fmt::format("there are more than {} merges", kMaxIndexed));
   }
+  merges_.push_back(merge);
+  slots_[slot] = PackSlot(hash, size() - 1);
+  if (SlotsFor(size()) > slots_.size()) Rehash(SlotsFor(size()));
   return {};
 }
 
 void MergeTable::Rehash(size_t slots) {
   slots_ = std::vector<uint32_t>(slots, 0);
   for (size_t i = 0; i < size(); ++i) {
+    const uint64_t hash = HashPair(merges_[i].left, merges_[i].right);
     size_t probes = 0;
-    slots_[FindSlot(merges_[i].left, merges_[i].right, probes)] = static_cast<uint32_t>(i + 1);
+    slots_[FindSlot(merges_[i].left, merges_[i].right, hash, probes)] = PackSlot(hash, i);
   }
 }
 
@@ -40,11 +50,12 @@ void MergeTable::ShrinkToFit() {
   if (SlotsFor(size()) < slots_.size()) Rehash(SlotsFor(size()));
 }
 
-size_t MergeTable::FindSlot(TokenId left, TokenId right, size_t& probes) const {
+size_t MergeTable::FindSlot(TokenId left, TokenId right, uint64_t hash, size_t& probes) const {
   const size_t mask = slots_.size() - 1;
-  size_t slot = MixWords(static_cast<uint64_t>(left), static_cast<uint64_t>(right)) & mask;
+  size_t slot = hash & mask;
   for (; slots_[slot] != 0 && probes <= kMaxProbes; slot = (slot + 1) & mask, ++probes) {
-    const Merge& merge = merges_[slots_[slot] - 1];
+    if (!MayHold(slots_[slot], hash)) continue;
+    const Merge& merge = merges_[IndexIn(slots_[slot])];
     if (merge.left == left && merge.right == right) break;
   }
   return slot;
@@ -52,9 +63,9 @@ size_t MergeTable::FindSlot(TokenId left, TokenId right, size_t& probes) const {
 
 std::optional<uint32_t> MergeTable::Rank(TokenId left, TokenId right) const {
   size_t probes = 0;
-  const uint32_t entry = slots_[FindSlot(left, right, probes)];
-  if (entry == 0) return std::nullopt;
-  return entry - 1;
+  const uint32_t slot = slots_[FindSlot(left, right, HashPair(left, right), probes)];
+  if (slot == 0 || probes > kMaxProbes) return std::nullopt;
+  return IndexIn(slot);
 }
 
 uint64_t MergeTable::memory_bytes() const {

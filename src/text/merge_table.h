@@ -22,7 +22,7 @@ class MergeTable {
   // Makes room for `merges`; more may be added at the price of copying.
   void Reserve(uint64_t merges);
   // Adds the merge that comes next in order. A pair that is already there keeps its place. Error
-  // MODEL_MERGES if the pairs are chosen to collide.
+  // MODEL_MERGES if there are too many or the pairs are chosen to collide.
   Status Add(const Merge& merge);
   void ShrinkToFit();
 
@@ -33,11 +33,11 @@ class MergeTable {
   uint64_t memory_bytes() const;  // on the heap
 
  private:
-  size_t FindSlot(TokenId left, TokenId right, size_t& probes) const;
+  size_t FindSlot(TokenId left, TokenId right, uint64_t hash, size_t& probes) const;
   void Rehash(size_t slots);
 
   std::vector<Merge> merges_;
-  std::vector<uint32_t> slots_ = {0};  // rank + 1; 0: free
+  std::vector<uint32_t> slots_ = {0};  // as in text/hash.h
 };
 
 }  // namespace tinyai

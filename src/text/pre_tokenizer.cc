@@ -22,8 +22,6 @@ namespace {
 #define TINYAI_ASIAN                                                                 \
   R"([\x{800}-\x{167F}\x{1681}-\x{1FFF}\x{200B}-\x{2027}\x{202A}-\x{202E}\x{2030}-)" \
   R"(\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{9FA5}\x{AC00}-\x{D7FF}]+)"
-// Symbols without "~", which llama.cpp does not count among them.
-#define TINYAI_SYMBOL R"((?:\p{P}|[^\P{S}~]))"
 
 constexpr std::string_view kGpt2[] = {TINYAI_GPT2};
 constexpr std::string_view kDefault[] = {R"([\p{P}$+<=>^~|]+)", TINYAI_GPT2, R"(\p{N}+)",
@@ -64,11 +62,10 @@ constexpr std::string_view kDeepseekLlm[] = {
     R"((?<!\s)\s+$)",  // the look-behind only spares a second try in the same run
     TINYAI_ASIAN,
     R"(\p{N}+)"};
-constexpr std::string_view kDeepseek3[] = {R"(\p{N}{1,3})", TINYAI_CJK,
-                                           R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)"
-                                           R"(|(?:[^\r\n\p{L}\p{P}\p{S}]|~)?[\p{L}\p{M}]+)"
-                                           "| ?" TINYAI_SYMBOL
-                                           R"(++[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+constexpr std::string_view kDeepseek3[] = {
+    R"(\p{N}{1,3})", TINYAI_CJK,
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
+    R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 constexpr std::string_view kYoutu[] = {
     R"([\x{AC00}-\x{D7A3}\x{3131}-\x{318E}]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|)" TINYAI_CJK,
     R"([^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+(?:)" TINYAI_CONTRACTION R"()?|\p{N}|)" TINYAI_REST_SLASH};

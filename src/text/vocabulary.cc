@@ -44,24 +44,26 @@ Status Vocabulary::Add(std::string_view spelling, uint8_t traits, float score) {
     return {};
   }
   size_t probes = 0;
-  const size_t slot = FindSlot(spelling, probes);
+  const uint64_t hash = HashBytes(spelling);
+  const size_t slot = FindSlot(spelling, hash, probes);
   if (probes > kMaxProbes) {
     return BadVocabulary(fmt::format("token {}: its spelling collides with {} others", id, probes));
   }
   if (slots_[slot] != 0) {
     ++duplicates_;
   } else {
-    slots_[slot] = static_cast<uint32_t>(id + 1);
+    slots_[slot] = PackSlot(hash, id);
   }
   return {};
 }
 
 // The slot that holds `spelling`, or the free one where it belongs.
-size_t Vocabulary::FindSlot(std::string_view spelling, size_t& probes) const {
+size_t Vocabulary::FindSlot(std::string_view spelling, uint64_t hash, size_t& probes) const {
   const size_t mask = slots_.size() - 1;
-  size_t slot = HashBytes(spelling) & mask;
+  size_t slot = hash & mask;
   for (; slots_[slot] != 0 && probes <= kMaxProbes; slot = (slot + 1) & mask, ++probes) {
-    if (Spelling(static_cast<TokenId>(slots_[slot] - 1)) == spelling) break;
+    if (!MayHold(slots_[slot], hash)) continue;
+    if (Spelling(static_cast<TokenId>(IndexIn(slots_[slot]))) == spelling) break;
   }
   return slot;
 }
@@ -69,9 +71,9 @@ size_t Vocabulary::FindSlot(std::string_view spelling, size_t& probes) const {
 std::optional<TokenId> Vocabulary::Find(std::string_view spelling) const {
   if (spelling.empty() || spelling.size() > longest_) return std::nullopt;
   size_t probes = 0;
-  const uint32_t entry = slots_[FindSlot(spelling, probes)];
-  if (entry == 0) return std::nullopt;
-  return static_cast<TokenId>(entry - 1);
+  const uint32_t slot = slots_[FindSlot(spelling, HashBytes(spelling), probes)];
+  if (slot == 0 || probes > kMaxProbes) return std::nullopt;
+  return static_cast<TokenId>(IndexIn(slot));
 }
 
 uint64_t Vocabulary::memory_bytes() const {

@@ -29,7 +29,7 @@ enum TokenTrait : uint8_t {
 class Vocabulary {
  public:
   // The most tokens and the most bytes of spelling that a vocabulary can have.
-  static constexpr uint64_t kMaxTokens = uint64_t{1} << 24;
+  static constexpr uint64_t kMaxTokens = (uint64_t{1} << 24) - 1;
   static constexpr uint64_t kMaxPoolBytes = (uint64_t{1} << 32) - 1;
 
   // Makes room for exactly `tokens` with `pool_bytes` of spelling in all. Error MODEL_VOCAB if
@@ -57,13 +57,13 @@ class Vocabulary {
   uint64_t memory_bytes() const;  // on the heap
 
  private:
-  size_t FindSlot(std::string_view spelling, size_t& probes) const;
+  size_t FindSlot(std::string_view spelling, uint64_t hash, size_t& probes) const;
 
   std::vector<char> pool_;
   std::vector<uint32_t> ends_;  // spelling i is pool_[ends_[i], ends_[i + 1])
   std::vector<uint8_t> traits_;
   std::vector<float> scores_;
-  std::vector<uint32_t> slots_;  // id + 1; 0: free
+  std::vector<uint32_t> slots_;  // as in text/hash.h
   size_t longest_ = 0;
   size_t duplicates_ = 0;
   size_t empty_ = 0;

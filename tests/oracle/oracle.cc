@@ -125,11 +125,11 @@ class Oracle {
     const bool parse = request.value("parse_special", false);
     Json lists = Json::array();
     for (const std::string& text : texts) {
-      std::vector<int32_t> tokens(text.size() + 8);
+      std::vector<int32_t> tokens(4 * text.size() + 8);  // a byte that is no UTF-8 makes three
       const int32_t count =
           llama_.tokenize(vocab_, text.data(), static_cast<int32_t>(text.size()), tokens.data(),
                           static_cast<int32_t>(tokens.size()), special, parse);
-      if (count < 0) throw std::runtime_error("more tokens than bytes");
+      if (count < 0) throw std::runtime_error("more tokens than four per byte");
       tokens.resize(static_cast<size_t>(count));
       lists.push_back(tokens);
     }
