@@ -144,10 +144,10 @@ Result<double> MeasureMemoryRate(Budget& budget, uint32_t threads, uint64_t byte
     const auto* const data = reinterpret_cast<const uint64_t*>(region.data() + i * share);
     TRY_ASSIGN(workers.emplace_back(),
                Thread::Start({.name = "memory-rate", .cpu = cpus[i]}, [=, &bytes_read, &result] {
-                 while (MonotonicNs() - start < duration.count()) {
+                 do {
                    result += SumOf(data, share / sizeof(uint64_t));
                    bytes_read += share;
-                 }
+                 } while (MonotonicNs() - start < duration.count());
                }));
   }
   workers.clear();

@@ -14,8 +14,8 @@
 namespace tinyai {
 
 // Bytes per second that `threads` pinned threads together read from a buffer of `bytes`, each its
-// own share from end to end, for about `duration`. A buffer several times the last cache measures
-// the memory. Errors of MemoryRegion and Thread.
+// own share from end to end, at least once, for about `duration`. A buffer several times the last
+// cache measures the memory. Errors of MemoryRegion and Thread.
 Result<double> MeasureMemoryRate(Budget& budget, uint32_t threads, uint64_t bytes,
                                  std::chrono::nanoseconds duration);
 

@@ -279,16 +279,18 @@ INSTANTIATE_TEST_SUITE_P(Paths, StuckReadTest, testing::Values(IoPath::kDirect, 
 
 TEST_P(StuckReadTest, TimesOutAndIsLeftBehind) {
   std::timed_mutex stuck;
-  std::atomic<int> returned = 0;
+  std::atomic<bool> started = false, returned = false;
   stuck.lock();
   {
-    const auto queue = Open(1);
+    auto queue = Open(1);
     calls_.on_read = [&](uint64_t, int64_t result) {
+      started = true;
       { const std::lock_guard wait(stuck); }
-      ++returned;
+      returned = true;
       return result;
     };
     ASSERT_TRUE(queue->Submit(Block(0)));
+    while (!started) std::this_thread::yield();
     const Result<uint64_t> tag = queue->Wait(milliseconds(20));
     ASSERT_FALSE(tag);
     EXPECT_EQ(tag.error().key, "IO_TIMEOUT");
@@ -296,11 +298,12 @@ TEST_P(StuckReadTest, TimesOutAndIsLeftBehind) {
     EXPECT_EQ(queue->in_flight(), 1u);
     EXPECT_FALSE(queue->Stop(milliseconds(20)));
     const auto start = std::chrono::steady_clock::now();
+    queue.reset();
     file_.reset();
     EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(2));
   }
   stuck.unlock();
-  while (returned == 0) std::this_thread::yield();
+  while (!returned) std::this_thread::yield();
 }
 
 TEST(ReadQueue, FallsBackWithoutUring) {
