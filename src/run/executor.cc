@@ -1,9 +1,11 @@
 #include "run/executor.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "kernel/elementwise.h"
 #include "os/clock.h"
 
 namespace tinyai {
@@ -45,6 +47,7 @@ Executor::Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& 
       rows_(std::move(rows)),
       runner_(graph, plan, frequencies, arena_.data()),
       barrier_(plan.workers) {
+  tokens_.reserve(plan.chunk);
   for (uint32_t i = 0; i < plan.workers; ++i) workers_.push_back(std::make_unique<Timeline>());
   loader_ =
       std::make_unique<Loader>(plan, arena_.data(), *disk_, Borrow(workers_), options.io_timeout);
@@ -92,26 +95,46 @@ void Executor::LoadUntilStopped() {
 }
 
 Result<std::span<float>> Executor::RunPass(const Pass& pass) {
-  pass_ = pass;
-  runner_.Prepare(pass);
-  loader_->Announce(passes_, pass.wants_logits);
+  TRY(Failed());
+  // Workers may still be looking at the pass after an error has ended it for the caller.
+  tokens_.assign(pass.tokens.begin(), pass.tokens.end());
+  pass_ = {tokens_, pass.position, pass.wants_logits};
+  runner_.Prepare(pass_);
+  loader_->Announce(passes_, pass_.wants_logits);
   started_.Advance(++passes_);
-  if (Status read = ReadRows(pass); !read) Fail(std::move(read).error());
-  rows_timeline_.Advance(passes_ * plan_.queues[kRowsQueue].steps.size());
+  if (Status read = ReadRows(pass_); !read) {
+    Fail(std::move(read).error());
+  } else {
+    rows_timeline_.Advance(passes_ * plan_.queues[kRowsQueue].steps.size());
+  }
   const uint64_t finished = passes_ * plan_.queues[kCpuQueue].steps.size();
   for (const auto& worker : workers_) {
-    if (worker->WaitFor(finished, kForever)) continue;
-    const std::lock_guard lock(error_mutex_);
-    return tl::unexpected<Error>(*error_);
+    if (!worker->WaitFor(finished, kForever)) TRY(Failed());
   }
-  if (!pass.wants_logits) return std::span<float>();
+  if (!pass_.wants_logits) return std::span<float>();
+  TRY(CheckNumbers());
+  return runner_.Logits();
+}
+
+Status Executor::Failed() const {
+  const std::lock_guard lock(error_mutex_);
+  if (error_) return tl::unexpected<Error>(*error_);
+  return {};
+}
+
+Status Executor::CheckNumbers() const {
+  const std::span<const float> logits = runner_.Logits();
   if (runner_.first_bad_layer() >= 0) {
     return tinyai::Fail(ErrorCode::kOther, "NUMERIC_NAN",
                         fmt::format("a hidden state is no finite number after layer {}; `tinyai "
                                     "verify` tells whether a weight is at fault",
                                     runner_.first_bad_layer()));
   }
-  return runner_.Logits();
+  const auto is_nan = [](float logit) { return std::isnan(logit); };
+  if (AllFinite(logits) || std::none_of(logits.begin(), logits.end(), is_nan)) return {};
+  return tinyai::Fail(ErrorCode::kOther, "NUMERIC_NAN",
+                      "a logit is no number, though every layer's result was; `tinyai verify` "
+                      "tells whether a weight of the output is at fault");
 }
 
 // The DISK.rows queue, on the caller's thread: its reads depend on the tokens, so nothing is gained

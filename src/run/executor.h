@@ -54,7 +54,7 @@ class Executor {
 
   // The logits of the chunk's last token if the pass wants them (valid until the next pass), else
   // an empty span. Errors of the reads (after one, every later pass gives the same), NUMERIC_NAN
-  // (the first layer that went wrong), CANCELLED.
+  // (the first layer that went wrong since the last pass at position 0), CANCELLED.
   Result<std::span<float>> RunPass(const Pass& pass);
 
   // Ends the pass under way and every later one with CANCELLED.
@@ -70,6 +70,8 @@ class Executor {
            const ExecutorOptions& options);
   Status StartThreads();
   void Fail(Error error);
+  Status Failed() const;
+  Status CheckNumbers() const;
   Status ReadRows(const Pass& pass);
   void LoadUntilStopped();
   void Work(uint32_t worker);
@@ -86,8 +88,9 @@ class Executor {
   std::unique_ptr<Loader> loader_;
   Timeline rows_timeline_;
   Barrier barrier_;
-  Timeline started_;  // passes
-  Pass pass_;         // written before started_ advances
+  Timeline started_;             // passes
+  std::vector<int32_t> tokens_;  // of pass_
+  Pass pass_;                    // written before started_ advances
   uint64_t passes_ = 0;
   uint64_t row_bytes_ = 0;
   std::atomic<int64_t> stall_ns_{0};

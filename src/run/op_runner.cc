@@ -37,6 +37,7 @@ OpRunner::OpRunner(const Graph& graph, const Plan& plan, RopeFrequencies frequen
 
 void OpRunner::Prepare(const Pass& pass) {
   for (std::atomic<uint32_t>& next : next_piece_) next.store(0, std::memory_order_relaxed);
+  if (pass.position == 0) first_bad_layer_.store(-1, std::memory_order_relaxed);
   float* out = reinterpret_cast<float*>(arena_ + plan_.buffer(plan_.rope_buffer).offset);
   for (size_t row = 0; row < pass.tokens.size(); ++row) {
     const double position = static_cast<double>(pass.position + row);

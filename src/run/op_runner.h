@@ -26,7 +26,8 @@ class OpRunner {
   // Worker `worker` of Plan::workers does its share of CPU step number `step`, which is `run`.
   void Run(size_t step, const step::Run& run, const Pass& pass, uint32_t worker) const;
 
-  // The first layer after which a hidden state was no number, since construction; -1 if none.
+  // The first layer after which a hidden state was no number, since the last pass that began a
+  // context; -1 if none.
   int32_t first_bad_layer() const { return first_bad_layer_.load(std::memory_order_relaxed); }
 
   std::span<float> Logits() const;
