@@ -87,12 +87,14 @@ TEST(GgufDamage, A13ArraysLongerThanTheFileAreErrors) {
 }
 
 TEST(GgufDamage, A13AnArrayOfStringsThatClaimsTooManyIsAnArrayError) {
-  RawGguf raw;
-  Bytes items;
-  for (const char* token : {"a", "bc", "def"}) PutString(items, token);
-  raw.Array("tokenizer.ggml.tokens", kString, 1'000'000, items);
-  raw.Number<uint32_t>("general.alignment", MetaType::kU32, 32);
-  ExpectError(raw, "GGUF_ARRAY", "a million strings");
+  for (const uint64_t count : {20u, 1'000'000u}) {  // there are 3, and room for fewer than 20
+    RawGguf raw;
+    Bytes items;
+    for (const char* token : {"a", "bc", "def"}) PutString(items, token);
+    raw.Array("tokenizer.ggml.tokens", kString, count, items);
+    raw.Number<uint32_t>("general.alignment", MetaType::kU32, 32);
+    ExpectError(raw, "GGUF_ARRAY", std::to_string(count) + " strings");
+  }
 }
 
 TEST(GgufDamage, StringLengthsAreCapped) {
