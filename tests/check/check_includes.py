@@ -33,6 +33,9 @@ MAP = {
     "capi": "base engine",
     "server": "base engine",
 }
+# Programs enter through engine/; besides, they show what a file, a plan and the machine are, and
+# choose the instruction set.
+PROGRAMS_USE = "base os format graph plan kernel text engine".split()
 
 # Libraries by the start of the include's path, and the folders that may include them. Tests and
 # benchmarks may include any.
@@ -57,7 +60,7 @@ LIBRARIES = {
 
 # Headers of the operating system, which src/os hides from everyone else.
 SYSTEM = re.compile(
-    r"(unistd|fcntl|dirent|poll|pthread|sched|signal|spawn|dlfcn|malloc|termios|pwd|time|limits|"
+    r"(unistd|fcntl|dirent|elf|link|poll|pthread|sched|signal|spawn|dlfcn|malloc|termios|pwd|time|limits|"
     r"stdlib|stdio|string|errno|stdint)\.h$|(sys|linux|asm|arpa|netinet)/")
 SYSTEM_FOLDERS = {"os", "apps"}
 # The C headers that C++ has under another name.
@@ -267,14 +270,19 @@ class Checker:
             visit(name)
 
     def check_programs(self):
-        """apps/, the door being engine/: no third-party header that is not theirs."""
+        """apps/: what they include from src/, and no library that is not theirs."""
         for path in sorted((self.root / "apps").rglob("*")):
             if path.suffix not in (".cc", ".h", ".c") or has_test_name(path):
                 continue
             for quote, name in INCLUDE.findall(path.read_text()):
-                ours = quote == '"' and (path.parent / name).exists()
-                ours = ours or (self.root / "src" / name).exists() or (self.root / "apps" / name).exists()
-                if not ours:
+                beside = quote == '"' and (path.parent / name).exists()
+                folder = name.split("/")[0]
+                if beside or (self.root / "apps" / name).exists():
+                    continue
+                if (self.root / "src" / name).exists():
+                    if folder not in PROGRAMS_USE:
+                        self.fault(path, f"programs must not use '{folder}'")
+                else:
                     self.check_outside(path, "apps", name)
 
 
