@@ -215,8 +215,11 @@ class Checker:
         library = name.split("/")[0]
         if not is_test or not (self.root / "tests" / library).is_dir():
             self.fault(path, f'"{name}": unknown; our own files are named from src/')
-        elif not any(word.startswith(f"tinyai_{library}") for word in module.lists["TEST_LIBRARIES"]):
-            self.fault(path, f"includes from tests/{library}, which TEST_LIBRARIES does not name")
+            return
+        linked = [word.removeprefix("tinyai_") for word in module.lists["TEST_LIBRARIES"]]
+        linked += self.programs.get((module.folder, path.stem), [])
+        if not any(word.startswith(library) for word in linked):
+            self.fault(path, f"includes from tests/{library}, which its test does not link")
 
     def check_outside(self, path, folder, name):
         for prefix, allowed in LIBRARIES.items():
