@@ -1,0 +1,86 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace tinyai {
+
+// Numbers as written on a command line, whatever the locale. Error BAD_OPTION says what is allowed.
+Result<int64_t> ParseInteger(std::string_view text, int64_t least, int64_t most);
+Result<double> ParseDecimal(std::string_view text);  // NaN and infinity are no numbers
+
+// The flags of one sub-command. Each may be given once; what it is given goes to the target named
+// when it was added, which outlives this object.
+class Flags {
+ public:
+  using Parser = std::function<Status(std::string_view)>;
+
+  Flags(std::string verb, std::string summary);
+  ~Flags();
+
+  // `names` such as "-n,--predict"; several letters after one dash are allowed ("-ctk"). `type`
+  // and `help` are for the reader of --help.
+  void Value(std::string_view names, std::string_view type, std::string_view help, Parser parse);
+  void Switch(std::string_view names, std::string_view help, bool* target);
+
+  // `target`: an integer, or an optional of one.
+  template <typename T>
+  void Integer(std::string_view names, std::string_view help, T* target, int64_t least,
+               int64_t most) {
+    Value(names, "N", help, [=](std::string_view text) -> Status {
+      TRY_ASSIGN(*target, ParseInteger(text, least, most));
+      return {};
+    });
+  }
+  void Decimal(std::string_view names, std::string_view help, float* target) {
+    Value(names, "X", help, [=](std::string_view text) -> Status {
+      TRY_ASSIGN(*target, ParseDecimal(text));
+      return {};
+    });
+  }
+  // `target`: a string, or an optional of one.
+  template <typename T>
+  void Text(std::string_view names, std::string_view type, std::string_view help, T* target) {
+    Value(names, type, help, [=](std::string_view text) -> Status {
+      *target = std::string(text);
+      return {};
+    });
+  }
+
+  // `args`: what follows the verb. Errors (all usage): UNKNOWN_FLAG with the nearest known one,
+  // BAD_USAGE (a value is missing, a flag is repeated, a word that belongs to no flag), those of
+  // the parsers, with the name of the flag.
+  Status Parse(std::span<const std::string> args);
+  bool help_asked() const { return help_asked_; }
+  std::string Help() const;
+
+ private:
+  struct Parsing;  // holds the library's parser
+  struct Known {
+    std::vector<std::string> names;
+    std::string type, help;
+  };
+  std::vector<std::string> WithDoubleDashes(std::span<const std::string> args) const;
+  const Known* Find(std::string_view name) const;
+  Error UnknownFlag(const std::string& text) const;
+  const Known& Remember(std::string_view names, std::string_view type, std::string_view help);
+
+  std::string verb_, summary_;
+  std::vector<std::unique_ptr<Known>> known_;
+  std::unique_ptr<Parsing> parsing_;
+  bool help_asked_ = false;
+};
+
+// The one of `known` that `text` is probably meant to be; empty if none is near.
+std::string Nearest(std::string_view text, std::span<const std::string> known);
+
+}  // namespace tinyai

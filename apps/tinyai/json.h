@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "nlohmann/json.hpp"
+
+namespace tinyai {
+
+using Json = nlohmann::ordered_json;
+
+// One line of JSON, always valid UTF-8, with a newline at the end.
+std::string Dump(const Json& json);
+
+// {"code": ..., "key": ..., "message": ..., "file": ..., "offset": ...}; null where there is none.
+Json ToJson(const Error& error);
+
+// The shortest decimal number that is read back as this float; null if it is not finite.
+Json ToJson(float value);
+
+}  // namespace tinyai

@@ -1,0 +1,189 @@
+#include <random>
+
+#include "command.h"
+#include "embedded_model.h"
+#include "fmt/format.h"
+#include "json.h"
+#include "os/signals.h"
+#include "prompt.h"
+#include "run_report.h"
+#include "session_flags.h"
+#include "stop_watcher.h"
+
+namespace tinyai {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kMostTopLogits = 1 << 20;
+constexpr int64_t kMostTokens = int64_t{1} << 40;
+// A tale that nobody gave a beginning ends with the first sentence that ends after this.
+constexpr size_t kTaleTokens = 120;
+
+double SecondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+bool EndsSentence(std::string_view text) {
+  while (text.ends_with('"') || text.ends_with('\'') || text.ends_with('\n')) text.remove_suffix(1);
+  return text.ends_with('.') || text.ends_with('!') || text.ends_with('?');
+}
+
+// `tinyai run`: continues a text.
+class RunCommand : public Command {
+ public:
+  void AddFlags(Flags& flags) override;
+  Result<int> Run(Console& console) override;
+
+ private:
+  Status ChoosePrompt(const Model& model, Console& console);
+  Result<std::vector<TokenId>> Encode(const Model& model) const;
+  Status CheckFits(const SessionPlan& plan) const;
+  Status Generate(Session& session, Console& console);
+  bool TakeToken(std::string_view text, Console& console);
+  Result<int> Finish(const Session& session, const Status& status, Console& console);
+
+  SessionFlags session_;
+  TextFlags text_;
+  GenerateOptions options_;
+  int64_t tokens_ = -1;
+  int64_t seed_ = -1;
+  int64_t top_logits_ = 0;
+  std::optional<std::vector<TokenId>> prompt_ids_;
+
+  std::string prompt_;
+  bool tale_ = false;  // nobody gave a prompt
+  RunReport report_;
+  Status written_;  // of the last write to stdout
+};
+
+void RunCommand::AddFlags(Flags& flags) {
+  text_.AddTo(flags);
+  flags.Value("--prompt-tokens", "IDS", "the prompt as token ids: 1,2,3; comes before -p",
+              [this](std::string_view text) -> Status {
+                TRY_ASSIGN(prompt_ids_, ParseTokenIds(text));
+                return {};
+              });
+  flags.Integer("-n,--predict", "tokens to generate at most; -1: until the end of the text",
+                &tokens_, -1, kMostTokens);
+  flags.Switch("--ignore-eos", "go on after the end of the text", &options_.ignore_end);
+  flags.Integer("-s,--seed", "seed of the random choice; -1: another one each time", &seed_, -1,
+                std::numeric_limits<int64_t>::max());
+  flags.Decimal("--temp", "temperature; 0: always the likeliest token (0.8)",
+                &options_.sampler.temperature);
+  flags.Integer("--top-k", "choose among the K likeliest; 0: all (40)", &options_.sampler.top_k, 0,
+                std::numeric_limits<int32_t>::max());
+  flags.Decimal("--top-p", "choose among the likeliest that have this share together (0.95)",
+                &options_.sampler.top_p);
+  flags.Decimal("--min-p", "choose among those with this share of the likeliest (0.05)",
+                &options_.sampler.min_p);
+  flags.Decimal("--repeat-penalty", "above 1: tokens of the last 64 become less likely (1)",
+                &options_.sampler.repeat_penalty);
+  flags.Integer("--top-logits", "with --json: also the K best logits for each token", &top_logits_,
+                0, kMostTopLogits);
+  session_.AddTo(flags);
+}
+
+Status RunCommand::ChoosePrompt(const Model& model, Console& console) {
+  if (!prompt_ids_) {
+    TRY_ASSIGN(const std::optional<std::string> text, text_.Read(console));
+    tale_ = !text && !session_.model.path;
+    prompt_ = text.value_or(tale_ ? std::string(kEmbeddedPrompt) : std::string());
+  }
+  TRY_ASSIGN(report_.prompt, Encode(model));
+  return {};
+}
+
+Result<std::vector<TokenId>> RunCommand::Encode(const Model& model) const {
+  if (prompt_ids_) return *prompt_ids_;
+  const Tokenizer& tokenizer = model.tokenizer();
+  TRY_ASSIGN(std::vector<TokenId> ids, tokenizer.Encode(prompt_, {}));
+  if (ids.empty() && tokenizer.bos()) ids.push_back(*tokenizer.bos());
+  if (ids.empty()) {
+    return Fail(ErrorCode::kUsage, "NO_PROMPT",
+                "this model needs a prompt to start from; give one with -p");
+  }
+  return ids;
+}
+
+// Before any weight is read.
+Status RunCommand::CheckFits(const SessionPlan& plan) const {
+  if (report_.prompt.size() <= plan.options.context) return {};
+  return Fail(ErrorCode::kUsage, "CONTEXT_FULL",
+              fmt::format("the prompt has {} tokens, the context {}; use -c {} or more",
+                          report_.prompt.size(), plan.options.context, report_.prompt.size() + 1));
+}
+
+// False ends the generation.
+bool RunCommand::TakeToken(std::string_view text, Console& console) {
+  report_.text += text;
+  if (!console.json && !text.empty()) {
+    written_ = console.Answer(text);
+    if (!written_) return false;
+  }
+  if (!tale_ || report_.generated.tokens.size() < kTaleTokens) return true;
+  return !EndsSentence(report_.text);
+}
+
+Status RunCommand::Generate(Session& session, Console& console) {
+  options_.most_tokens = tokens_ < 0 ? ~uint64_t{0} : static_cast<uint64_t>(tokens_);
+  options_.sampler.seed = seed_ < 0 ? std::random_device()() : static_cast<uint64_t>(seed_);
+  options_.top_logits = static_cast<size_t>(top_logits_);
+  if (!console.json && (tale_ || console.answer_is_terminal())) {
+    TRY(console.Answer(console.Bold(prompt_)));
+  }
+  GenerateHooks hooks;
+  hooks.token = [&](TokenId, std::string_view text) { return TakeToken(text, console); };
+  hooks.prompt_progress = [&](size_t done) {
+    console.Progress(fmt::format("prompt: {} of {} tokens", done, report_.prompt.size()));
+  };
+  const Status status =
+      tinyai::Generate(session, report_.prompt, options_, hooks, report_.generated);
+  TRY(written_);
+  return status;
+}
+
+Result<int> RunCommand::Finish(const Session& session, const Status& status, Console& console) {
+  const bool stopped = StopSignal() != 0;
+  if (!status && !stopped) {
+    if (!console.json && console.answer_is_terminal()) TRY(console.Answer("\n"));
+    return tl::unexpected<Error>(status.error());
+  }
+  report_.stats = session.stats();
+  report_.process = ReadProcessStats();
+  if (stopped) report_.generated.reason = StopReason::kCaller;
+  if (console.json) {
+    TRY(console.Answer(Dump(ToJson(report_, top_logits_ > 0))));
+  } else {
+    if (!report_.text.ends_with('\n')) TRY(console.Answer("\n"));
+    if (!console.quiet) console.Say(fmt::format("\n{}", Describe(report_)));
+  }
+  return stopped ? 128 + StopSignal() : 0;
+}
+
+Result<int> RunCommand::Run(Console& console) {
+  TRY(Check(options_.sampler));
+  TRY_ASSIGN(const std::unique_ptr<StopWatcher> watcher, StopWatcher::Start());
+  const Clock::time_point start = Clock::now();
+  TRY_ASSIGN(const Prepared prepared, Prepare(session_, console));
+  const double opening = SecondsSince(start);
+  TRY(ChoosePrompt(*prepared.model, console));
+  const Clock::time_point loading = Clock::now();
+  TRY_ASSIGN(SessionPlan plan, PlanSession(*prepared.model, prepared.options, prepared.machine));
+  for (const std::string& note : plan.notes) console.Note(note);
+  TRY(CheckFits(plan));
+  Budget process("process", prepared.options.force ? Budget::kUnlimited : plan.budget_bytes);
+  TRY_ASSIGN(const std::unique_ptr<Session> session,
+             Session::Open(prepared.model, std::move(plan), process));
+  report_.load_seconds = opening + SecondsSince(loading);
+  watcher->CallOnStop([&session] { session->Cancel(); });
+  const Status status = Generate(*session, console);
+  watcher->CallOnStop({});
+  return Finish(*session, status, console);
+}
+
+}  // namespace
+
+std::unique_ptr<Command> MakeRunCommand() { return std::make_unique<RunCommand>(); }
+
+}  // namespace tinyai

@@ -1,0 +1,96 @@
+#include "run_report.h"
+
+#include "base/units.h"
+#include "fmt/format.h"
+
+namespace tinyai {
+namespace {
+
+double Ratio(double amount, double seconds) { return seconds > 0 ? amount / seconds : 0; }
+
+uint64_t ReadBytes(const ExecutorStats& stats) {
+  return stats.streamed_bytes + stats.once_bytes + stats.row_bytes;
+}
+
+double Milliseconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+Json TopLogits(const Generated& generated) {
+  Json tokens = Json::array();
+  for (const auto& top : generated.top_logits) {
+    Json best = Json::array();
+    for (const auto& [id, logit] : top) best.push_back(Json::array({id, ToJson(logit)}));
+    tokens.push_back(std::move(best));
+  }
+  return tokens;
+}
+
+// Three significant digits at least, no exponent.
+std::string Rate(double value) {
+  return fmt::format("{:.{}f}", value, value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);
+}
+
+}  // namespace
+
+double RunReport::prompt_tokens_per_second() const {
+  return Ratio(static_cast<double>(prompt.size()), generated.prompt_seconds);
+}
+
+double RunReport::tokens_per_second() const {
+  const uint64_t passes = generated.after.run.passes - generated.before.run.passes;
+  return Ratio(static_cast<double>(passes), generated.generation_seconds);
+}
+
+uint64_t RunReport::weights_read_bytes() const { return ReadBytes(stats.run); }
+
+double RunReport::weights_read_bytes_per_token() const {
+  const ExecutorStats& before = generated.before.run;
+  const ExecutorStats& after = generated.after.run;
+  // Weights that stay may still be coming in while the first tokens are made; they are no part of
+  // what a token costs.
+  const uint64_t bytes =
+      after.streamed_bytes + after.row_bytes - before.streamed_bytes - before.row_bytes;
+  return Ratio(static_cast<double>(bytes), static_cast<double>(after.passes - before.passes));
+}
+
+Json ToJson(const RunReport& report, bool with_top_logits) {
+  Json out;
+  out["text"] = report.text;
+  out["tokens"] = report.generated.tokens;
+  out["prompt_token_ids"] = report.prompt;
+  out["top_logits"] = with_top_logits ? TopLogits(report.generated) : Json::array();
+  out["prompt_tokens_per_second"] = report.prompt_tokens_per_second();
+  out["tokens_per_second"] = report.tokens_per_second();
+  out["budget_bytes"] = report.stats.budget_bytes;
+  out["counted_peak_bytes"] = report.stats.counted_peak_bytes;
+  out["process_peak_bytes"] = report.process.peak_resident_bytes;
+  out["resident_weight_bytes"] = report.stats.resident_weight_bytes;
+  out["weights_read_bytes"] = report.weights_read_bytes();
+  out["weights_read_bytes_per_token"] = report.weights_read_bytes_per_token();
+  out["disk_read_bytes"] = report.process.disk_read_bytes;
+  out["io_path"] = Name(report.stats.io_path);
+  out["stall_ms"] = Milliseconds(report.stats.run.stall);
+  out["load_ms"] = report.load_seconds * 1000;
+  return out;
+}
+
+std::string Describe(const RunReport& report) {
+  const Generated& generated = report.generated;
+  std::string out = fmt::format("load        {:.0f} ms\n", report.load_seconds * 1000);
+  out += fmt::format("prompt      {} tokens, {} tokens/s\n", report.prompt.size(),
+                     Rate(report.prompt_tokens_per_second()));
+  out += fmt::format("generation  {} tokens, {} tokens/s, ended by {}\n", generated.tokens.size(),
+                     Rate(report.tokens_per_second()), Name(generated.reason));
+  out += fmt::format("memory      {} at most, budget {}; {} of weights stay\n",
+                     FormatByteSize(report.stats.counted_peak_bytes),
+                     FormatByteSize(report.stats.budget_bytes),
+                     FormatByteSize(report.stats.resident_weight_bytes));
+  out += fmt::format("disk        {} read in all ({}), {} per token; waited {:.0f} ms",
+                     FormatByteSize(report.weights_read_bytes()), Name(report.stats.io_path),
+                     FormatByteSize(static_cast<uint64_t>(report.weights_read_bytes_per_token())),
+                     Milliseconds(report.stats.run.stall));
+  return out;
+}
+
+}  // namespace tinyai

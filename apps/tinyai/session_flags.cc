@@ -1,0 +1,136 @@
+#include "session_flags.h"
+
+#include <algorithm>
+
+#include "base/units.h"
+#include "embedded_model.h"
+#include "fmt/format.h"
+#include "os/cache_directory.h"
+#include "os/cpu_mask.h"
+#include "os/machine.h"
+#include "os/rates_cache.h"
+
+namespace tinyai {
+namespace {
+
+constexpr int64_t kMostContext = int64_t{1} << 32;
+constexpr int64_t kMostChunk = 1 << 16;
+constexpr double kMostSeconds = 1e6;
+
+tl::unexpected<Error> NoneOf(std::string_view text, std::string_view allowed) {
+  return Fail(ErrorCode::kUsage, "BAD_OPTION", fmt::format("'{}' is none of {}", text, allowed));
+}
+
+void AddCacheType(Flags& flags, std::string_view names, std::string_view help, DType* target) {
+  flags.Value(names, "TYPE", help, [=](std::string_view text) -> Status {
+    const std::optional<DType> type = DTypeFromName(text);
+    if (!type || (*type != DType::kF16 && *type != DType::kQ8_0 && *type != DType::kF32)) {
+      return NoneOf(text, "f16, q8_0, f32");
+    }
+    *target = *type;
+    return {};
+  });
+}
+
+Status ParseIoPath(std::string_view text, IoPath& target) {
+  const auto* const found = std::find(std::begin(kIoPathNames), std::end(kIoPathNames), text);
+  if (found == std::end(kIoPathNames)) return NoneOf(text, "auto, uring, direct, buffered");
+  target = static_cast<IoPath>(found - std::begin(kIoPathNames));
+  return {};
+}
+
+Status ParseSeconds(std::string_view text, std::chrono::nanoseconds& target) {
+  TRY_ASSIGN(const double seconds, ParseDecimal(text));
+  if (!(seconds > 0 && seconds <= kMostSeconds)) {
+    return Fail(
+        ErrorCode::kUsage, "BAD_OPTION",
+        fmt::format("{} s is not a time-out; use more than 0 and at most {}", text, kMostSeconds));
+  }
+  target = std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
+  return {};
+}
+
+// The number of compute threads, at least one and no more than CPUs.
+uint32_t ClampThreads(int64_t asked, const Machine& machine, Console& console) {
+  const auto cpus = static_cast<int64_t>(AllowedCpus().size());
+  if (asked >= 1 && asked <= cpus) return static_cast<uint32_t>(asked);
+  const int64_t used = asked < 1 ? machine.threads : cpus;
+  console.Note(fmt::format("{} threads asked for; using {}, {}", asked, used,
+                           asked < 1 ? "one per core" : "one per CPU"));
+  return static_cast<uint32_t>(used);
+}
+
+}  // namespace
+
+void ModelFlags::AddTo(Flags& flags) {
+  flags.Text("-m,--model", "FILE", "GGUF file; without it the small fairy-tale model inside tinyai",
+             &path);
+}
+
+Result<std::unique_ptr<File>> ModelFlags::OpenFile() const {
+  return path ? File::Open(*path) : OpenEmbeddedModel();
+}
+
+void SessionFlags::AddTo(Flags& flags) {
+  model.AddTo(flags);
+  flags.Value("--memory", "SIZE",
+              "most memory for everything, such as 512M or 1.5G (powers of 1024); "
+              "without it what is free",
+              [this](std::string_view text) -> Status {
+                TRY_ASSIGN(options.memory_bytes, ParseByteSize(text));
+                return {};
+              });
+  flags.Integer("-c,--ctx-size", "tokens of context; 0: as trained, at most 4096", &options.context,
+                0, kMostContext);
+  flags.Integer("-t,--threads", "compute threads; 0: one per core", &threads,
+                std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max());
+  flags.Value("--cpu-mask", "CPUS", "CPUs for the compute threads: a list 0,2-5 or a mask 0x3C",
+              [this](std::string_view text) -> Status {
+                TRY_ASSIGN(cpu_mask, ParseCpuMask(text));
+                return {};
+              });
+  flags.Integer("-ub,--ubatch-size", "tokens of the prompt per pass; 0: chosen", &options.chunk, 0,
+                kMostChunk);
+  AddCacheType(flags, "-ctk,--cache-type-k", "type of cached keys: f16, q8_0 or f32",
+               &options.key_type);
+  AddCacheType(flags, "-ctv,--cache-type-v", "type of cached values: f16, q8_0 or f32",
+               &options.value_type);
+  flags.Value("--activations", "TYPE",
+              "q8: activations rounded to 8 bits (fast); f32: exact products",
+              [this](std::string_view text) -> Status {
+                if (text != "q8" && text != "f32") return NoneOf(text, "q8, f32");
+                quantize_activations = text == "q8";
+                return {};
+              });
+  flags.Value("--io", "PATH", "how weights are read: auto, uring, direct or buffered",
+              [this](std::string_view text) { return ParseIoPath(text, options.io_path); });
+  flags.Value("--io-timeout", "SECONDS", "longest wait for one read (60)",
+              [this](std::string_view text) { return ParseSeconds(text, options.io_timeout); });
+  flags.Switch("--force", "try even where the budget is below the least that works",
+               &options.force);
+}
+
+Result<Prepared> Prepare(const SessionFlags& flags, Console& console) {
+  Prepared out;
+  out.options = flags.options;
+  out.machine = ProbeMachine();
+  out.options.threads = flags.threads ? ClampThreads(*flags.threads, out.machine, console)
+                                      : std::max(out.machine.threads, 1u);
+  TRY_ASSIGN(out.options.cpus, ChooseCpus(flags.cpu_mask, out.options.threads));
+  if (out.options.cpus.size() < out.options.threads) {
+    out.options.threads = static_cast<uint32_t>(out.options.cpus.size());
+    if (flags.threads)
+      console.Note(fmt::format("using {} threads, one per CPU allowed", out.options.threads));
+  }
+  TRY_ASSIGN(std::unique_ptr<File> file, flags.model.OpenFile());
+  TRY_ASSIGN(out.model,
+             Model::Open(std::move(file), {.quantize_activations = flags.quantize_activations}));
+  if (const Result<CacheDirectory> cache = CacheDirectory::Open()) {
+    if (const auto rates = LoadRates(*cache, RatesMachineName())) out.machine.rates = *rates;
+  } else {
+    console.Note(cache.error().message);
+  }
+  return out;
+}
+
+}  // namespace tinyai

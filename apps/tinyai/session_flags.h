@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/machine.h"
+#include "base/result.h"
+#include "console.h"
+#include "engine/model.h"
+#include "engine/session_plan.h"
+#include "flags.h"
+
+namespace tinyai {
+
+// -m: the model that a command is about; the one inside the program if there is none.
+struct ModelFlags {
+  std::optional<std::string> path;
+
+  void AddTo(Flags& flags);
+  Result<std::unique_ptr<File>> OpenFile() const;
+};
+
+// What decides how a model is run.
+struct SessionFlags {
+  ModelFlags model;
+  std::optional<int64_t> threads;
+  std::vector<uint32_t> cpu_mask;
+  bool quantize_activations = true;
+  SessionOptions options;
+
+  void AddTo(Flags& flags);
+};
+
+// A model with what is needed to plan a session.
+struct Prepared {
+  std::shared_ptr<const Model> model;
+  SessionOptions options;
+  Machine machine;
+};
+
+// Opens the model and looks at the machine. Errors of Model::Open, BAD_CPU_MASK.
+Result<Prepared> Prepare(const SessionFlags& flags, Console& console);
+
+}  // namespace tinyai
