@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "text/byte_alphabet.h"
+#include "text/newer_characters.h"
 #include "text/utf8.h"
 
 namespace tinyai {
@@ -104,7 +105,8 @@ BpeTokenizer::BpeTokenizer(TokenizerData data, MergeTable merges, PatternSplitte
 
 Status BpeTokenizer::EncodeText(std::string_view text, bool, std::vector<TokenId>& out) const {
   const std::string valid = ToBpeText(text);
-  TRY_ASSIGN(const std::vector<uint32_t> ends, splitter_.Split(valid));
+  const std::optional<std::string> older = WithOlderCharacters(valid);
+  TRY_ASSIGN(const std::vector<uint32_t> ends, splitter_.Split(older ? *older : valid));
   Merger merger(merges_);
   std::string spelled;
   uint32_t begin = 0;
