@@ -4,6 +4,8 @@
 //   kernel_bench --benchmark_filter=Q4_0 --benchmark_repetitions=5
 //   TINYAI_ISA=avx2 kernel_bench ...
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -36,6 +38,7 @@ struct Aligned {
   Aligned(const Aligned&) = delete;
   Aligned& operator=(const Aligned&) = delete;
 
+  static constexpr std::align_val_t kHugePage{2 << 20};
   std::byte* bytes;
   uint64_t size_bytes;
 };

@@ -155,7 +155,7 @@ void MultiplyTile(DecodeFunction decode, const DTypeInfo& info, Source weights, 
   std::memset(sums, 0, tokens * kRows * sizeof(float));
   for (size_t col = 0; col < cols; col += kChunkColumns) {
     const size_t columns = std::min(kChunkColumns, cols - col);
-    next.PrefetchShare();
+    next.Prefetch((columns + kRun - 1) / kRun);
     decode({weights.data + RowBytes(info, col), weights.stride}, rows, columns, panel);
     size_t t = 0;
     for (; t + kTokensAtOnce <= tokens; t += kTokensAtOnce) {

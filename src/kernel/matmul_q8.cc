@@ -1,6 +1,7 @@
 #include "kernel/matmul.h"
 
 #include <bit>
+#include <type_traits>
 
 #include "kernel/quantized_layout.h"
 
@@ -8,6 +9,7 @@
 #define HWY_TARGET_INCLUDE "kernel/matmul_q8.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernel/group-inl.h"
 #include "kernel/panel-inl.h"
 #include "kernel/panel_k-inl.h"
 #include "kernel/tile-inl.h"
@@ -37,6 +39,9 @@ struct Tokens {
   Tokens From(size_t token) const { return {rows + token * stride, stride, layout}; }
 };
 
+template <class Decoder>
+constexpr bool kIsSmall = std::is_base_of_v<SmallBlocks<Decoder>, Decoder>;
+
 // What the integer sums of dwords [first, first + 4) of a block start with: -offset * sum of x.
 template <Form form>
 HWY_INLINE VI32 StartSum(const Tokens& x, size_t token, size_t block, size_t half) {
@@ -50,11 +55,6 @@ HWY_INLINE VI32 StartSum(const Tokens& x, size_t token, size_t block, size_t hal
     static_assert(form.offset == 8 << kShift);
     return hn::ShiftLeft<kShift>(sum8);
   }
-}
-
-template <Form form>
-HWY_INLINE VI32 Dot(VI32 sum, VI32 codes, VI32 x) {
-  return form.signed_codes ? DotSigned(sum, codes, x) : DotUnsigned(sum, codes, x);
 }
 
 // Adds dwords [first, last) of panel block `b` times those of x's block `block`, scaled, to sums.
@@ -154,6 +154,15 @@ struct VectorSink {
     const float x_sum = x.Get<float>(0, x.layout.scaled_sum, first_block + b);
     sum = hn::MulAdd(low, hn::Set(F32Tag(), x_sum), sum);
   }
+  // Block b by its integer product, offset not yet taken off.
+  HWY_INLINE void Product(size_t b, VI32 dot, VU32 head) {
+    const VI32 start = StartSum<form>(x, 0, first_block + b, 0);
+    Add(hn::Add(dot, start), b, FloatOfF16(LowHalf(head)));
+    if constexpr (form.low) {
+      const float x_sum = x.Get<float>(0, x.layout.scaled_sum, first_block + b);
+      sum = hn::MulAdd(FloatOfF16(HighHalf(head)), hn::Set(F32Tag(), x_sum), sum);
+    }
+  }
   HWY_INLINE void Halves(size_t b, const Chunk& first, const Chunk& second, VF32 first_scale,
                          VF32 second_scale) {
     const size_t dword = 8 * (first_block + b);
@@ -189,6 +198,29 @@ HWY_INLINE Source ChunkOf(Source weights, size_t rows, size_t wanted, size_t col
   return CopyTile(chunk, rows, RowBytes(Decoder::kType, columns), buffer);
 }
 
+// Hands `blocks` blocks to the sink, from a type of small blocks whole groups at a time.
+template <class Decoder>
+HWY_INLINE void MultiplyChunk(const Source& chunk, size_t blocks, NextTile& next,
+                              VectorSink<Decoder::kForm>& sink) {
+  const uint8_t* p = chunk.data;
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kIsSmall<Decoder>) {
+    const auto* x = reinterpret_cast<const uint8_t*>(sink.x.rows) + 32 * sink.first_block;
+    for (; blocks >= kGroup; blocks -= kGroup) {
+      next.Prefetch(kGroup);
+      const GroupProducts products = MultiplyGroup<Decoder>(p, chunk.stride, x);
+      for (size_t g = 0; g < kGroup; ++g) sink.Product(g, products.dots[g], products.heads[g]);
+      sink.first_block += kGroup;
+      p += kGroup * Decoder::kBytes;
+      x += kGroup * 32;
+    }
+    if (blocks == 0) return;
+  }
+#endif
+  next.Prefetch(blocks);
+  Decoder::Run(p, chunk.stride, blocks, sink);
+}
+
 // One token, kRows rows (the last ones may be missing).
 template <class Decoder>
 void MultiplyVector(Source weights, const uint8_t* end, size_t rows, size_t cols, const Tokens& x,
@@ -199,9 +231,8 @@ void MultiplyVector(Source weights, const uint8_t* end, size_t rows, size_t cols
   for (size_t col = 0; col < cols; col += kChunkColumns) {
     const size_t columns = std::min(kChunkColumns, cols - col);
     const Source chunk = ChunkOf<Decoder>(weights, rows, kRows, col, columns, buffer);
-    next.PrefetchShare();
     sink.first_block = col / 32;
-    Decoder::Run(chunk.data, chunk.stride, columns / 32, sink);
+    MultiplyChunk<Decoder>(chunk, columns / 32, next, sink);
   }
   alignas(64) float sums[kRows];
   hn::Store(sink.sum, F32Tag(), sums);
@@ -220,7 +251,7 @@ void MultiplyTile(Source weights, const uint8_t* end, size_t rows, size_t cols, 
   for (size_t col = 0; col < cols; col += kChunkColumns) {
     const size_t columns = std::min(kChunkColumns, cols - col);
     const Source chunk = ChunkOf<Decoder>(weights, rows, kPanels * kRows, col, columns, buffer);
-    next.PrefetchShare();
+    next.Prefetch(columns / 32);
     for (int p = 0; p < kPanels; ++p) {
       PanelSink sink{panels[p]};
       Decoder::Run(chunk.data + p * kRows * chunk.stride, chunk.stride, columns / 32, sink);

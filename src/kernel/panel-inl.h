@@ -35,6 +35,11 @@ struct Form {
   bool signed_codes;
 };
 
+template <Form form>
+HWY_INLINE VI32 Dot(VI32 sum, VI32 codes, VI32 x) {
+  return form.signed_codes ? DotSigned(sum, codes, x) : DotUnsigned(sum, codes, x);
+}
+
 // The sink that fills a panel.
 struct PanelSink {
   Panel& panel;

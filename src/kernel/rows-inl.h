@@ -30,20 +30,20 @@ HWY_INLINE VU32 LoadDword(const uint8_t* p) {
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// Sixteen bytes of every fourth row, from row p on.
-HWY_INLINE VU32 LoadEveryFourth(const uint8_t* p, size_t stride) {
+// Sixteen bytes at p, p + distance, ..., one after the other.
+HWY_INLINE VU32 LoadApart(const uint8_t* p, size_t distance) {
   const hn::Full128<uint8_t> d16;
 #if HWY_CAP_GE512
   const hn::Full256<uint8_t> d32;
-  const auto low = hn::Combine(d32, hn::LoadU(d16, p + 4 * stride), hn::LoadU(d16, p));
+  const auto low = hn::Combine(d32, hn::LoadU(d16, p + distance), hn::LoadU(d16, p));
   const auto high =
-      hn::Combine(d32, hn::LoadU(d16, p + 12 * stride), hn::LoadU(d16, p + 8 * stride));
+      hn::Combine(d32, hn::LoadU(d16, p + 3 * distance), hn::LoadU(d16, p + 2 * distance));
   return hn::BitCast(U32Tag(), hn::Combine(hn::Repartition<uint8_t, U32Tag>(), high, low));
 #elif HWY_CAP_GE256
   return hn::BitCast(U32Tag(), hn::Combine(hn::Repartition<uint8_t, U32Tag>(),
-                                           hn::LoadU(d16, p + 4 * stride), hn::LoadU(d16, p)));
+                                           hn::LoadU(d16, p + distance), hn::LoadU(d16, p)));
 #else
-  (void)stride;
+  (void)distance;
   return hn::BitCast(U32Tag(), hn::LoadU(d16, p));
 #endif
 }
@@ -58,10 +58,10 @@ HWY_INLINE Chunk LoadChunk(const uint8_t* p, size_t stride) {
   static_assert(kRows == 4 || kRows == 8 || kRows == 16, "rows fill 128-bit blocks by fours");
   const U32Tag d;
   const hn::Repartition<uint64_t, U32Tag> d64;
-  const VU32 a = LoadEveryFourth(p, stride);
-  const VU32 b = LoadEveryFourth(p + stride, stride);
-  const VU32 c = LoadEveryFourth(p + 2 * stride, stride);
-  const VU32 e = LoadEveryFourth(p + 3 * stride, stride);
+  const VU32 a = LoadApart(p, 4 * stride);
+  const VU32 b = LoadApart(p + stride, 4 * stride);
+  const VU32 c = LoadApart(p + 2 * stride, 4 * stride);
+  const VU32 e = LoadApart(p + 3 * stride, 4 * stride);
   const auto ab_low = hn::BitCast(d64, hn::InterleaveLower(d, a, b));
   const auto ce_low = hn::BitCast(d64, hn::InterleaveLower(d, c, e));
   const auto ab_high = hn::BitCast(d64, hn::InterleaveUpper(d, a, b));

@@ -48,11 +48,11 @@ class NextTile {
     const size_t tile_bytes = std::min(rows * tile.stride, left_);
     at_ = tile.data + tile_bytes;
     left_ = std::min(left_ - tile_bytes, tile_bytes);
-    share_ = left_ / ((cols + kChunkColumns - 1) / kChunkColumns) + 1;
+    bytes_per_block_ = left_ / (cols / 32 + 1) + 64;
   }
-  // To be called once for each chunk of columns.
-  HWY_INLINE void PrefetchShare() {
-    const size_t some = std::min(share_, left_);
+  // To be called for every `blocks` x 32 columns.
+  HWY_INLINE void Prefetch(size_t blocks) {
+    const size_t some = std::min(bytes_per_block_ * blocks, left_);
     for (size_t i = 0; i < some; i += 64) __builtin_prefetch(at_ + i, 0, 2);  // into L2
     at_ += some;
     left_ -= some;
@@ -60,7 +60,7 @@ class NextTile {
 
  private:
   const uint8_t* at_;
-  size_t left_, share_;
+  size_t left_, bytes_per_block_;
 };
 
 // Moves sums[t * width + r] to out[t * out_stride + r].
