@@ -28,7 +28,7 @@ TEST(Oracle, ContinuesTheReferenceModelsAsTheReferenceDoes) {
                                      {"model", SharedModels() + model},
                                      {"prompt", reference.at("prompt_tokens")},
                                      {"n", 32},
-                                     {"threads", 2}});
+                                     {"threads", 1}});
     ASSERT_FALSE(answer.contains("error")) << answer;
     EXPECT_EQ(answer.at("tokens"), reference.at("greedy_tokens")) << model;
   }
