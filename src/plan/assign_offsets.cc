@@ -5,6 +5,40 @@
 #include "plan/draft.h"
 
 namespace tinyai {
+namespace {
+
+// The placed items by time, so that finding those that live at the same time as another costs no
+// more than their number and the length of its life.
+class Timetable {
+ public:
+  explicit Timetable(const std::vector<Lifetime>& lifetimes) : lifetimes_(lifetimes) {
+    size_t end = 0;
+    for (const Lifetime& item : lifetimes) end = std::max(end, item.end + 1);
+    alive_.resize(end);
+    born_.resize(end);
+  }
+
+  void Add(size_t index) {
+    born_[lifetimes_[index].begin].push_back(index);
+    for (size_t at = lifetimes_[index].begin; at <= lifetimes_[index].end; ++at) {
+      alive_[at].push_back(index);
+    }
+  }
+
+  // Each once: those alive when it begins, then those that begin within its life.
+  void Contemporaries(const Lifetime& item, std::vector<size_t>& out) const {
+    out = alive_[item.begin];
+    for (size_t at = item.begin + 1; at <= item.end; ++at) {
+      out.insert(out.end(), born_[at].begin(), born_[at].end());
+    }
+  }
+
+ private:
+  const std::vector<Lifetime>& lifetimes_;
+  std::vector<std::vector<size_t>> alive_, born_;
+};
+
+}  // namespace
 
 uint64_t AssignOffsets(const std::vector<Lifetime>& lifetimes, std::vector<uint64_t>& offsets) {
   std::vector<size_t> by_size(lifetimes.size());
@@ -13,21 +47,21 @@ uint64_t AssignOffsets(const std::vector<Lifetime>& lifetimes, std::vector<uint6
                    [&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
   offsets.assign(lifetimes.size(), 0);
   uint64_t height = 0;
-  std::vector<size_t> placed;  // in the order of their offsets
+  Timetable placed(lifetimes);
+  std::vector<size_t> others;
   for (const size_t index : by_size) {
-    const Lifetime& item = lifetimes[index];
-    uint64_t offset = 0;  // lowest gap between the placed ones that live at the same time
-    for (const size_t other : placed) {
-      const Lifetime& taken = lifetimes[other];
-      if (taken.end < item.begin || item.end < taken.begin) continue;
-      if (offsets[other] >= offset + item.bytes) break;
-      offset = std::max(offset, offsets[other] + taken.bytes);
+    const uint64_t bytes = lifetimes[index].bytes;
+    placed.Contemporaries(lifetimes[index], others);
+    std::sort(others.begin(), others.end(),
+              [&](size_t a, size_t b) { return offsets[a] < offsets[b]; });
+    uint64_t offset = 0;  // the lowest gap between them
+    for (const size_t other : others) {
+      if (offsets[other] >= offset + bytes) break;
+      offset = std::max(offset, offsets[other] + lifetimes[other].bytes);
     }
     offsets[index] = offset;
-    height = std::max(height, offset + item.bytes);
-    const auto at = std::upper_bound(placed.begin(), placed.end(), offset,
-                                     [&](uint64_t value, size_t p) { return value < offsets[p]; });
-    placed.insert(at, index);
+    height = std::max(height, offset + bytes);
+    placed.Add(index);
   }
   return height;
 }

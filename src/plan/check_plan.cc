@@ -13,6 +13,7 @@ namespace tinyai {
 namespace {
 
 constexpr size_t kQueues = 3;
+constexpr uint64_t kBufferAlignment = 64;  // kernels read and write whole cache lines
 // Every order of two passes with and without logits.
 constexpr std::array<bool, 5> kPassWantsLogits = {true, true, false, false, true};
 
@@ -39,6 +40,7 @@ struct Toucher {
   size_t op = 0;
   Share share = Share::kFree;
   std::pair<uint64_t, uint64_t> range;
+  bool operator==(const Toucher&) const = default;
 };
 
 struct Interval {
@@ -69,10 +71,10 @@ class Memory {
   Interval& Replace(uint64_t begin, uint64_t end) {
     Split(begin);
     Split(end);
-    intervals_.erase(intervals_.find(begin), intervals_.lower_bound(end));
-    Interval& made = intervals_[begin];
-    made.end = end;
-    return made;
+    const auto first = intervals_.find(begin);
+    intervals_.erase(std::next(first), intervals_.lower_bound(end));
+    first->second.end = end;
+    return first->second;
   }
 
  private:
@@ -91,13 +93,27 @@ class Memory {
 class Checker {
  public:
   Checker(const Graph& graph, const Plan& plan)
-      : graph_(graph), plan_(plan), memory_(plan.memory.arena_bytes) {}
+      : graph_(graph),
+        plan_(plan),
+        memory_(plan.memory.arena_bytes),
+        progress_(graph.ops.size()),
+        producer_of_(graph.values.size(), graph.ops.size()),
+        store_of_(graph.attention.layers, graph.ops.size()) {
+    for (size_t i = 0; i < graph.ops.size(); ++i) {
+      const Op& op = graph.ops[i];
+      if (op.out) producer_of_[Index(*op.out)] = i;
+      if (const auto* store = std::get_if<op::StoreKv>(&op.kind)) store_of_[store->layer] = i;
+    }
+  }
 
   Status Check() {
     TRY(CheckShape());
+    TRY(CheckRoles());
     TRY(CheckBuffers());
     TRY(CheckFences());
-    return Follow();
+    TRY(CheckSums());
+    TRY(Follow());
+    return CheckAllRan();
   }
 
  private:
@@ -130,6 +146,61 @@ class Checker {
     return {};
   }
   static size_t WorkIndex(size_t queue) { return queue == kCpuQueue ? 2 : queue - 1; }
+
+  // Every buffer is of the kind its use asks for, and none has two uses.
+  Status CheckRoles() const {
+    const auto is = [this](BufferKind kind) {
+      return [this, kind](BufferId id) { return plan_.buffer(id).kind == kind; };
+    };
+    const bool kinds = std::all_of(plan_.value_buffers.begin(), plan_.value_buffers.end(),
+                                   is(BufferKind::kActivation)) &&
+                       std::all_of(plan_.cache_buffers.begin(), plan_.cache_buffers.end(),
+                                   is(BufferKind::kCache)) &&
+                       std::all_of(plan_.workspace_buffers.begin(), plan_.workspace_buffers.end(),
+                                   is(BufferKind::kWorkspace)) &&
+                       is(BufferKind::kWorkspace)(plan_.rope_buffer);
+    if (!kinds) return Invalid("plan", "a buffer is used as what it is not");
+    std::vector<BufferId> own = plan_.workspace_buffers;
+    own.push_back(plan_.rope_buffer);
+    own.insert(own.end(), plan_.cache_buffers.begin(), plan_.cache_buffers.end());
+    std::sort(own.begin(), own.end());
+    if (std::adjacent_find(own.begin(), own.end()) != own.end()) {
+      return Invalid("plan", "two caches or workspaces share a buffer");
+    }
+    for (const PlanBuffer& buffer : plan_.buffers) {
+      if (buffer.offset % kBufferAlignment != 0) return Invalid(buffer.name, "is not aligned");
+    }
+    const std::vector<Step>& rows = plan_.queues[kRowsQueue].steps;
+    if (rows.size() > 1) return Invalid(Where(kRowsQueue, 1), "one step reads embedding rows");
+    return {};
+  }
+
+  // What the plan says of itself agrees with its loads.
+  Status CheckSums() const {
+    uint64_t streamed = 0, once = 0;
+    for (const Step& step : plan_.queues[kDiskQueue].steps) {
+      const auto& load = std::get<step::Load>(step.work);
+      (load.once ? once : streamed) += load.bytes;
+    }
+    if (streamed != plan_.streamed_read_bytes || once != plan_.once_read_bytes ||
+        plan_.resident_bytes + plan_.streamed_bytes != graph_.PassBytes()) {
+      return Invalid("plan", "its sums of bytes read do not agree with its loads");
+    }
+    return {};
+  }
+
+  // Of the last pass, which wants logits.
+  Status CheckAllRan() const {
+    for (size_t i = 0; i < graph_.ops.size(); ++i) {
+      const Progress& progress = progress_[i];
+      const bool product = std::holds_alternative<op::MatMul>(graph_.ops[i].kind);
+      if (progress.pass != kPassWantsLogits.size() ||
+          (product && progress.rows != graph_.weight(graph_.ops[i].weights[0]).rows)) {
+        return Invalid(graph_.ops[i].name, "it is not computed");
+      }
+    }
+    return {};
+  }
 
   Status NeedBytes(BufferId id, uint64_t bytes, std::string_view what) const {
     const PlanBuffer& buffer = plan_.buffer(id);
@@ -205,6 +276,7 @@ class Checker {
   // Runs the queues as far as their syncs allow, over and over, until all passes are done.
   Status Follow() {
     for (size_t queue = 0; queue < kQueues; ++queue) {
+      history_[queue].reserve(plan_.queues[queue].steps.size() * kPassWantsLogits.size() + 1);
       history_[queue].push_back(Knowledge{});
     }
     bool moved = true;
@@ -264,6 +336,7 @@ class Checker {
                                                      plan_.fences[Index(sync.fence)].name));
       }
       const Knowledge& joined = history_[other][target];
+      if (queue == kDiskQueue) loaded_ = std::max(loaded_, joined[kDiskQueue]);
       for (size_t i = 0; i < kQueues; ++i) {
         known_[queue][i] = std::max(known_[queue][i], joined[i]);
       }
@@ -277,27 +350,53 @@ class Checker {
   Status Perform(size_t queue, size_t at, uint64_t pass) {
     const Step& step = plan_.queues[queue].steps[at];
     now_ = {queue, at, pass};
-    if (const auto* load = std::get_if<step::Load>(&step.work)) return PerformLoad(*load);
+    if (const auto* load = std::get_if<step::Load>(&step.work)) {
+      return PerformLoad(*load, step.logits_only);
+    }
     if (const auto* rows = std::get_if<step::LoadRows>(&step.work)) return PerformRows(*rows);
     if (step.joins || at == 0) ++epoch_;
     return PerformRun(std::get<step::Run>(step.work), step);
   }
 
-  Status PerformLoad(const step::Load& load) {
+  // Whether [offset, offset + bytes) lies in one buffer of this kind.
+  bool InBuffer(BufferKind kind, uint64_t offset, uint64_t bytes) const {
+    return std::any_of(plan_.buffers.begin(), plan_.buffers.end(), [&](const PlanBuffer& buffer) {
+      return buffer.kind == kind && offset >= buffer.offset && bytes <= buffer.bytes &&
+             offset - buffer.offset <= buffer.bytes - bytes;
+    });
+  }
+
+  Status PerformLoad(const step::Load& load, bool logits_only) {
     if (load.once && now_.pass != 0) return {};
+    if (load.once && logits_only) return Invalid(Here(), "what stays must be read in any pass");
     const uint64_t block = plan_.io_alignment;
     if (load.file_offset % block != 0 || load.bytes % block != 0 || load.bytes == 0 ||
         load.arena_offset % block != 0) {
       return Invalid(Here(), "a load must be whole blocks");
     }
-    const auto reads_part = [&](const Weight& w) {
-      return w.part == load.part && load.file_offset < w.offset + w.bytes + block;
-    };
-    if (std::none_of(graph_.weights.begin(), graph_.weights.end(), reads_part)) {
+    const uint64_t end = PartEnd(load.part);
+    if (load.file_offset >= end || load.bytes > end - load.file_offset) {
       return Invalid(Here(), "it reads where no weight lies");
+    }
+    const BufferKind kind = load.once ? BufferKind::kResident : BufferKind::kRing;
+    if (!InBuffer(kind, load.arena_offset, load.bytes)) {
+      return Invalid(Here(), fmt::format("it writes outside the buffers for {}", Name(kind)));
     }
     return Write(load.arena_offset, load.bytes,
                  {Content::Kind::kFile, load.part, load.file_offset - load.arena_offset}, {});
+  }
+
+  // Where the last block that holds a weight ends.
+  uint64_t PartEnd(uint32_t part) {
+    if (part_ends_.empty()) {
+      for (const Weight& weight : graph_.weights) {
+        uint64_t& end = part_ends_[weight.part];
+        const uint64_t blocks = (weight.offset + weight.bytes - 1) / plan_.io_alignment + 1;
+        end = std::max(end, blocks * plan_.io_alignment);
+      }
+    }
+    const auto found = part_ends_.find(part);
+    return found == part_ends_.end() ? 0 : found->second;
   }
 
   Status PerformRows(const step::LoadRows& rows) {
@@ -308,6 +407,10 @@ class Checker {
     if (rows.stride % plan_.io_alignment != 0 ||
         rows.stride < table.row_bytes() + plan_.io_alignment - 1) {
       return Invalid(Here(), "its rows do not fit their places");
+    }
+    if (plan_.buffer(rows.staging).kind != BufferKind::kStaging ||
+        plan_.weight_offsets[Index(rows.table)]) {
+      return Invalid(Here(), "these rows have no place or need none");
     }
     TRY(NeedBytes(rows.staging, plan_.chunk * rows.stride, "embedding rows"));
     return Write(plan_.buffer(rows.staging).offset, plan_.chunk * rows.stride,
@@ -324,10 +427,8 @@ class Checker {
     } else {
       TRY(CheckOnce(run));
     }
-    if (op.out && !wants_same_passes_.try_emplace(Index(*op.out), step.logits_only).second &&
-        wants_same_passes_[Index(*op.out)] != step.logits_only) {
-      return Invalid(Here(), "parts of one op run in different passes");
-    }
+    TRY(CheckPasses(Index(run.op), step.logits_only));
+    TRY(CheckAliases(op));
     TRY(ReadWeights(run, op));
     for (const ValueId in : op.ins) {
       if (!Complete(in)) return Invalid(Here(), "it reads a value that is not computed yet");
@@ -345,10 +446,44 @@ class Checker {
     return WriteValue(*op.out, {epoch_, Index(run.op), free ? Share::kFree : ShareOf(*op.out), {}});
   }
 
+  Status CheckPasses(size_t op, bool logits_only) {
+    Progress& progress = progress_[op];
+    if (progress.seen && progress.logits_only != logits_only) {
+      return Invalid(Here(), "parts of one op run in different passes");
+    }
+    progress.seen = true;
+    progress.logits_only = logits_only;
+    if (logits_only && std::holds_alternative<op::StoreKv>(graph_.ops[op].kind)) {
+      return Invalid(Here(), "keys and values must be stored in every pass");
+    }
+    return {};
+  }
+
+  // A result may take the place of an operand only where the op goes element by element.
+  Status CheckAliases(const Op& op) const {
+    if (!op.out) return {};
+    const bool in_place = std::holds_alternative<op::Add>(op.kind) ||
+                          std::holds_alternative<op::SiluMul>(op.kind) ||
+                          std::holds_alternative<op::Rope>(op.kind);
+    const auto [out, out_bytes] = RangeOf(*op.out);
+    for (size_t i = 0; i < op.ins.size(); ++i) {
+      const auto [in, in_bytes] = RangeOf(op.ins[i]);
+      if (out >= in + in_bytes || in >= out + out_bytes) continue;
+      if (i != 0 || !in_place || in != out || in_bytes != out_bytes) {
+        return Invalid(Here(),
+                       fmt::format("its result overwrites {}", graph_.value(op.ins[i]).name));
+      }
+    }
+    return {};
+  }
+
   Status CheckRows(const step::Run& run, const Op& op) {
     const Weight& weight = graph_.weight(op.weights[0]);
     Progress& progress = progress_[Index(run.op)];
-    if (progress.pass != now_.pass + 1) progress = {now_.pass + 1, 0};
+    if (progress.pass != now_.pass + 1) {
+      progress.pass = now_.pass + 1;
+      progress.rows = 0;
+    }
     if (run.row_begin != progress.rows || run.row_end <= run.row_begin ||
         run.row_end > weight.rows) {
       return Invalid(Here(), fmt::format("rows {} to {} of {} do not follow row {}", run.row_begin,
@@ -360,19 +495,15 @@ class Checker {
   Status CheckOnce(const step::Run& run) {
     Progress& progress = progress_[Index(run.op)];
     if (progress.pass == now_.pass + 1) return Invalid(Here(), "its op ran already");
-    progress = {now_.pass + 1, 0};
+    progress.pass = now_.pass + 1;
     return {};
   }
   // Whether all of the value was computed in this pass.
-  bool Complete(ValueId id) {
-    for (size_t i = producers_.size(); i < graph_.ops.size(); ++i) {
-      producers_.push_back(graph_.ops[i].out);
-      if (graph_.ops[i].out) producer_of_[Index(*graph_.ops[i].out)] = i;
-    }
-    const auto producer = producer_of_.find(Index(id));
-    if (producer == producer_of_.end()) return false;
-    const Progress& progress = progress_[producer->second];
-    const Op& op = graph_.ops[producer->second];
+  bool Complete(ValueId id) const {
+    const size_t producer = producer_of_[Index(id)];
+    if (producer == graph_.ops.size()) return false;
+    const Progress& progress = progress_[producer];
+    const Op& op = graph_.ops[producer];
     const bool product = std::holds_alternative<op::MatMul>(op.kind);
     return progress.pass == now_.pass + 1 &&
            (!product || progress.rows == graph_.weight(op.weights[0]).rows);
@@ -411,6 +542,10 @@ class Checker {
     return Invalid(Here(), "nobody reads the embedding rows");
   }
   Status ReadCache(uint32_t layer, size_t op) {
+    const size_t store = store_of_[layer];
+    if (store == graph_.ops.size() || progress_[store].pass != now_.pass + 1) {
+      return Invalid(Here(), "the keys and values of this pass are not stored yet");
+    }
     const PlanBuffer& cache = plan_.buffer(plan_.cache_buffers[layer]);
     return Read(cache.offset, cache.bytes, {Content::Kind::kCache, layer, 0},
                 {epoch_, op, Share::kFree, {}}, cache.name);
@@ -464,7 +599,7 @@ class Checker {
       it.readers[now_.queue] = Absolute();
       if (now_.queue != kCpuQueue) return {};
       if (!it.read_by.empty() && it.read_by[0].epoch != by.epoch) it.read_by.clear();
-      it.read_by.push_back(by);
+      if (it.read_by.empty() || it.read_by.back() != by) it.read_by.push_back(by);
       return {};
     });
   }
@@ -480,7 +615,9 @@ class Checker {
           return Invalid(Here(), fmt::format("offset {} may still be read: a sync is missing", at));
         }
       }
-      if (!Known(it.writer, it.writer_step)) {
+      // Loads finish in any order, so one must be known to have finished before the next.
+      const bool own_load = now_.queue == kDiskQueue && it.writer == kDiskQueue;
+      if (!Known(it.writer, it.writer_step) || (own_load && it.writer_step > loaded_)) {
         return Invalid(Here(), fmt::format("offset {} may still be written", at));
       }
       const bool cpu = now_.queue == kCpuQueue;
@@ -517,6 +654,7 @@ class Checker {
   struct Progress {
     uint64_t pass = 0;  // counted from 1
     uint64_t rows = 0;
+    bool seen = false, logits_only = false;
   };
 
   const Graph& graph_;
@@ -527,10 +665,11 @@ class Checker {
   std::array<uint64_t, kQueues> done_{};
   std::array<Knowledge, kQueues> known_{};
   std::array<std::vector<Knowledge>, kQueues> history_;  // after each step
-  std::map<size_t, Progress> progress_;                  // by op
-  std::map<size_t, bool> wants_same_passes_;             // by value
-  std::vector<std::optional<ValueId>> producers_;
-  std::map<size_t, size_t> producer_of_;  // op, by value
+  uint64_t loaded_ = 0;                                  // steps DISK knows of itself to be done
+  std::vector<Progress> progress_;                       // by op
+  std::vector<size_t> producer_of_;                      // op, by value
+  std::vector<size_t> store_of_;                         // op, by layer
+  std::map<uint32_t, uint64_t> part_ends_;               // rounded up to blocks
 };
 
 }  // namespace

@@ -155,8 +155,8 @@ Sizes ChooseSizes(const Graph& graph, const PlanRequest& request, const Least& l
   return sizes;
 }
 
-void FillReport(const Graph& graph, const PlanRequest& request, const Plan& plan,
-                PlanReport& report) {
+PlanReport Report(const Graph& graph, const PlanRequest& request, const Plan& plan) {
+  PlanReport report;
   report.pass_bytes = graph.PassBytes();
   report.components = request.fixed;
   std::array<uint64_t, 6> by_kind{};
@@ -187,19 +187,27 @@ void FillReport(const Graph& graph, const PlanRequest& request, const Plan& plan
       static_cast<double>(plan.streamed_read_bytes) / request.rates.disk_bytes_per_second;
   report.predicted_tokens_per_second =
       1 / std::max(report.compute_seconds_per_token, report.disk_seconds_per_token);
+  return report;
 }
 
-Result<Planned> Build(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
-                      uint64_t arena) {
+// Where everything lies in an arena of at most so many bytes; the steps are still missing.
+PlanDraft Place(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
+                uint64_t arena) {
   PlanDraft draft = NewDraft(graph, request, sizes);
   const uint64_t buffers = BufferBytes(graph, request, sizes);
   const uint64_t resident = ChooseResident(draft, arena - buffers);
   draft.plan.memory = {"RAM", RoundUp(PlaceBuffers(draft, resident), request.io_alignment)};
+  return draft;
+}
+
+Result<Planned> Build(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
+                      uint64_t arena) {
+  PlanDraft draft = Place(graph, request, sizes, arena);
   OrderSteps(draft);
   DeriveJoins(graph, draft.plan);
   TRY(CheckPlan(graph, draft.plan));
   Planned out{std::move(draft.plan), {}};
-  FillReport(graph, request, out.plan, out.report);
+  out.report = Report(graph, request, out.plan);
   return out;
 }
 
@@ -227,18 +235,20 @@ Result<Planned> CompileLeast(const Graph& graph, const PlanRequest& request) {
 }
 
 Result<Planned> CompilePlan(const Graph& graph, const PlanRequest& request) {
-  TRY_ASSIGN(Planned least_plan, CompileLeast(graph, request));
-  const uint64_t fixed = FixedBytes(request);
   const Least least = FindLeast(graph, request);
-  const uint64_t arena =
-      request.budget_bytes > fixed ? ArenaWithin(request, request.budget_bytes - fixed) : 0;
-  if (request.budget_bytes < least_plan.report.least_budget_bytes) {
-    return Infeasible(request, least_plan.report);
+  const uint64_t least_arena = least.arena() + request.io_alignment;
+  PlanReport least_report =
+      Report(graph, request, Place(graph, request, least.sizes, least_arena).plan);
+  least_report.least_budget_bytes = least_report.predicted_peak_bytes;
+  if (request.budget_bytes < least_report.least_budget_bytes) {
+    return Infeasible(request, least_report);
   }
-  if (arena < least.arena() + request.io_alignment) return least_plan;
+  const uint64_t arena = ArenaWithin(request, request.budget_bytes - FixedBytes(request));
   TRY_ASSIGN(Planned planned,
-             Build(graph, request, ChooseSizes(graph, request, least, arena), arena));
-  planned.report.least_budget_bytes = least_plan.report.least_budget_bytes;
+             arena < least_arena
+                 ? Build(graph, request, least.sizes, least_arena)
+                 : Build(graph, request, ChooseSizes(graph, request, least, arena), arena));
+  planned.report.least_budget_bytes = least_report.least_budget_bytes;
   return planned;
 }
 
