@@ -224,9 +224,32 @@ tl::unexpected<Error> Infeasible(const PlanRequest& request, const PlanReport& l
                   least.least_budget_bytes, FormatByteSize(least.least_budget_bytes), parts));
 }
 
+// Sizes are computed in 64 bits without checks once this has passed: everything a plan may hold,
+// in floating point, is below 2^60.
+Status CheckSizes(const Graph& graph, const PlanRequest& request) {
+  const AttentionShape& shape = graph.attention;
+  const double context = static_cast<double>(request.context);
+  const double chunk = std::min(context, static_cast<double>(std::max(request.chunk, kChunks[0])));
+  double values = static_cast<double>(graph.rope.dims * sizeof(float));
+  for (const Value& value : graph.values) values += static_cast<double>(value.row_bytes);
+  for (const Weight& weight : graph.weights) {  // the longest row may be one of the embedding
+    values = std::max(values, static_cast<double>(weight.row_bytes() + 2 * request.io_alignment));
+  }
+  const double cache = static_cast<double>(shape.layers) *
+                       static_cast<double>(shape.kv_width() + shape.value_width()) * sizeof(float) *
+                       context;
+  const double scores =
+      static_cast<double>(shape.heads * sizeof(float)) * request.workers * context;
+  if (cache + scores + chunk * values < 0x1p60) return {};
+  return Fail(ErrorCode::kBudget, "BUDGET_INFEASIBLE",
+              fmt::format("a context of {} tokens needs more memory than any machine has",
+                          request.context));
+}
+
 }  // namespace
 
 Result<Planned> CompileLeast(const Graph& graph, const PlanRequest& request) {
+  TRY(CheckSizes(graph, request));
   const Least least = FindLeast(graph, request);
   TRY_ASSIGN(Planned planned,
              Build(graph, request, least.sizes, least.arena() + request.io_alignment));
@@ -235,6 +258,7 @@ Result<Planned> CompileLeast(const Graph& graph, const PlanRequest& request) {
 }
 
 Result<Planned> CompilePlan(const Graph& graph, const PlanRequest& request) {
+  TRY(CheckSizes(graph, request));
   const Least least = FindLeast(graph, request);
   const uint64_t least_arena = least.arena() + request.io_alignment;
   PlanReport least_report =

@@ -1,0 +1,90 @@
+#include "gtest/gtest.h"
+#include "plan/draft.h"
+#include "plan/plan_test_support.h"
+#include "rapidcheck.h"
+
+namespace tinyai {
+namespace {
+
+bool LiveTogether(const Lifetime& a, const Lifetime& b) {
+  return a.begin <= b.end && b.begin <= a.end;
+}
+
+// What lives at one moment, at the worst moment.
+uint64_t LowerBound(const std::vector<Lifetime>& items) {
+  uint64_t most = 0;
+  for (const Lifetime& at : items) {
+    uint64_t alive = 0;
+    for (const Lifetime& other : items) {
+      if (other.begin <= at.begin && at.begin <= other.end) alive += other.bytes;
+    }
+    most = std::max(most, alive);
+  }
+  return most;
+}
+
+void ExpectSound(const std::vector<Lifetime>& items) {
+  std::vector<uint64_t> offsets;
+  const uint64_t height = AssignOffsets(items, offsets);
+  RC_ASSERT(offsets.size() == items.size());
+  uint64_t highest = 0;
+  for (size_t i = 0; i < items.size(); ++i) {
+    highest = std::max(highest, offsets[i] + items[i].bytes);
+    for (size_t j = 0; j < i; ++j) {
+      if (!LiveTogether(items[i], items[j])) continue;
+      RC_ASSERT(offsets[i] + items[i].bytes <= offsets[j] ||
+                offsets[j] + items[j].bytes <= offsets[i]);
+    }
+  }
+  RC_ASSERT(height == highest);
+  RC_ASSERT(height >= LowerBound(items));
+}
+
+TEST(AssignOffsets, NeverOverlapsWhatLivesTogether) {
+  EXPECT_TRUE(rc::check([] {
+    std::vector<Lifetime> items(*rc::gen::inRange<size_t>(0, 40));
+    for (Lifetime& item : items) {
+      item.bytes = *rc::gen::inRange<uint64_t>(1, 12) * 64;
+      item.begin = *rc::gen::inRange<size_t>(0, 30);
+      item.end = item.begin + *rc::gen::inRange<size_t>(0, 12);
+    }
+    ExpectSound(items);
+  }));
+}
+
+TEST(AssignOffsets, StacksWhatLivesTogetherAndReusesWhatDoesNot) {
+  std::vector<uint64_t> offsets;
+  EXPECT_EQ(AssignOffsets({}, offsets), 0u);
+  EXPECT_EQ(AssignOffsets({{64, 0, 1}, {128, 1, 2}, {64, 2, 3}}, offsets), 192u);
+  EXPECT_EQ(offsets, (std::vector<uint64_t>{128, 0, 128}));
+}
+
+TEST(FindLifetimes, TheLowerBoundIsReachedByTheModelsWeRun) {
+  for (const std::string family : {"llama", "qwen2", "qwen3"}) {
+    const Graph graph = MakeGraph({.architecture = family, .layers = 4});
+    const Storages storages = FindLifetimes(graph, 7);
+    std::vector<uint64_t> offsets;
+    EXPECT_EQ(AssignOffsets(storages.lifetimes, offsets), LowerBound(storages.lifetimes));
+  }
+}
+
+// Each value's storage lives from its op to its last reader, and the logits to the end.
+TEST(FindLifetimes, CoverEveryUse) {
+  const Graph graph = MakeGraph({.architecture = "qwen3", .layers = 3});
+  const Storages storages = FindLifetimes(graph, 5);
+  const auto covers = [&](ValueId id, size_t at) {
+    const Lifetime& life = storages.lifetimes[storages.of_value[Index(id)]];
+    const uint64_t rows = graph.value(id).rows == Rows::kTokens ? 5 : 1;
+    EXPECT_GE(life.bytes, rows * graph.value(id).row_bytes);
+    EXPECT_LE(life.begin, at);
+    EXPECT_GE(life.end, at);
+  };
+  for (size_t i = 0; i < graph.ops.size(); ++i) {
+    for (const ValueId in : graph.ops[i].ins) covers(in, i);
+    if (graph.ops[i].out) covers(*graph.ops[i].out, i);
+  }
+  covers(graph.logits, graph.ops.size());
+}
+
+}  // namespace
+}  // namespace tinyai
