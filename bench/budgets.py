@@ -5,7 +5,6 @@
     bench/budgets.py --peer                   # also llama.cpp, mapping the file, in the same groups
     bench/budgets.py --disk-mbps 100 --reps 1
     bench/budgets.py --model 1b --budgets 400M,256M,128M
-    bench/budgets.py --budgets 3G --prompt 512
 
 Each run has a control group of exactly its budget and an empty page cache. A row holds medians of
 --reps runs; "*" marks one where others took part of the machine in every run. The disk's rate is the
@@ -29,13 +28,12 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="8b", help="8b, 1b, or a GGUF file")
     parser.add_argument("--type", default="Q4_0", help="of the matrices of a preset")
-    parser.add_argument("--budgets", help="separated by commas (8b: %(const)s)".replace("%(const)s", DEFAULTS["8b"]))
+    parser.add_argument("--budgets", help="separated by commas (8b: " + DEFAULTS["8b"] + ")")
     parser.add_argument("--context", type=int, help="512; 256 for budgets below 256M")
     parser.add_argument("--disk-mbps", type=float, default=1000, help="0: not throttled (1000)")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--reps", type=int, default=3)
     parser.add_argument("--tokens", type=int, help="to generate per run (about 12 s of them)")
-    parser.add_argument("--prompt", type=int, default=0, help="instead of generation, time a prompt of this length")
     parser.add_argument("--peer", action="store_true", help="also llama.cpp in the same groups")
     parser.add_argument("--peer-seconds", type=float, default=150, help="most time for a run of llama.cpp")
     results.add_common_arguments(parser)
@@ -67,32 +65,19 @@ class Bench:
         rates = disk.best_rates(self.model, self.arguments.disk_mbps, self.env)
         self.disk_rate = max(rates.values())
         print("disk, MB/s: " + ", ".join(f"{name} {rate / 1e6:.0f}" for name, rate in rates.items()))
-        context, n = self.arguments.context or 512, 32
-        if self.arguments.prompt:
-            self.memory_speed = self.prompt_in_memory(context)
-        else:
-            words = tinyai.generate(self.model, n, context=context, threads=self.arguments.threads)
-            speeds = [self.in_memory(words).get("tokens_per_second") for _ in range(self.arguments.reps)]
-            self.memory_speed = results.median(speeds)
+        words = tinyai.bench(self.model, n=32, reps=self.arguments.reps, context=self.arguments.context or 512,
+                             threads=self.arguments.threads)
+        result = limited.run(words, timeout=300, files=[self.model], env=self.env, drop=False)
+        self.file.add_run(result, what="in memory")
+        self.memory_speed = tinyai.bench_row(result.json(), "tg").get("tokens_per_second")
         if self.memory_speed is None:
             raise SystemExit("error: the model does not run without a limit; the result file says why")
         print(f"in memory: {self.memory_speed:.3g} tokens/s")
         self.file.content.update(disk_rates=rates, in_memory_tokens_per_second=self.memory_speed)
 
-    def in_memory(self, words):
-        result = limited.run(words, timeout=300, files=[self.model], env=self.env, drop=False)
-        self.file.add_run(result, what="in memory")
-        return result.json()
-
-    def prompt_in_memory(self, context):
-        rates = tinyai.bench_rates(self.model, self.arguments.prompt, 0, self.arguments.reps,
-                                   context=max(context, self.arguments.prompt + 1),
-                                   threads=self.arguments.threads, env=self.env)
-        return results.median(rates["prompt"])
-
     def context(self, budget):
         short = 256 if budget < SHORT_CONTEXT_BELOW else 512
-        return max(self.arguments.context or short, self.arguments.prompt + 1)
+        return self.arguments.context or short
 
     def tokens(self, predicted):
         if self.arguments.tokens:
@@ -105,15 +90,14 @@ class Bench:
         flags = dict(memory=budget, context=self.context(budget), threads=self.arguments.threads)
         plan = tinyai.plan(self.model, env=self.env, **flags)
         predicted = min(self.memory_speed, self.disk_rate / max(1, plan["streamed_bytes_per_token"]))
-        n = 0 if self.arguments.prompt else self.tokens(predicted)
-        prompt = tinyai.prompt(self.arguments.prompt or 1)
-        first = self.run(tinyai.generate(self.model, 1, prompt, **flags), budget, f"{name} first token")
-        runs = [self.run(tinyai.generate(self.model, 1 + n, prompt, **flags), budget, f"{name} run {i + 1}")
-                if n else first for i in range(self.arguments.reps)]
+        n = self.tokens(predicted)
+        first = self.run(tinyai.generate(self.model, 1, **flags), budget, f"{name} first token")
+        runs = [self.run(tinyai.generate(self.model, 1 + n, **flags), budget, f"{name} run {i + 1}")
+                for i in range(self.arguments.reps)]
         row = self.figures(budget, plan, first, runs, n)
         self.check(row)
         if self.arguments.peer:
-            self.add_peer(row, budget, n or 1)
+            self.add_peer(row, budget, n)
         self.file.add_row(**row)
         return row
 
@@ -124,18 +108,17 @@ class Bench:
         middle = lambda key: results.median([answer.get(key) for answer in answers])
         resident, needed = middle("resident_weight_bytes"), plan["pass_bytes"]
         # What loading and the first token read is the same in both runs, and so falls out.
-        counted = results.median([(run.disk_read - first.disk_read) / n for run in good]) if n and first.ok else None
-        speed = middle("prompt_tokens_per_second" if self.arguments.prompt else "tokens_per_second")
-        per_token = counted if counted is not None else middle("weights_read_bytes_per_token")
+        counted = results.median([(run.disk_read - first.disk_read) / n for run in good]) if first.ok else None
+        speed = middle("tokens_per_second")
         missing = None if resident is None else needed - resident
         limit = self.memory_speed
-        if missing and not self.arguments.prompt and per_token:
-            limit = min(limit, self.disk_rate / per_token)
+        if missing and counted:
+            limit = min(limit, self.disk_rate / counted)
         return dict(budget=budget, how=(runs + [first])[0].why(), ok=all(run.ok for run in runs + [first]),
                     oom_kills=sum(run.oom_kills for run in runs + [first]),
                     disturbed=bool(good) and not undisturbed, runs=len(good), tokens=n,
                     kv=tinyai.component(plan, "kv cache"), pass_bytes=needed, resident=resident,
-                    streamed=missing, bytes_per_token=per_token,
+                    streamed=missing, bytes_per_token=counted,
                     own_bytes_per_token=middle("weights_read_bytes_per_token"),
                     counted_peak=middle("counted_peak_bytes"), predicted_peak=plan["predicted_peak_bytes"],
                     group_peak=results.median([run.group_peak for run in good]),
@@ -157,20 +140,19 @@ class Bench:
             full = min(row["pass_bytes"], row["budget"] - row["kv"] - 100 * tinyai.MIB)
             expect(row["resident"] >= full, f"{name}: {row['resident'] / 1e6:.0f} MB of weights stay, "
                    f"wanted {full / 1e6:.0f}")
-        if row["tokens"] and row["streamed"]:
+        if row["streamed"]:
             share = row["bytes_per_token"] / row["streamed"]
             expect(share <= 1.03, f"{name}: the kernel counts {share:.4f} x (M - resident) per token, wanted <= 1.03")
-        wanted = 0.80 if self.arguments.prompt else 0.90
         note = "; others used the machine" if row["disturbed"] else ""
-        expect(row["ratio"] >= wanted, f"{name}: {row['speed']:.3g} tokens/s is {row['ratio']:.3f} of the limit "
-               f"{row['limit']:.3g}, wanted {wanted:.2f}{note}")
+        expect(row["ratio"] >= 0.90, f"{name}: {row['speed']:.3g} tokens/s is {row['ratio']:.3f} of the limit "
+               f"{row['limit']:.3g}, wanted 0.90{note}")
 
     def add_peer(self, row, budget, n):
         found, per_token = peer.streaming(self.model, min(n, 4), self.arguments.peer_seconds,
                                           threads=self.arguments.threads, memory=budget,
                                           disk_mbps=self.arguments.disk_mbps)
         self.file.add_run(found.run, what="llama.cpp", budget=budget)
-        row.update(peer_why=found.why, peer_bytes_per_token=per_token,
+        row.update(peer_why=found.why, peer_bytes_per_token=counted,
                    peer_speed=results.median(found.generation or []))
         row["peer_ratio"] = results.ratio(row["speed"], row["peer_speed"])
 
@@ -178,8 +160,7 @@ class Bench:
         def mb(value):
             return None if value is None else value / 1e6
 
-        kind = "prompt" if self.arguments.prompt else "token"
-        titles = ["budget", "resident MB", "M-res. MB", f"MB/{kind}", "x M-res.", "kernel peak MB", "counted MB",
+        titles = ["budget", "resident MB", "M-res. MB", "MB/token", "x M-res.", "kernel peak MB", "counted MB",
                   "tok/s", "limit", "ratio"]
         if self.arguments.peer:
             titles += ["llama.cpp tok/s", "MB/token", "ours/peer"]

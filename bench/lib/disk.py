@@ -73,7 +73,7 @@ def plain_rates(model, disk_mbps=0, seed=1):
 def best_rates(model, disk_mbps=0, env=None):
     """{name: bytes per second} by every way to read the model: tinyai's paths and the plain reader."""
     from lib import tinyai
-    return {**plain_rates(model, disk_mbps)}
+    return {**tinyai.disk_rates(model, disk_mbps, env), **plain_rates(model, disk_mbps)}
 
 
 def main():

@@ -137,8 +137,9 @@ def _communicate(process, timeout):
 def run(command, memory=0, disk_mbps=0, timeout=600, files=(), drop=True, env=None, grouped=True):
     """Runs `command` in a group of its own with at most `memory` bytes (0: no limit) while the disk of
     `files` (the model; all disks if none is named) gives `disk_mbps` million bytes per second (0: all it
-    has). A limit is rounded up to whole pages; the kernel would round down. `drop` empties the page cache first. With `grouped` False there is no group, and no limit.
-    Raises NoGroup where a group is needed and cannot be made."""
+    has). A limit is rounded up to whole pages; the kernel would round down. `drop` empties the page cache
+    first. With `grouped` False there is no group, and no limit. Raises NoGroup where a group is needed and
+    cannot be made."""
     group = groups.make_group() if grouped else None
     memory += -memory % os.sysconf("SC_PAGE_SIZE")
     try:

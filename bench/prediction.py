@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+"""What `tinyai plan` promises against what a run does, with rates measured in the same run.
+
+    bench/prediction.py                            # 8b Q4_0 at 5 budgets, disk throttled to 1 GB/s
+    bench/prediction.py --model 1b --budgets 700M,400M,128M
+
+`tinyai doctor` measures the rates in a group with the same throttle; then each budget is planned and run in
+a control group of exactly its size. Wanted: bytes read per token exact, tokens/s within 15 %, the peak
+exact.
+"""
+import argparse
+import os
+import sys
+import tempfile
+
+from lib import group, limited, models, results, tinyai
+
+MOST_APART = 0.15
+DEFAULTS = {"8b": "5G,4G,2G,1G,512M", "1b": "800M,400M,256M,128M"}
+AIM_SECONDS = 10.0
+# Beside the streamed weights a token reads its row of the embedding, in whole blocks of the disk.
+ROW_BYTES = 64 * tinyai.KIB
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="8b", help="8b, 1b, or a GGUF file")
+    parser.add_argument("--type", default="Q4_0", help="of the matrices of a preset")
+    parser.add_argument("--budgets", help="separated by commas")
+    parser.add_argument("--context", type=int, default=512)
+    parser.add_argument("--disk-mbps", type=float, default=1000, help="0: not throttled (1000)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--reps", type=int, default=3)
+    results.add_common_arguments(parser)
+    arguments = parser.parse_args()
+    arguments.budgets = arguments.budgets or DEFAULTS.get(arguments.model, "1G,512M")
+    return arguments
+
+
+class Bench:
+    def __init__(self, arguments, cache):
+        self.arguments = arguments
+        self.model = models.find(arguments.model, arguments.type)
+        self.env = {"XDG_CACHE_HOME": cache}
+        self.file = results.ResultFile("prediction", arguments)
+        self.checks = results.Checks()
+
+    def calibrate(self):
+        found = tinyai.doctor(self.model, self.arguments.disk_mbps, self.env)
+        self.file.content["doctor"] = found
+        best = max(found["disk_bytes_per_second"].values())
+        print(f"rates: memory {found['memory_bytes_per_second'] / 1e9:.3g} GB/s, disk {best / 1e6:.0f} MB/s, "
+              f"{found['compute_macs_per_second'] / 1e9:.3g} G multiply-adds/s")
+
+    def row(self, budget):
+        flags = dict(memory=budget, context=self.arguments.context, threads=self.arguments.threads)
+        plan = tinyai.plan(self.model, env=self.env, **flags)
+        self.checks.expect(plan["rates"]["measured"], f"{tinyai.size_text(budget)}: the plan uses measured rates")
+        predicted = plan["predicted_tokens_per_second"]
+        n = max(3, min(64, int(AIM_SECONDS * predicted)))
+        words = tinyai.bench(self.model, n=n, reps=self.arguments.reps, **flags)
+        result = limited.run(words, memory=budget, disk_mbps=self.arguments.disk_mbps, files=[self.model],
+                             env=self.env, timeout=900)
+        self.file.add_run(result, budget=budget)
+        answer, found = result.json(), tinyai.bench_row(result.json(), "tg")
+        row = dict(budget=budget, ok=result.ok, how=result.why(), predicted=predicted,
+                   speed=found.get("tokens_per_second"), planned_bytes=plan["streamed_bytes_per_token"],
+                   read_bytes=found.get("read_bytes_per_token"), planned_peak=plan["predicted_peak_bytes"],
+                   counted_peak=answer.get("counted_peak_bytes"), disturbed=result.disturbed)
+        self.check(row)
+        self.file.add_row(**row)
+        return row
+
+    def check(self, row):
+        name, expect = tinyai.size_text(row["budget"]), self.checks.expect
+        if not expect(row["ok"] and row["speed"], f"{name}: the run ends well ({row['how']})"):
+            return
+        extra = row["read_bytes"] - row["planned_bytes"]
+        expect(0 <= extra <= ROW_BYTES, f"{name}: {row['read_bytes']:.0f} bytes read per token, planned "
+               f"{row['planned_bytes']} and a row of the embedding")
+        expect(row["counted_peak"] == row["planned_peak"], f"{name}: counted peak {row['counted_peak']}, planned "
+               f"{row['planned_peak']}")
+        off = row["predicted"] / row["speed"] - 1
+        note = "; others used the machine" if row["disturbed"] else ""
+        expect(abs(off) <= MOST_APART, f"{name}: predicted {row['predicted']:.3g} tokens/s, measured "
+               f"{row['speed']:.3g}: {off:+.1%}, wanted within {MOST_APART:.0%}{note}")
+
+
+def main():
+    arguments = parse_arguments()
+    limited.end_cleanly_on_signals()
+    if reason := group.why_none():
+        raise SystemExit(f"error: no control group with a memory limit can be made here: {reason}")
+    with tempfile.TemporaryDirectory() as cache:
+        bench = Bench(arguments, cache)
+        bench.calibrate()
+        rows = [bench.row(tinyai.parse_size(text)) for text in arguments.budgets.split(",")]
+    print()
+    results.table(["budget", "planned MB/token", "read MB/token", "planned tok/s", "measured tok/s", "ratio"],
+                  [[tinyai.size_text(row["budget"]) + "*" * row["disturbed"], row["planned_bytes"] / 1e6,
+                    (row["read_bytes"] or 0) / 1e6, row["predicted"], row["speed"],
+                    results.ratio(row["predicted"], row["speed"])] for row in rows])
+    bench.file.finish()
+    sys.exit(bench.checks.exit_code())
+
+
+if __name__ == "__main__":
+    main()
