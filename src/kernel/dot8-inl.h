@@ -40,7 +40,7 @@ constexpr bool kWideCodes = true;
 constexpr bool kWideCodes = false;
 #endif
 
-#if HWY_TARGET != HWY_SCALAR && HWY_ARCH_X86
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128 && HWY_ARCH_X86
 
 #if HWY_TARGET <= HWY_AVX3
 HWY_INLINE VI32 MultiplyPairs(VI32 codes, VI32 x) {  // u8 x s8, summed by twos, saturating
