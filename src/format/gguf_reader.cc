@@ -87,7 +87,7 @@ class ModelReader {
 
   Status Read(std::unique_ptr<ByteSource> first) {
     parts_.clear();
-    const Status status = ReadParts(std::move(first));
+    Status status = ReadParts(std::move(first));
     if (status || keep_ == Keep::kAlsoPartial) file_.IndexTensors();
     return status;
   }
