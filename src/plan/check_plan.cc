@@ -3,92 +3,18 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <set>
 #include <utility>
 #include <vector>
 
 #include "fmt/format.h"
+#include "plan/check_parts.h"
+#include "plan/watched_memory.h"
 
 namespace tinyai {
 namespace {
 
-constexpr size_t kQueues = 3;
-constexpr uint64_t kBufferAlignment = 64;  // kernels read and write whole cache lines
 // Every order of two passes with and without logits.
 constexpr std::array<bool, 5> kPassWantsLogits = {true, true, false, false, true};
-
-tl::unexpected<Error> Invalid(std::string where, std::string reason) {
-  return Fail(ErrorCode::kSchedule, "PLAN_INVALID", fmt::format("{}: {}", where, reason));
-}
-
-using Knowledge = std::array<uint64_t, kQueues>;  // steps of each queue known to have finished
-
-// What bytes hold. File bytes are told by the distance between file and arena, so that neighbouring
-// loads of one file join up.
-struct Content {
-  enum class Kind : uint8_t { kNothing, kFile, kValue, kCache, kRows } kind = Kind::kNothing;
-  uint64_t id = 0;     // part, value, layer or weight
-  uint64_t phase = 0;  // kFile: file offset - arena offset; kValue, kRows: pass
-  bool operator==(const Content&) const = default;
-};
-
-// How the workers of the CPU queue share an access: worker of a row fixed, or free.
-enum class Share : uint8_t { kRows, kLastRow, kFree };
-
-struct Toucher {
-  uint64_t epoch = 0;  // joins so far; 0: never touched
-  size_t op = 0;
-  Share share = Share::kFree;
-  std::pair<uint64_t, uint64_t> range;
-  bool operator==(const Toucher&) const = default;
-};
-
-struct Interval {
-  uint64_t end = 0;
-  Content content;
-  size_t writer = 0;
-  uint64_t writer_step = 0;  // absolute, counted from 1; 0: never written
-  Knowledge readers{};       // last absolute step that read it, per queue
-  Toucher written_by;
-  std::vector<Toucher> read_by;  // since the last join that anyone read it after
-};
-
-class Memory {
- public:
-  explicit Memory(uint64_t size) { intervals_[0].end = size; }
-
-  // Calls visit(begin, interval) for all that is in [begin, end), split so that it fits exactly.
-  template <typename Visit>
-  Status Each(uint64_t begin, uint64_t end, Visit visit) {
-    Split(begin);
-    Split(end);
-    for (auto it = intervals_.find(begin); it != intervals_.end() && it->first < end; ++it) {
-      TRY(visit(it->first, it->second));
-    }
-    return {};
-  }
-  // One interval of [begin, end).
-  Interval& Replace(uint64_t begin, uint64_t end) {
-    Split(begin);
-    Split(end);
-    const auto first = intervals_.find(begin);
-    intervals_.erase(std::next(first), intervals_.lower_bound(end));
-    first->second.end = end;
-    return first->second;
-  }
-
- private:
-  void Split(uint64_t at) {
-    auto it = intervals_.upper_bound(at);
-    if (it == intervals_.begin()) return;
-    --it;
-    if (it->first == at || at >= it->second.end) return;
-    Interval tail = it->second;
-    it->second.end = at;
-    intervals_.emplace(at, tail);
-  }
-  std::map<uint64_t, Interval> intervals_;
-};
 
 class Checker {
  public:
@@ -107,88 +33,11 @@ class Checker {
   }
 
   Status Check() {
-    TRY(CheckShape());
-    TRY(CheckRoles());
-    TRY(CheckBuffers());
-    TRY(CheckFences());
-    TRY(CheckSums());
     TRY(Follow());
     return CheckAllRan();
   }
 
  private:
-  std::string Where(size_t queue, size_t step) const {
-    return fmt::format("{} step {}", plan_.queues[queue].name, step);
-  }
-
-  Status CheckShape() const {
-    const bool sizes = plan_.queues.size() == kQueues && plan_.workers >= 1 && plan_.chunk >= 1 &&
-                       plan_.context >= 1 && plan_.io_alignment != 0 && plan_.io_depth >= 1 &&
-                       plan_.value_buffers.size() == graph_.values.size() &&
-                       plan_.weight_offsets.size() == graph_.weights.size() &&
-                       plan_.cache_buffers.size() == graph_.attention.layers &&
-                       plan_.workspace_buffers.size() == plan_.workers;
-    if (!sizes) return Invalid("plan", "its parts do not match the model");
-    const auto known = [this](BufferId id) { return Index(id) < plan_.buffers.size(); };
-    const bool ids =
-        std::all_of(plan_.value_buffers.begin(), plan_.value_buffers.end(), known) &&
-        std::all_of(plan_.cache_buffers.begin(), plan_.cache_buffers.end(), known) &&
-        std::all_of(plan_.workspace_buffers.begin(), plan_.workspace_buffers.end(), known) &&
-        known(plan_.rope_buffer);
-    if (!ids) return Invalid("plan", "it names a buffer that does not exist");
-    for (size_t queue = 0; queue < kQueues; ++queue) {
-      for (size_t i = 0; i < plan_.queues[queue].steps.size(); ++i) {
-        if (plan_.queues[queue].steps[i].work.index() != WorkIndex(queue)) {
-          return Invalid(Where(queue, i), "this kind of work is not for this queue");
-        }
-      }
-    }
-    return {};
-  }
-  static size_t WorkIndex(size_t queue) { return queue == kCpuQueue ? 2 : queue - 1; }
-
-  // Every buffer is of the kind its use asks for, and none has two uses.
-  Status CheckRoles() const {
-    const auto is = [this](BufferKind kind) {
-      return [this, kind](BufferId id) { return plan_.buffer(id).kind == kind; };
-    };
-    const bool kinds = std::all_of(plan_.value_buffers.begin(), plan_.value_buffers.end(),
-                                   is(BufferKind::kActivation)) &&
-                       std::all_of(plan_.cache_buffers.begin(), plan_.cache_buffers.end(),
-                                   is(BufferKind::kCache)) &&
-                       std::all_of(plan_.workspace_buffers.begin(), plan_.workspace_buffers.end(),
-                                   is(BufferKind::kWorkspace)) &&
-                       is(BufferKind::kWorkspace)(plan_.rope_buffer);
-    if (!kinds) return Invalid("plan", "a buffer is used as what it is not");
-    std::vector<BufferId> own = plan_.workspace_buffers;
-    own.push_back(plan_.rope_buffer);
-    own.insert(own.end(), plan_.cache_buffers.begin(), plan_.cache_buffers.end());
-    std::sort(own.begin(), own.end());
-    if (std::adjacent_find(own.begin(), own.end()) != own.end()) {
-      return Invalid("plan", "two caches or workspaces share a buffer");
-    }
-    for (const PlanBuffer& buffer : plan_.buffers) {
-      if (buffer.offset % kBufferAlignment != 0) return Invalid(buffer.name, "is not aligned");
-    }
-    const std::vector<Step>& rows = plan_.queues[kRowsQueue].steps;
-    if (rows.size() > 1) return Invalid(Where(kRowsQueue, 1), "one step reads embedding rows");
-    return {};
-  }
-
-  // What the plan says of itself agrees with its loads.
-  Status CheckSums() const {
-    uint64_t streamed = 0, once = 0;
-    for (const Step& step : plan_.queues[kDiskQueue].steps) {
-      const auto& load = std::get<step::Load>(step.work);
-      (load.once ? once : streamed) += load.bytes;
-    }
-    if (streamed != plan_.streamed_read_bytes || once != plan_.once_read_bytes ||
-        plan_.resident_bytes + plan_.streamed_bytes != graph_.PassBytes()) {
-      return Invalid("plan", "its sums of bytes read do not agree with its loads");
-    }
-    return {};
-  }
-
   // Of the last pass, which wants logits.
   Status CheckAllRan() const {
     for (size_t i = 0; i < graph_.ops.size(); ++i) {
@@ -196,78 +45,7 @@ class Checker {
       const bool product = std::holds_alternative<op::MatMul>(graph_.ops[i].kind);
       if (progress.pass != kPassWantsLogits.size() ||
           (product && progress.rows != graph_.weight(graph_.ops[i].weights[0]).rows)) {
-        return Invalid(graph_.ops[i].name, "it is not computed");
-      }
-    }
-    return {};
-  }
-
-  Status NeedBytes(BufferId id, uint64_t bytes, std::string_view what) const {
-    const PlanBuffer& buffer = plan_.buffer(id);
-    if (buffer.bytes >= bytes) return {};
-    return Invalid(buffer.name,
-                   fmt::format("{} bytes for {}, which needs {}", buffer.bytes, what, bytes));
-  }
-
-  Status CheckBuffers() const {
-    std::vector<std::pair<uint64_t, uint64_t>> exclusive;
-    for (const PlanBuffer& buffer : plan_.buffers) {
-      const uint64_t size = plan_.memory.arena_bytes;
-      if (buffer.offset > size || buffer.bytes > size - buffer.offset) {
-        return Invalid(buffer.name, "lies outside the arena");
-      }
-      if (buffer.kind != BufferKind::kActivation && buffer.bytes != 0) {
-        exclusive.emplace_back(buffer.offset, buffer.offset + buffer.bytes);
-      }
-    }
-    uint64_t low = ~uint64_t{0}, high = 0;
-    for (const PlanBuffer& buffer : plan_.buffers) {
-      if (buffer.kind != BufferKind::kActivation) continue;
-      low = std::min(low, buffer.offset);
-      high = std::max(high, buffer.offset + buffer.bytes);
-    }
-    if (low < high) exclusive.emplace_back(low, high);  // these may share memory among themselves
-    std::sort(exclusive.begin(), exclusive.end());
-    for (size_t i = 1; i < exclusive.size(); ++i) {
-      if (exclusive[i].first < exclusive[i - 1].second) {
-        return Invalid(fmt::format("offset {}", exclusive[i].first), "two buffers overlap");
-      }
-    }
-    for (size_t i = 0; i < graph_.values.size(); ++i) {
-      const Value& value = graph_.values[i];
-      const uint64_t rows = value.rows == Rows::kTokens ? plan_.chunk : 1;
-      TRY(NeedBytes(plan_.value_buffers[i], rows * value.row_bytes, value.name));
-    }
-    const AttentionShape& shape = graph_.attention;
-    for (const BufferId id : plan_.cache_buffers) {
-      TRY(NeedBytes(id,
-                    shape.kv_heads * plan_.context *
-                        (RowBytes(plan_.key_type, shape.head_dim) +
-                         RowBytes(plan_.value_type, shape.value_head_dim)),
-                    "keys and values"));
-    }
-    for (const BufferId id : plan_.workspace_buffers) {
-      TRY(NeedBytes(id, shape.heads / shape.kv_heads * plan_.context * sizeof(float), "scores"));
-    }
-    return NeedBytes(plan_.rope_buffer, plan_.chunk * graph_.rope.dims * sizeof(float), "angles");
-  }
-
-  Status CheckFences() const {
-    for (const Fence& fence : plan_.fences) {
-      if (fence.queue >= kQueues || fence.step >= plan_.queues[fence.queue].steps.size()) {
-        return Invalid(fence.name, "this fence follows a step that does not exist");
-      }
-    }
-    for (size_t queue = 0; queue < kQueues; ++queue) {
-      for (size_t i = 0; i < plan_.queues[queue].steps.size(); ++i) {
-        for (const Sync& sync : plan_.queues[queue].steps[i].syncs) {
-          if (Index(sync.fence) >= plan_.fences.size()) {
-            return Invalid(Where(queue, i), "it waits for a fence that does not exist");
-          }
-          if (plan_.fences[Index(sync.fence)].queue == queue) {
-            return Invalid(Where(queue, i), "it waits for its own queue");
-          }
-        }
+        return InvalidPlan(graph_.ops[i].name, "it is not computed");
       }
     }
     return {};
@@ -275,22 +53,23 @@ class Checker {
 
   // Runs the queues as far as their syncs allow, over and over, until all passes are done.
   Status Follow() {
-    for (size_t queue = 0; queue < kQueues; ++queue) {
+    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
       history_[queue].reserve(plan_.queues[queue].steps.size() * kPassWantsLogits.size() + 1);
       history_[queue].push_back(Knowledge{});
     }
     bool moved = true;
     while (moved) {
       moved = false;
-      for (size_t queue = 0; queue < kQueues; ++queue) {
+      for (size_t queue = 0; queue < kPlanQueues; ++queue) {
         TRY_ASSIGN(const bool advanced, Advance(queue));
         moved = moved || advanced;
       }
     }
-    for (size_t queue = 0; queue < kQueues; ++queue) {
+    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
       const size_t steps = plan_.queues[queue].steps.size();
       if (done_[queue] != steps * kPassWantsLogits.size()) {
-        return Invalid(Where(queue, done_[queue] % steps), "deadlock: its sync never comes");
+        return InvalidPlan(StepName(plan_, queue, done_[queue] % steps),
+                           "deadlock: its sync never comes");
       }
     }
     return {};
@@ -332,12 +111,13 @@ class Checker {
       const uint64_t target = Target(sync, pass);
       const bool first_round = pass < 2;  // only then everything counts as passed
       if (target <= known_[queue][other] && !first_round && AlwaysRuns(other, sync)) {
-        return Invalid(Where(queue, at), fmt::format("its sync on {} is stale: it is known already",
-                                                     plan_.fences[Index(sync.fence)].name));
+        return InvalidPlan(StepName(plan_, queue, at),
+                           fmt::format("its sync on {} is stale: it is known already",
+                                       plan_.fences[Index(sync.fence)].name));
       }
       const Knowledge& joined = history_[other][target];
       if (queue == kDiskQueue) loaded_ = std::max(loaded_, joined[kDiskQueue]);
-      for (size_t i = 0; i < kQueues; ++i) {
+      for (size_t i = 0; i < kPlanQueues; ++i) {
         known_[queue][i] = std::max(known_[queue][i], joined[i]);
       }
     }
@@ -368,19 +148,19 @@ class Checker {
 
   Status PerformLoad(const step::Load& load, bool logits_only) {
     if (load.once && now_.pass != 0) return {};
-    if (load.once && logits_only) return Invalid(Here(), "what stays must be read in any pass");
+    if (load.once && logits_only) return InvalidPlan(Here(), "what stays must be read in any pass");
     const uint64_t block = plan_.io_alignment;
     if (load.file_offset % block != 0 || load.bytes % block != 0 || load.bytes == 0 ||
         load.arena_offset % block != 0) {
-      return Invalid(Here(), "a load must be whole blocks");
+      return InvalidPlan(Here(), "a load must be whole blocks");
     }
     const uint64_t end = PartEnd(load.part);
     if (load.file_offset >= end || load.bytes > end - load.file_offset) {
-      return Invalid(Here(), "it reads where no weight lies");
+      return InvalidPlan(Here(), "it reads where no weight lies");
     }
     const BufferKind kind = load.once ? BufferKind::kResident : BufferKind::kRing;
     if (!InBuffer(kind, load.arena_offset, load.bytes)) {
-      return Invalid(Here(), fmt::format("it writes outside the buffers for {}", Name(kind)));
+      return InvalidPlan(Here(), fmt::format("it writes outside the buffers for {}", Name(kind)));
     }
     return Write(load.arena_offset, load.bytes,
                  {Content::Kind::kFile, load.part, load.file_offset - load.arena_offset}, {});
@@ -401,24 +181,24 @@ class Checker {
 
   Status PerformRows(const step::LoadRows& rows) {
     if (Index(rows.table) >= graph_.weights.size() || Index(rows.staging) >= plan_.buffers.size()) {
-      return Invalid(Here(), "it names what does not exist");
+      return InvalidPlan(Here(), "it names what does not exist");
     }
     const Weight& table = graph_.weight(rows.table);
     if (rows.stride % plan_.io_alignment != 0 ||
         rows.stride < table.row_bytes() + plan_.io_alignment - 1) {
-      return Invalid(Here(), "its rows do not fit their places");
+      return InvalidPlan(Here(), "its rows do not fit their places");
     }
     if (plan_.buffer(rows.staging).kind != BufferKind::kStaging ||
         plan_.weight_offsets[Index(rows.table)]) {
-      return Invalid(Here(), "these rows have no place or need none");
+      return InvalidPlan(Here(), "these rows have no place or need none");
     }
-    TRY(NeedBytes(rows.staging, plan_.chunk * rows.stride, "embedding rows"));
+    TRY(NeedBytes(plan_.buffer(rows.staging), plan_.chunk * rows.stride, "embedding rows"));
     return Write(plan_.buffer(rows.staging).offset, plan_.chunk * rows.stride,
                  {Content::Kind::kRows, Index(rows.table), now_.pass}, {});
   }
 
   Status PerformRun(const step::Run& run, const Step& step) {
-    if (Index(run.op) >= graph_.ops.size()) return Invalid(Here(), "there is no such op");
+    if (Index(run.op) >= graph_.ops.size()) return InvalidPlan(Here(), "there is no such op");
     const Op& op = graph_.ops[Index(run.op)];
     const bool product = std::holds_alternative<op::MatMul>(op.kind);
     const bool free = product || std::holds_alternative<op::Attention>(op.kind);
@@ -431,7 +211,7 @@ class Checker {
     TRY(CheckAliases(op));
     TRY(ReadWeights(run, op));
     for (const ValueId in : op.ins) {
-      if (!Complete(in)) return Invalid(Here(), "it reads a value that is not computed yet");
+      if (!Complete(in)) return InvalidPlan(Here(), "it reads a value that is not computed yet");
       const bool whole = free || std::holds_alternative<op::TakeLast>(op.kind);
       TRY(ReadValue(in, {epoch_, Index(run.op), whole ? Share::kFree : ShareOf(in), {}}));
     }
@@ -449,12 +229,12 @@ class Checker {
   Status CheckPasses(size_t op, bool logits_only) {
     Progress& progress = progress_[op];
     if (progress.seen && progress.logits_only != logits_only) {
-      return Invalid(Here(), "parts of one op run in different passes");
+      return InvalidPlan(Here(), "parts of one op run in different passes");
     }
     progress.seen = true;
     progress.logits_only = logits_only;
     if (logits_only && std::holds_alternative<op::StoreKv>(graph_.ops[op].kind)) {
-      return Invalid(Here(), "keys and values must be stored in every pass");
+      return InvalidPlan(Here(), "keys and values must be stored in every pass");
     }
     return {};
   }
@@ -470,8 +250,8 @@ class Checker {
       const auto [in, in_bytes] = RangeOf(op.ins[i]);
       if (out >= in + in_bytes || in >= out + out_bytes) continue;
       if (i != 0 || !in_place || in != out || in_bytes != out_bytes) {
-        return Invalid(Here(),
-                       fmt::format("its result overwrites {}", graph_.value(op.ins[i]).name));
+        return InvalidPlan(Here(),
+                           fmt::format("its result overwrites {}", graph_.value(op.ins[i]).name));
       }
     }
     return {};
@@ -486,15 +266,16 @@ class Checker {
     }
     if (run.row_begin != progress.rows || run.row_end <= run.row_begin ||
         run.row_end > weight.rows) {
-      return Invalid(Here(), fmt::format("rows {} to {} of {} do not follow row {}", run.row_begin,
-                                         run.row_end, weight.name, progress.rows));
+      return InvalidPlan(Here(),
+                         fmt::format("rows {} to {} of {} do not follow row {}", run.row_begin,
+                                     run.row_end, weight.name, progress.rows));
     }
     progress.rows = run.row_end;
     return {};
   }
   Status CheckOnce(const step::Run& run) {
     Progress& progress = progress_[Index(run.op)];
-    if (progress.pass == now_.pass + 1) return Invalid(Here(), "its op ran already");
+    if (progress.pass == now_.pass + 1) return InvalidPlan(Here(), "its op ran already");
     progress.pass = now_.pass + 1;
     return {};
   }
@@ -524,7 +305,7 @@ class Checker {
       } else if (offset) {
         at = *offset;
       } else {
-        return Invalid(Here(), fmt::format("{} is not in memory", weight.name));
+        return InvalidPlan(Here(), fmt::format("{} is not in memory", weight.name));
       }
       TRY(Read(at, bytes, {Content::Kind::kFile, weight.part, file - at},
                {epoch_, Index(run.op), Share::kFree, {}}, weight.name));
@@ -539,12 +320,12 @@ class Checker {
                   {Content::Kind::kRows, Index(table), now_.pass}, {epoch_, op, Share::kFree, {}},
                   "embedding rows");
     }
-    return Invalid(Here(), "nobody reads the embedding rows");
+    return InvalidPlan(Here(), "nobody reads the embedding rows");
   }
   Status ReadCache(uint32_t layer, size_t op) {
     const size_t store = store_of_[layer];
     if (store == graph_.ops.size() || progress_[store].pass != now_.pass + 1) {
-      return Invalid(Here(), "the keys and values of this pass are not stored yet");
+      return InvalidPlan(Here(), "the keys and values of this pass are not stored yet");
     }
     const PlanBuffer& cache = plan_.buffer(plan_.cache_buffers[layer]);
     return Read(cache.offset, cache.bytes, {Content::Kind::kCache, layer, 0},
@@ -583,18 +364,18 @@ class Checker {
               std::string_view what) {
     by.range = {begin, bytes};
     if (begin > plan_.memory.arena_bytes || bytes > plan_.memory.arena_bytes - begin) {
-      return Invalid(Here(), fmt::format("{} lies outside the arena", what));
+      return InvalidPlan(Here(), fmt::format("{} lies outside the arena", what));
     }
     return memory_.Each(begin, begin + bytes, [&](uint64_t, Interval& it) -> Status {
       if (it.writer_step == 0 || it.content != expected) {
-        return Invalid(Here(), fmt::format("{} is not where it is read", what));
+        return InvalidPlan(Here(), fmt::format("{} is not where it is read", what));
       }
       if (!Known(it.writer, it.writer_step)) {
-        return Invalid(Here(), fmt::format("{} may not have arrived: a sync is missing", what));
+        return InvalidPlan(Here(), fmt::format("{} may not have arrived: a sync is missing", what));
       }
       if (now_.queue == kCpuQueue && NeedJoin(it.written_by, by)) {
-        return Invalid(Here(),
-                       fmt::format("{} may come from another worker: a join is missing", what));
+        return InvalidPlan(Here(),
+                           fmt::format("{} may come from another worker: a join is missing", what));
       }
       it.readers[now_.queue] = Absolute();
       if (now_.queue != kCpuQueue) return {};
@@ -607,30 +388,32 @@ class Checker {
   Status Write(uint64_t begin, uint64_t bytes, const Content& content, Toucher by) {
     by.range = {begin, bytes};
     if (begin > plan_.memory.arena_bytes || bytes > plan_.memory.arena_bytes - begin) {
-      return Invalid(Here(), "it writes outside the arena");
+      return InvalidPlan(Here(), "it writes outside the arena");
     }
     TRY(memory_.Each(begin, begin + bytes, [&](uint64_t at, Interval& it) -> Status {
-      for (size_t queue = 0; queue < kQueues; ++queue) {
+      for (size_t queue = 0; queue < kPlanQueues; ++queue) {
         if (!Known(queue, it.readers[queue])) {
-          return Invalid(Here(), fmt::format("offset {} may still be read: a sync is missing", at));
+          return InvalidPlan(Here(),
+                             fmt::format("offset {} may still be read: a sync is missing", at));
         }
       }
       // Loads finish in any order, so one must be known to have finished before the next.
       const bool own_load = now_.queue == kDiskQueue && it.writer == kDiskQueue;
       if (!Known(it.writer, it.writer_step) || (own_load && it.writer_step > loaded_)) {
-        return Invalid(Here(), fmt::format("offset {} may still be written", at));
+        return InvalidPlan(Here(), fmt::format("offset {} may still be written", at));
       }
       const bool cpu = now_.queue == kCpuQueue;
       const bool shared = NeedJoin(it.written_by, by) ||
                           std::any_of(it.read_by.begin(), it.read_by.end(),
                                       [&](const Toucher& reader) { return NeedJoin(reader, by); });
       if (cpu && shared) {
-        return Invalid(Here(), fmt::format("offset {} may be in use by another worker: a join is "
-                                           "missing",
-                                           at));
+        return InvalidPlan(Here(),
+                           fmt::format("offset {} may be in use by another worker: a join is "
+                                       "missing",
+                                       at));
       }
       if (it.content.kind == Content::Kind::kFile && content.kind != Content::Kind::kFile) {
-        return Invalid(Here(), fmt::format("offset {} holds weights", at));
+        return InvalidPlan(Here(), fmt::format("offset {} holds weights", at));
       }
       return {};
     }));
@@ -645,7 +428,7 @@ class Checker {
   }
 
   uint64_t Absolute() const { return done_[now_.queue] + 1; }
-  std::string Here() const { return Where(now_.queue, now_.step); }
+  std::string Here() const { return StepName(plan_, now_.queue, now_.step); }
 
   struct Now {
     size_t queue = 0, step = 0;
@@ -659,21 +442,24 @@ class Checker {
 
   const Graph& graph_;
   const Plan& plan_;
-  Memory memory_;
+  WatchedMemory memory_;
   Now now_;
   uint64_t epoch_ = 0;
-  std::array<uint64_t, kQueues> done_{};
-  std::array<Knowledge, kQueues> known_{};
-  std::array<std::vector<Knowledge>, kQueues> history_;  // after each step
-  uint64_t loaded_ = 0;                                  // steps DISK knows of itself to be done
-  std::vector<Progress> progress_;                       // by op
-  std::vector<size_t> producer_of_;                      // op, by value
-  std::vector<size_t> store_of_;                         // op, by layer
-  std::map<uint32_t, uint64_t> part_ends_;               // rounded up to blocks
+  std::array<uint64_t, kPlanQueues> done_{};
+  std::array<Knowledge, kPlanQueues> known_{};
+  std::array<std::vector<Knowledge>, kPlanQueues> history_;  // after each step
+  uint64_t loaded_ = 0;                     // steps DISK knows of itself to be done
+  std::vector<Progress> progress_;          // by op
+  std::vector<size_t> producer_of_;         // op, by value
+  std::vector<size_t> store_of_;            // op, by layer
+  std::map<uint32_t, uint64_t> part_ends_;  // rounded up to blocks
 };
 
 }  // namespace
 
-Status CheckPlan(const Graph& graph, const Plan& plan) { return Checker(graph, plan).Check(); }
+Status CheckPlan(const Graph& graph, const Plan& plan) {
+  TRY(CheckPlanParts(graph, plan));
+  return Checker(graph, plan).Check();
+}
 
 }  // namespace tinyai

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Rules for single files: none over 8 MB; every header has #pragma once (but -inl.h, which is read
-once per instruction set); no source file has tabs, an unfinished last line or over 700 lines.
+once per instruction set); no source file has tabs, an unfinished last line or over 600 lines.
 
 usage: check_files.py ROOT
 Looks at what git tracks and what it would track; without git, at everything but build/.
@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 MOST_BYTES = 8_000_000
-MOST_LINES = 700
+MOST_LINES = 600
 SOURCES = {".cc", ".h", ".c", ".comp"}
 
 

@@ -1,0 +1,187 @@
+#include "plan/check_parts.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "fmt/format.h"
+
+namespace tinyai {
+namespace {
+
+constexpr uint64_t kBufferAlignment = 64;  // kernels read and write whole cache lines
+
+class PartsChecker {
+ public:
+  PartsChecker(const Graph& graph, const Plan& plan) : graph_(graph), plan_(plan) {}
+
+  Status Check() const {
+    TRY(CheckShape());
+    TRY(CheckRoles());
+    TRY(CheckBuffers());
+    TRY(CheckFences());
+    return CheckSums();
+  }
+
+ private:
+  Status CheckShape() const {
+    const bool sizes = plan_.queues.size() == kPlanQueues && plan_.workers >= 1 &&
+                       plan_.chunk >= 1 && plan_.context >= 1 && plan_.io_alignment != 0 &&
+                       plan_.io_depth >= 1 && plan_.value_buffers.size() == graph_.values.size() &&
+                       plan_.weight_offsets.size() == graph_.weights.size() &&
+                       plan_.cache_buffers.size() == graph_.attention.layers &&
+                       plan_.workspace_buffers.size() == plan_.workers;
+    if (!sizes) return InvalidPlan("plan", "its parts do not match the model");
+    const auto known = [this](BufferId id) { return Index(id) < plan_.buffers.size(); };
+    const bool ids =
+        std::all_of(plan_.value_buffers.begin(), plan_.value_buffers.end(), known) &&
+        std::all_of(plan_.cache_buffers.begin(), plan_.cache_buffers.end(), known) &&
+        std::all_of(plan_.workspace_buffers.begin(), plan_.workspace_buffers.end(), known) &&
+        known(plan_.rope_buffer);
+    if (!ids) return InvalidPlan("plan", "it names a buffer that does not exist");
+    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+      for (size_t i = 0; i < plan_.queues[queue].steps.size(); ++i) {
+        if (plan_.queues[queue].steps[i].work.index() != WorkIndex(queue)) {
+          return InvalidPlan(StepName(plan_, queue, i), "this kind of work is not for this queue");
+        }
+      }
+    }
+    return {};
+  }
+  static size_t WorkIndex(size_t queue) { return queue == kCpuQueue ? 2 : queue - 1; }
+
+  // Every buffer is of the kind its use asks for, and none has two uses.
+  Status CheckRoles() const {
+    const auto is = [this](BufferKind kind) {
+      return [this, kind](BufferId id) { return plan_.buffer(id).kind == kind; };
+    };
+    const bool kinds = std::all_of(plan_.value_buffers.begin(), plan_.value_buffers.end(),
+                                   is(BufferKind::kActivation)) &&
+                       std::all_of(plan_.cache_buffers.begin(), plan_.cache_buffers.end(),
+                                   is(BufferKind::kCache)) &&
+                       std::all_of(plan_.workspace_buffers.begin(), plan_.workspace_buffers.end(),
+                                   is(BufferKind::kWorkspace)) &&
+                       is(BufferKind::kWorkspace)(plan_.rope_buffer);
+    if (!kinds) return InvalidPlan("plan", "a buffer is used as what it is not");
+    std::vector<BufferId> own = plan_.workspace_buffers;
+    own.push_back(plan_.rope_buffer);
+    own.insert(own.end(), plan_.cache_buffers.begin(), plan_.cache_buffers.end());
+    std::sort(own.begin(), own.end());
+    if (std::adjacent_find(own.begin(), own.end()) != own.end()) {
+      return InvalidPlan("plan", "two caches or workspaces share a buffer");
+    }
+    for (const PlanBuffer& buffer : plan_.buffers) {
+      if (buffer.offset % kBufferAlignment != 0) return InvalidPlan(buffer.name, "is not aligned");
+    }
+    const std::vector<Step>& rows = plan_.queues[kRowsQueue].steps;
+    if (rows.size() > 1)
+      return InvalidPlan(StepName(plan_, kRowsQueue, 1), "one step reads embedding rows");
+    return {};
+  }
+
+  // What the plan says of itself agrees with its loads.
+  Status CheckSums() const {
+    uint64_t streamed = 0, once = 0;
+    for (const Step& step : plan_.queues[kDiskQueue].steps) {
+      const auto& load = std::get<step::Load>(step.work);
+      (load.once ? once : streamed) += load.bytes;
+    }
+    if (streamed != plan_.streamed_read_bytes || once != plan_.once_read_bytes ||
+        plan_.resident_bytes + plan_.streamed_bytes != graph_.PassBytes()) {
+      return InvalidPlan("plan", "its sums of bytes read do not agree with its loads");
+    }
+    return {};
+  }
+
+  Status CheckBuffers() const {
+    std::vector<std::pair<uint64_t, uint64_t>> exclusive;
+    for (const PlanBuffer& buffer : plan_.buffers) {
+      const uint64_t size = plan_.memory.arena_bytes;
+      if (buffer.offset > size || buffer.bytes > size - buffer.offset) {
+        return InvalidPlan(buffer.name, "lies outside the arena");
+      }
+      if (buffer.kind != BufferKind::kActivation && buffer.bytes != 0) {
+        exclusive.emplace_back(buffer.offset, buffer.offset + buffer.bytes);
+      }
+    }
+    uint64_t low = ~uint64_t{0}, high = 0;
+    for (const PlanBuffer& buffer : plan_.buffers) {
+      if (buffer.kind != BufferKind::kActivation) continue;
+      low = std::min(low, buffer.offset);
+      high = std::max(high, buffer.offset + buffer.bytes);
+    }
+    if (low < high) exclusive.emplace_back(low, high);  // these may share memory among themselves
+    std::sort(exclusive.begin(), exclusive.end());
+    for (size_t i = 1; i < exclusive.size(); ++i) {
+      if (exclusive[i].first < exclusive[i - 1].second) {
+        return InvalidPlan(fmt::format("offset {}", exclusive[i].first), "two buffers overlap");
+      }
+    }
+    for (size_t i = 0; i < graph_.values.size(); ++i) {
+      const Value& value = graph_.values[i];
+      const uint64_t rows = value.rows == Rows::kTokens ? plan_.chunk : 1;
+      TRY(NeedBytes(plan_.buffer(plan_.value_buffers[i]), rows * value.row_bytes, value.name));
+    }
+    const AttentionShape& shape = graph_.attention;
+    for (const BufferId id : plan_.cache_buffers) {
+      TRY(NeedBytes(plan_.buffer(id),
+                    shape.kv_heads * plan_.context *
+                        (RowBytes(plan_.key_type, shape.head_dim) +
+                         RowBytes(plan_.value_type, shape.value_head_dim)),
+                    "keys and values"));
+    }
+    for (const BufferId id : plan_.workspace_buffers) {
+      TRY(NeedBytes(plan_.buffer(id), shape.heads / shape.kv_heads * plan_.context * sizeof(float),
+                    "scores"));
+    }
+    return NeedBytes(plan_.buffer(plan_.rope_buffer),
+                     plan_.chunk * graph_.rope.dims * sizeof(float), "angles");
+  }
+
+  Status CheckFences() const {
+    for (const Fence& fence : plan_.fences) {
+      if (fence.queue >= kPlanQueues || fence.step >= plan_.queues[fence.queue].steps.size()) {
+        return InvalidPlan(fence.name, "this fence follows a step that does not exist");
+      }
+    }
+    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+      for (size_t i = 0; i < plan_.queues[queue].steps.size(); ++i) {
+        for (const Sync& sync : plan_.queues[queue].steps[i].syncs) {
+          if (Index(sync.fence) >= plan_.fences.size()) {
+            return InvalidPlan(StepName(plan_, queue, i),
+                               "it waits for a fence that does not exist");
+          }
+          if (plan_.fences[Index(sync.fence)].queue == queue) {
+            return InvalidPlan(StepName(plan_, queue, i), "it waits for its own queue");
+          }
+        }
+      }
+    }
+    return {};
+  }
+
+  const Graph& graph_;
+  const Plan& plan_;
+};
+
+}  // namespace
+
+Status CheckPlanParts(const Graph& graph, const Plan& plan) {
+  return PartsChecker(graph, plan).Check();
+}
+
+Status NeedBytes(const PlanBuffer& buffer, uint64_t bytes, std::string_view what) {
+  if (buffer.bytes >= bytes) return {};
+  return InvalidPlan(buffer.name,
+                     fmt::format("{} bytes for {}, which needs {}", buffer.bytes, what, bytes));
+}
+
+tl::unexpected<Error> InvalidPlan(std::string where, std::string reason) {
+  return Fail(ErrorCode::kSchedule, "PLAN_INVALID", fmt::format("{}: {}", where, reason));
+}
+
+std::string StepName(const Plan& plan, size_t queue, size_t step) {
+  return fmt::format("{} step {}", plan.queues[queue].name, step);
+}
+
+}  // namespace tinyai
