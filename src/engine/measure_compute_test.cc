@@ -1,0 +1,26 @@
+#include "engine/measure_compute.h"
+
+#include "gtest/gtest.h"
+
+namespace tinyai {
+namespace {
+
+TEST(MeasureCompute, FindsARateThatAMachineCanHaveAndGivesItsMemoryBack) {
+  Budget budget("test", Budget::kUnlimited);
+  const Result<double> rate = MeasureComputeRate(budget, {0}, std::chrono::milliseconds(20));
+  ASSERT_TRUE(rate);
+  EXPECT_GT(*rate, 1e6);
+  EXPECT_LT(*rate, 1e13);
+  EXPECT_GT(budget.peak_bytes(), 0u);
+  EXPECT_EQ(budget.used_bytes(), 0u);
+}
+
+TEST(MeasureCompute, StaysWithinItsBudget) {
+  Budget budget("test", 1000);
+  const Result<double> rate = MeasureComputeRate(budget, {0}, std::chrono::milliseconds(20));
+  ASSERT_FALSE(rate);
+  EXPECT_EQ(rate.error().key, "BUDGET_EXCEEDED");
+}
+
+}  // namespace
+}  // namespace tinyai

@@ -1,0 +1,96 @@
+#include "engine/verify.h"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+
+#include "base/dtype.h"
+#include "kernel/matmul.h"
+
+namespace tinyai {
+namespace {
+
+// Whole blocks of every type; a piece is at most 2 MiB in the file and as much decoded at once.
+constexpr uint64_t kPieceElements = 512 << 10;
+constexpr uint64_t kDecodedElements = 16 << 10;
+static_assert(kPieceElements % kDecodedElements == 0 && kDecodedElements % 256 == 0);
+constexpr uint64_t kPieceBytes = kPieceElements * sizeof(float);
+
+uint64_t Elements(const TensorInfo& tensor) {
+  const DTypeInfo& info = Info(tensor.type);
+  return tensor.bytes / info.block_bytes * info.block_elements;
+}
+
+class TensorScanner {
+ public:
+  TensorScanner() : bytes_(kPieceBytes), decoded_(kDecodedElements) {}
+
+  // Of `bytes`, as read from the file for elements from `first` on.
+  std::span<std::byte> BufferFor(uint64_t size) { return std::span(bytes_).first(size); }
+  void Scan(DType type, uint64_t first, uint64_t elements, TensorDefect& defect) {
+    for (uint64_t done = 0; done < elements; done += kDecodedElements) {
+      const std::span<float> out =
+          std::span(decoded_).first(std::min(kDecodedElements, elements - done));
+      DecodeRow(type, bytes_.data() + RowBytes(type, done), out);
+      Count(out, first + done, defect);
+    }
+  }
+
+ private:
+  static void Count(std::span<const float> values, uint64_t first, TensorDefect& defect) {
+    constexpr uint32_t kExponent = 0x7F800000, kFraction = 0x007FFFFF;
+    // Finite numbers, the usual case, take one pass that the compiler makes wide.
+    uint32_t bad = 0;
+    for (const float value : values) {
+      bad += (std::bit_cast<uint32_t>(value) & kExponent) == kExponent;
+    }
+    if (bad == 0) return;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const uint32_t bits = std::bit_cast<uint32_t>(values[i]);
+      if ((bits & kExponent) != kExponent) continue;
+      if (defect.nans + defect.infinities == 0) defect.first_element = first + i;
+      ++((bits & kFraction) != 0 ? defect.nans : defect.infinities);
+    }
+  }
+
+  std::vector<std::byte> bytes_;
+  std::vector<float> decoded_;
+};
+
+uint64_t OffsetOf(const TensorInfo& tensor, uint64_t element) {
+  const DTypeInfo& info = Info(tensor.type);
+  return tensor.offset + element / info.block_elements * info.block_bytes;
+}
+
+}  // namespace
+
+Result<VerifyReport> VerifyTensors(const ModelFile& file,
+                                   std::span<const ByteSource* const> sources, Budget& budget,
+                                   const std::function<bool(const VerifyProgress&)>& progress) {
+  TRY_ASSIGN(const Charge charge,
+             Charge::Take(budget, kPieceBytes + kDecodedElements * sizeof(float), "verify"));
+  TensorScanner scanner;
+  VerifyReport report;
+  const uint64_t all_bytes = file.TensorBytes();
+  for (const TensorInfo& tensor : file.tensors) {
+    TensorDefect defect{.tensor = tensor.name, .part = tensor.part};
+    const uint64_t elements = Elements(tensor);
+    for (uint64_t done = 0; done < elements; done += kPieceElements) {
+      if (progress && !progress({report.bytes, all_bytes, tensor.name})) {
+        return Fail(ErrorCode::kCancelled, "CANCELLED", "the check was stopped");
+      }
+      const uint64_t count = std::min(kPieceElements, elements - done);
+      const uint64_t bytes = RowBytes(tensor.type, count);
+      TRY(sources[tensor.part]->ReadAt(OffsetOf(tensor, done), scanner.BufferFor(bytes)));
+      scanner.Scan(tensor.type, done, count, defect);
+      report.bytes += bytes;
+    }
+    ++report.tensors;
+    if (defect.nans + defect.infinities == 0) continue;
+    defect.first_offset = OffsetOf(tensor, defect.first_element);
+    report.defects.push_back(std::move(defect));
+  }
+  return report;
+}
+
+}  // namespace tinyai
