@@ -17,9 +17,12 @@ class Command {
   virtual Result<int> Run(Console& console) = 0;
 };
 
+std::unique_ptr<Command> MakeBenchCommand();
+std::unique_ptr<Command> MakeDoctorCommand();
 std::unique_ptr<Command> MakeRunCommand();
 std::unique_ptr<Command> MakePlanCommand();
 std::unique_ptr<Command> MakeShowCommand();
 std::unique_ptr<Command> MakeTokenizeCommand();
+std::unique_ptr<Command> MakeVerifyCommand();
 
 }  // namespace tinyai

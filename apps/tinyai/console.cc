@@ -69,13 +69,15 @@ void Console::Note(std::string_view line) {
 void Console::Fail(const Error& error) { Say(fmt::format("error: {}", Describe(error))); }
 
 void Console::Progress(std::string_view line) {
-  if (!shows_progress_ || quiet) return;
+  if (!shows_progress()) return;
   if (std::chrono::steady_clock::now() - start_ < kWorkBeforeProgress) return;
+  const std::lock_guard lock(progress_mutex_);
   WriteAll(STDERR_FILENO, fmt::format("\r\x1b[K{}", line));
   progress_shown_ = true;
 }
 
 void Console::EndProgress() {
+  const std::lock_guard lock(progress_mutex_);
   if (progress_shown_) WriteAll(STDERR_FILENO, "\r\x1b[K");
   progress_shown_ = false;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -26,10 +27,12 @@ class Console {
   void Note(std::string_view line);
   void Fail(const Error& error);
 
-  // A line that the next one replaces, on a terminal only, and only after a second of work.
+  // A line that the next one replaces, on a terminal only, and only after a second of work. From
+  // any thread.
   void Progress(std::string_view line);
   void EndProgress();
 
+  bool shows_progress() const { return shows_progress_ && !quiet; }
   bool answer_is_terminal() const { return answer_is_terminal_; }
   // `text` in bold type, where that can be shown.
   std::string Bold(std::string_view text) const;
@@ -39,6 +42,7 @@ class Console {
   const bool shows_progress_;
   const bool has_colors_;
   const std::chrono::steady_clock::time_point start_;
+  std::mutex progress_mutex_;  // guards progress_shown_
   bool progress_shown_ = false;
 };
 

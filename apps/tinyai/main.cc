@@ -30,7 +30,10 @@ constexpr Entry kCommands[] = {
     {"plan", "Shows what stays in memory, what is streamed, and how fast it will be.",
      MakePlanCommand},
     {"show", "Shows what a model file holds, a damaged one up to the damage.", MakeShowCommand},
+    {"verify", "Checks that a model file is whole and its weights are numbers.", MakeVerifyCommand},
     {"tokenize", "Turns text into tokens, and back.", MakeTokenizeCommand},
+    {"bench", "Measures how fast a model runs in a budget.", MakeBenchCommand},
+    {"doctor", "Shows what this machine has, and measures how fast it is.", MakeDoctorCommand},
 };
 
 // Memory that is freed must really go back to the system: the budget counts it as free. Blocks from

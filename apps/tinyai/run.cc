@@ -1,5 +1,7 @@
+#include <atomic>
 #include <random>
 
+#include "base/units.h"
 #include "command.h"
 #include "embedded_model.h"
 #include "fmt/format.h"
@@ -9,6 +11,7 @@
 #include "run_report.h"
 #include "session_flags.h"
 #include "stop_watcher.h"
+#include "ticker.h"
 
 namespace tinyai {
 namespace {
@@ -39,6 +42,8 @@ class RunCommand : public Command {
   Status ChoosePrompt(const Model& model, Console& console);
   Result<std::vector<TokenId>> Encode(const Model& model) const;
   Status CheckFits(const SessionPlan& plan) const;
+  Result<std::unique_ptr<Ticker>> ShowWaiting(const std::atomic<size_t>& prompt_done,
+                                              Console& console) const;
   Status Generate(Session& session, Console& console);
   bool TakeToken(std::string_view text, Console& console);
   Result<int> Finish(const Session& session, const Status& status, Console& console);
@@ -125,6 +130,17 @@ bool RunCommand::TakeToken(std::string_view text, Console& console) {
   return !EndsSentence(report_.text);
 }
 
+// Until the first token, a terminal is told that something happens.
+Result<std::unique_ptr<Ticker>> RunCommand::ShowWaiting(const std::atomic<size_t>& prompt_done,
+                                                        Console& console) const {
+  if (!console.shows_progress()) return std::unique_ptr<Ticker>();
+  return Ticker::Start(std::chrono::milliseconds(250), [this, &prompt_done, &console] {
+    console.Progress(fmt::format("{} of {} tokens of the prompt done, {} read from the disk",
+                                 prompt_done.load(), report_.prompt.size(),
+                                 FormatByteSize(ReadProcessStats().disk_read_bytes)));
+  });
+}
+
 Status RunCommand::Generate(Session& session, Console& console) {
   options_.most_tokens = tokens_ < 0 ? ~uint64_t{0} : static_cast<uint64_t>(tokens_);
   options_.sampler.seed = seed_ < 0 ? std::random_device()() : static_cast<uint64_t>(seed_);
@@ -132,13 +148,17 @@ Status RunCommand::Generate(Session& session, Console& console) {
   if (!console.json && (tale_ || console.answer_is_terminal())) {
     TRY(console.Answer(console.Bold(prompt_)));
   }
+  std::atomic<size_t> prompt_done = 0;
+  TRY_ASSIGN(std::unique_ptr<Ticker> ticker, ShowWaiting(prompt_done, console));
   GenerateHooks hooks;
-  hooks.token = [&](TokenId, std::string_view text) { return TakeToken(text, console); };
-  hooks.prompt_progress = [&](size_t done) {
-    console.Progress(fmt::format("prompt: {} of {} tokens", done, report_.prompt.size()));
+  hooks.prompt_progress = [&](size_t done) { prompt_done = done; };
+  hooks.token = [&](TokenId, std::string_view text) {
+    ticker.reset();
+    return TakeToken(text, console);
   };
   const Status status =
       tinyai::Generate(session, report_.prompt, options_, hooks, report_.generated);
+  ticker.reset();
   TRY(written_);
   return status;
 }

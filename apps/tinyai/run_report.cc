@@ -26,6 +26,20 @@ Json TopLogits(const Generated& generated) {
   return tokens;
 }
 
+std::string_view Why(StopReason reason) {
+  switch (reason) {
+    case StopReason::kEnd:
+      return "until the end of the text";
+    case StopReason::kLength:
+      return "as many as asked for";
+    case StopReason::kContext:
+      return "until the context was full";
+    case StopReason::kCaller:
+      return "then stopped";
+  }
+  return "";
+}
+
 // Three significant digits at least, no exponent.
 std::string Rate(double value) {
   return fmt::format("{:.{}f}", value, value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);
@@ -80,8 +94,8 @@ std::string Describe(const RunReport& report) {
   std::string out = fmt::format("load        {:.0f} ms\n", report.load_seconds * 1000);
   out += fmt::format("prompt      {} tokens, {} tokens/s\n", report.prompt.size(),
                      Rate(report.prompt_tokens_per_second()));
-  out += fmt::format("generation  {} tokens, {} tokens/s, ended by {}\n", generated.tokens.size(),
-                     Rate(report.tokens_per_second()), Name(generated.reason));
+  out += fmt::format("generation  {} tokens, {} tokens/s, {}\n", generated.tokens.size(),
+                     Rate(report.tokens_per_second()), Why(generated.reason));
   out += fmt::format("memory      {} at most, budget {}; {} of weights stay\n",
                      FormatByteSize(report.stats.counted_peak_bytes),
                      FormatByteSize(report.stats.budget_bytes),
