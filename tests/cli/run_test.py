@@ -1,0 +1,257 @@
+"""`tinyai run`, `plan`, `tokenize` and `bench`: answers, budgets, prompts, signals, closed pipes."""
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+import unittest
+
+from support import LONGEST, TINYAI, Case, environment, start, tinyai
+
+RUN_FIELDS = ["text", "tokens", "prompt_token_ids", "top_logits", "prompt_tokens_per_second",
+              "tokens_per_second", "budget_bytes", "counted_peak_bytes", "process_peak_bytes",
+              "resident_weight_bytes", "weights_read_bytes", "weights_read_bytes_per_token",
+              "disk_read_bytes", "io_path", "stall_ms", "load_ms"]
+PLAN_FIELDS = ["feasible", "least_budget_bytes", "model_bytes", "pass_bytes", "resident_bytes",
+               "streamed_bytes_per_token", "predicted_tokens_per_second", "predicted_peak_bytes",
+               "rates", "components"]
+# More than a test ever waits for: the small model is fast.
+ENDLESS = ["-n", "60000", "--ignore-eos", "-c", "60000"]
+
+
+class Run(Case):
+    def test_alone_it_tells_a_tale_that_ends_with_a_sentence(self):
+        for seed in ("1", "2", "3"):
+            ended = tinyai("run", "-s", seed)
+            self.assertEqual(ended.code, 0, ended.err)
+            self.assertTrue(ended.text.startswith("Once upon a time"), ended.text)
+            self.assertRegex(ended.text, r"""[.!?]["']*\s*$""")
+            self.assertGreater(len(ended.text), 300)
+            self.assertRegex(ended.err, r"generation\s+\d+ tokens, [\d.]+ tokens/s")
+
+    def test_json_is_one_object_with_the_fields_promised(self):
+        ended = tinyai("run", "-p", "The fox", "-n", "5", "--temp", "0", "--top-logits", "3", "--json")
+        self.assertEqual(ended.err, "")
+        answer = ended.json
+        self.assertEqual(list(answer), RUN_FIELDS)
+        self.assertEqual(ended.out.count(b"\n"), 1)
+        self.assertEqual(len(answer["tokens"]), 5)
+        self.assertEqual([len(top) for top in answer["top_logits"]], [3] * 5)
+        self.assertEqual([top[0][0] for top in answer["top_logits"]], answer["tokens"])
+        self.assertLessEqual(answer["counted_peak_bytes"], answer["budget_bytes"])
+        self.assertIn(answer["io_path"], ("uring", "direct", "buffered"))
+        plain = tinyai("run", "-p", "The fox", "-n", "5", "--temp", "0", "-q")
+        self.assertEqual(plain.text.rstrip("\n"), answer["text"].rstrip("\n"))
+        self.assertEqual(plain.err, "")
+
+    def test_a_logit_is_written_with_all_its_bits(self):
+        answer = tinyai("run", "-p", "The", "-n", "1", "--top-logits", "50", "--json").json
+        import struct
+        for _, logit in answer["top_logits"][0]:
+            narrow = struct.unpack("f", struct.pack("f", logit))[0]
+            self.assertLess(abs(narrow - logit), 1e-7 * max(1, abs(logit)))
+
+    def test_equal_seeds_give_equal_tales(self):
+        tales = [tinyai("run", "-s", seed, "-n", "20", "-p", "A").text for seed in ("5", "5", "6")]
+        self.assertEqual(tales[0], tales[1])
+        self.assertNotEqual(tales[0], tales[2])
+
+    def test_no_tokens_is_a_number_too(self):
+        answer = tinyai("run", "-p", "The", "-n", "0", "--json").json
+        self.assertEqual((answer["tokens"], answer["text"]), ([], ""))
+
+    def test_the_prompt_comes_from_ids_then_p_then_f_then_stdin(self):
+        path = self.directory / "prompt.txt"
+        path.write_text("The fox\n")
+        def ids(*flags, stdin=b""):
+            ended = tinyai("run", "-n", "1", "--json", *flags, stdin=stdin)
+            self.assertEqual(ended.code, 0, ended.err)
+            return ended.json["prompt_token_ids"]
+        fox = ids("-p", "The fox")
+        wolf = ids("-p", "A wolf")
+        self.assertNotEqual(fox, wolf)
+        self.assertEqual(ids("-f", str(path)), fox)
+        self.assertEqual(ids(stdin=b"The fox"), fox)
+        self.assertEqual(ids("-f", "-", stdin=b"The fox\n"), fox)
+        self.assertEqual(ids("-f", str(path), stdin=b"A wolf"), fox)
+        self.assertEqual(ids("-p", "A wolf", "-f", str(path), stdin=b"x"), wolf)
+        self.assertEqual(ids("--prompt-tokens", "5,6", "-p", "A wolf"), [5, 6])
+
+    def test_any_bytes_can_be_a_prompt(self):
+        for data in (b"\x00", b"\xff\xfe\x80", b"a\x00b\n\n", os.urandom(64), "童話 🦊".encode()):
+            with self.subTest(data):
+                ended = tinyai("run", "-n", "2", "--json", stdin=data)
+                self.assertEqual(ended.code, 0, ended.err)
+                ended.json
+
+    def test_a_prompt_that_does_not_fit_is_refused(self):
+        ended = tinyai("run", "-c", "256", stdin=b"one two three " * 200)
+        self.assert_error(ended, 2, "CONTEXT_FULL")
+        ended = tinyai("run", "-f", "/dev/zero")
+        self.assert_error(ended, 2, "TEXT_TOO_LONG")
+        self.assert_error(tinyai("run", "-f", "/nonexistent"), 5, "OPEN")
+        self.assert_error(tinyai("run", "--prompt-tokens", "2048"), 2, "BAD_TOKEN")
+
+    def test_a_silent_stdin_does_not_hang(self):
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, writing)
+        begin = time.monotonic()
+        ended = subprocess.run([TINYAI, "run", "-n", "2"], stdin=reading, capture_output=True,
+                               timeout=LONGEST, env=environment())
+        os.close(reading)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertLess(time.monotonic() - begin, 10)
+
+    def test_the_least_budget_works_and_a_byte_less_does_not(self):
+        plan = tinyai("plan", "--json").json
+        least = plan["least_budget_bytes"]
+        answer = tinyai("run", "-p", "The", "-n", "3", "--memory", str(least), "--json")
+        self.assertEqual(answer.code, 0, answer.err)
+        self.assertLessEqual(answer.json["counted_peak_bytes"], least)
+        for budget in ("0", "1", str(least - 1)):
+            with self.subTest(budget):
+                begin = time.monotonic()
+                ended = tinyai("run", "-p", "The", "--memory", budget)
+                self.assert_error(ended, 4, "BUDGET_INFEASIBLE")
+                self.assertIn(f"need={least}", ended.err)
+                self.assertLess(time.monotonic() - begin, 2)
+
+    def test_a_cache_type_that_heads_do_not_fit_is_refused(self):
+        for flag in ("-ctk", "-ctv", "--cache-type-k"):
+            self.assertEqual(tinyai("run", "-p", "x", "-n", "1", flag, "q8_0").code, 0)
+        ended = tinyai("run", "-m", self.model("tiny-f32.gguf"), "--prompt-tokens", "1", "-ctk", "q8_0")
+        self.assert_error(ended, 2, "BAD_OPTION")
+
+
+class Plan(Case):
+    def test_the_object_has_the_fields_promised_and_adds_up(self):
+        plan = tinyai("plan", "--json").json
+        for field in PLAN_FIELDS:
+            self.assertIn(field, plan)
+        self.assertTrue(plan["feasible"])
+        self.assertFalse(plan["rates"]["measured"])
+        self.assertEqual(sum(part["bytes"] for part in plan["components"]),
+                         plan["predicted_peak_bytes"])
+
+    def test_the_counted_peak_is_the_predicted_one(self):
+        plan = tinyai("plan", "--json", "--memory", "64M").json
+        answer = tinyai("run", "-n", "3", "--json", "--memory", "64M").json
+        self.assertEqual(answer["counted_peak_bytes"], plan["predicted_peak_bytes"])
+        self.assertEqual(answer["resident_weight_bytes"], plan["resident_bytes"])
+
+    def test_an_infeasible_budget_prints_the_object_and_exits_4(self):
+        ended = tinyai("plan", "--memory", "1M", "--json")
+        self.assertEqual(ended.code, 4)
+        self.assertFalse(ended.json["feasible"])
+        self.assertGreater(ended.json["least_budget_bytes"], 1 << 20)
+        self.assertTrue(ended.err.startswith("error: BUDGET_INFEASIBLE: "))
+        ended = tinyai("plan", "--memory", "1M")
+        self.assertEqual(ended.code, 4)
+        self.assertIn("too small", ended.text)
+
+    def test_steps_are_printed_as_text(self):
+        self.assertIn("blk.0", tinyai("plan", "--steps").text)
+
+
+class Tokenize(Case):
+    def test_text_becomes_ids_and_text_again(self):
+        text = "The fox said: \"What a time!\" 童話"
+        answer = tinyai("tokenize", "-p", text, "--json").json
+        self.assertEqual(answer["text"], text)
+        back = tinyai("tokenize", "--ids", ",".join(map(str, answer["tokens"])))
+        self.assertEqual(back.text.rstrip("\n"), text)
+        self.assert_error(tinyai("tokenize", "--ids", "99999"), 2, "BAD_TOKEN")
+
+    def test_special_tokens_are_text_unless_asked_for(self):
+        text = "a<|endoftext|>b"
+        plain = tinyai("tokenize", "-p", text, "--no-bos", "--json").json["tokens"]
+        special = tinyai("tokenize", "-p", text, "--no-bos", "--special", "--json").json["tokens"]
+        self.assertNotIn(2047, plain)
+        self.assertIn(2047, special)
+
+
+class Bench(Case):
+    def test_it_reports_both_tests(self):
+        answer = tinyai("bench", "-p", "16", "-n", "4", "-r", "1", "--json").json
+        self.assertEqual([row["test"] for row in answer["rows"]], ["pp16", "tg4"])
+        for row in answer["rows"]:
+            self.assertGreater(row["tokens_per_second"], 0)
+        table = tinyai("bench", "-p", "16", "-n", "4", "-r", "1")
+        self.assertRegex(table.text, r"pp16 +[\d.]+")
+
+
+class Stopping(Case):
+    def wait_for_output(self, process):
+        ready, _, _ = select.select([process.stdout], [], [], LONGEST)
+        self.assertTrue(ready, "no output")
+        return os.read(process.stdout.fileno(), 64)
+
+    def test_a_signal_ends_the_generation_soon_with_its_code_and_the_timing(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            process = start("run", "-p", "The", *ENDLESS)
+            self.wait_for_output(process)
+            begin = time.monotonic()
+            process.send_signal(number)
+            _, err = process.communicate(timeout=LONGEST)
+            self.assertLess(time.monotonic() - begin, 2)
+            self.assertEqual(process.returncode, code, err)
+            self.assertIn(b"generation", err)
+
+    def test_with_json_a_stopped_run_still_answers(self):
+        process = start("run", "-p", "The", "--json", *ENDLESS)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LONGEST)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn("tokens", json.loads(out))
+
+    def test_a_reader_that_goes_away_ends_it_quietly(self):
+        process = start("run", "-q", "-p", "The", *ENDLESS)
+        self.wait_for_output(process)
+        process.stdout.close()
+        err = process.stderr.read()
+        self.assertEqual(process.wait(timeout=10), 0)
+        self.assertEqual(err, b"")
+        process.stderr.close()
+
+    def test_head_gets_its_line(self):
+        ended = subprocess.run(["bash", "-c", "set -o pipefail; \"$0\" run -s 1 | head -c 5", TINYAI],
+                               capture_output=True, stdin=subprocess.DEVNULL, timeout=LONGEST,
+                               env=environment())
+        self.assertEqual((ended.returncode, ended.stdout), (0, b"Once "))
+        self.assertNotIn(b"error", ended.stderr)
+
+    def test_a_full_pipe_can_be_left_by_a_signal(self):
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        os.set_blocking(writing, False)
+        try:
+            while True:
+                os.write(writing, bytes(4096))
+        except BlockingIOError:
+            pass
+        os.set_blocking(writing, True)
+        process = subprocess.Popen([TINYAI, "run", "-p", "The", *ENDLESS], stdout=writing,
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   env=environment())
+        os.close(writing)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 130, err)
+
+    def test_on_a_terminal_the_prompt_is_not_waited_for(self):
+        main, terminal = pty.openpty()
+        self.addCleanup(os.close, main)
+        ended = subprocess.run([TINYAI, "run", "-n", "3"], stdin=terminal, capture_output=True,
+                               timeout=10, env=environment())
+        os.close(terminal)
+        self.assertEqual(ended.returncode, 0)
+        self.assertTrue(re.match(rb"Once upon", ended.stdout))
+
+
+if __name__ == "__main__":
+    unittest.main()
