@@ -167,8 +167,9 @@ class Bench:
         lines = []
         for row in rows:
             line = [tinyai.size_text(row["budget"]) + "*" * row["disturbed"], mb(row["resident"]), mb(row["streamed"]),
-                    mb(row["bytes_per_token"]), results.ratio(row["bytes_per_token"], row["streamed"]),
-                    mb(row["group_peak"]), mb(row["counted_peak"]), row["speed"], row["limit"], row["ratio"]]
+                    mb(row["bytes_per_token"]), results.fixed(results.ratio(row["bytes_per_token"], row["streamed"])),
+                    mb(row["group_peak"]), mb(row["counted_peak"]), row["speed"], row["limit"],
+                    results.fixed(row["ratio"])]
             if self.arguments.peer:
                 line += [row["peer_speed"] or row["peer_why"], mb(row["peer_bytes_per_token"]), row["peer_ratio"]]
             lines.append(line)

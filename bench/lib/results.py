@@ -90,6 +90,11 @@ def text(value, digits=3):
     return str(value)
 
 
+def fixed(value, places=3):
+    """A cell for a ratio: a fixed number of places."""
+    return None if value is None else f"{value:.{places}f}"
+
+
 def table(titles, rows):
     """Prints a table with columns as wide as they need; the first one left-aligned."""
     cells = [[text(cell) for cell in row] for row in rows]
