@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/escape.h"
 #include "base/units.h"
 #include "command.h"
 #include "engine/measure_compute.h"
@@ -47,28 +48,49 @@ void FillBlock(std::vector<uint64_t>& block, uint64_t& state) {
   }
 }
 
-// A file on a real disk to measure with, gone from its directory already.
-Result<std::unique_ptr<File>> OpenScratchFile() {
-  const char* const directory = std::getenv("TMPDIR");
-  std::string path =
-      fmt::format("{}/tinyai-doctor-XXXXXX",
-                  directory == nullptr || *directory == '\0' ? "/var/tmp" : directory);
-  const UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
-  if (fd.get() < 0) return CannotWrite(path);
+// Fills the file with what is measured with.
+Status WriteScratch(const UniqueFd& fd, const std::string& path) {
   std::vector<uint64_t> block(kMiB / sizeof(uint64_t));
   uint64_t state = 1;
-  Status written;
-  for (uint64_t done = 0; done < kScratchBytes && written; done += kMiB) {
+  for (uint64_t done = 0; done < kScratchBytes; done += kMiB) {
     FillBlock(block, state);
-    const auto count = ::write(fd.get(), block.data(), kMiB);
-    if (count != static_cast<ssize_t>(kMiB)) written = CannotWrite(path);
-    if (StopSignal() != 0) written = Stopped();
+    if (::write(fd.get(), block.data(), kMiB) != static_cast<ssize_t>(kMiB)) {
+      return CannotWrite(path);
+    }
+    if (StopSignal() != 0) return Stopped();
   }
-  if (written && ::fsync(fd.get()) != 0) written = CannotWrite(path);
+  return ::fsync(fd.get()) == 0 ? Status() : CannotWrite(path);
+}
+
+// A file of random bytes in `directory`, gone from there already.
+Result<std::unique_ptr<File>> OpenScratchFile(std::string_view directory) {
+  std::string path = fmt::format("{}/tinyai-doctor-XXXXXX", directory);
+  const UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
+  if (fd.get() < 0) return CannotWrite(path);
+  const Status written = WriteScratch(fd, path);
   Result<std::unique_ptr<File>> file = File::Open(path);
   ::unlink(path.c_str());
   TRY(written);
   return file;
+}
+
+// A file to measure the disk with, and what it is: a temporary one, or where none can be written
+// the program itself.
+struct DiskFile {
+  std::unique_ptr<File> file;
+  std::string name;
+};
+
+Result<DiskFile> OpenDiskFile() {
+  const char* const chosen = std::getenv("TMPDIR");
+  for (const char* const directory : {chosen == nullptr ? "" : chosen, "/var/tmp", "/tmp"}) {
+    if (*directory == '\0') continue;
+    Result<std::unique_ptr<File>> file = OpenScratchFile(directory);
+    if (StopSignal() != 0) return tl::unexpected<Error>(Stopped().error());
+    if (file) return DiskFile{std::move(*file), fmt::format("temporary file in {}", directory)};
+  }
+  TRY_ASSIGN(std::unique_ptr<File> file, File::Open("/proc/self/exe"));
+  return DiskFile{std::move(file), "this program's file"};
 }
 
 // What was measured, and on what.
@@ -124,7 +146,8 @@ std::string Describe(const Findings& findings) {
               fmt::format("{:.3g} multiply-adds/s", findings.rates.compute_macs_per_second));
   for (const DiskRate& rate : findings.disks) {
     out += Line(fmt::format("disk, {}", Name(rate.path)),
-                fmt::format("{} ({})", PerSecond(rate.bytes_per_second), findings.disk_file));
+                fmt::format("{} ({})", PerSecond(rate.bytes_per_second),
+                            EscapeControl(findings.disk_file)));
   }
   out += Line("disk request", fmt::format("{:.0f} us", findings.rates.request_seconds * 1e6));
   return out;
@@ -205,15 +228,20 @@ class DoctorCommand : public Command {
 
   Status MeasureDisk(Findings& findings, Budget& budget, Console& console) const {
     console.Progress("disk");
-    TRY_ASSIGN(const std::unique_ptr<File> file,
-               model_.path ? File::Open(*model_.path) : OpenScratchFile());
-    findings.disk_file = model_.path ? *model_.path : "a temporary file";
+    DiskFile disk;
+    if (model_.path) {
+      TRY_ASSIGN(disk.file, File::Open(*model_.path));
+      disk.name = *model_.path;
+    } else {
+      TRY_ASSIGN(disk, OpenDiskFile());
+    }
+    findings.disk_file = disk.name;
     double best = 0;
     IoPath best_path = IoPath::kBuffered;
     for (const IoPath path : {IoPath::kUring, IoPath::kDirect, IoPath::kBuffered}) {
       if (StopSignal() != 0) return Stopped();
       TRY_ASSIGN(const DiskRate rate,
-                 MeasureDiskRate(budget, *file, {.path = path, .duration = kMeasureTime}));
+                 MeasureDiskRate(budget, *disk.file, {.path = path, .duration = kMeasureTime}));
       if (rate.path != path) continue;  // not possible here
       findings.disks.push_back(rate);
       if (rate.bytes_per_second <= best) continue;
@@ -222,7 +250,7 @@ class DoctorCommand : public Command {
     }
     findings.rates.disk_bytes_per_second = best;
     TRY_ASSIGN(findings.rates.request_seconds,
-               MeasureRequestSeconds(budget, *file, best_path, kRequestBytes, kRequests));
+               MeasureRequestSeconds(budget, *disk.file, best_path, kRequestBytes, kRequests));
     return {};
   }
 

@@ -93,7 +93,6 @@ struct Flags::Parsing {
 Flags::Flags(std::string verb, std::string summary)
     : verb_(std::move(verb)), summary_(std::move(summary)), parsing_(std::make_unique<Parsing>()) {
   parsing_->app.set_help_flag();
-  Switch("-h,--help", "show this help", &help_asked_);
 }
 
 Flags::~Flags() = default;
@@ -179,6 +178,7 @@ Error Flags::UnknownFlag(const std::string& text) const {
 }
 
 Status Flags::Parse(std::span<const std::string> args) {
+  Switch("-h,--help", "show this help", &help_asked_);
   std::vector<std::string> reversed = WithDoubleDashes(args);
   std::reverse(reversed.begin(), reversed.end());
   try {

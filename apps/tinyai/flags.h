@@ -56,9 +56,9 @@ class Flags {
     });
   }
 
-  // `args`: what follows the verb. Errors (all usage): UNKNOWN_FLAG with the nearest known one,
-  // BAD_USAGE (a value is missing, a flag is repeated, a word that belongs to no flag), those of
-  // the parsers, with the name of the flag.
+  // Once, with all flags added; --help comes with it. `args`: what follows the verb. Errors (all
+  // usage): UNKNOWN_FLAG with the nearest known one, BAD_USAGE (a value is missing, a flag is
+  // repeated, a word that belongs to no flag), those of the parsers, with the name of the flag.
   Status Parse(std::span<const std::string> args);
   bool help_asked() const { return help_asked_; }
   std::string Help() const;

@@ -92,10 +92,10 @@ Error UnknownCommand(const std::string& name) {
 
 Result<int> RunCommand(const Entry& entry, std::span<const std::string> args, Console& console) {
   Flags flags(std::string(entry.name), std::string(entry.summary));
-  flags.Switch("--json", "answer with one JSON object", &console.json);
-  flags.Switch("-q,--quiet", "no notes, timing or progress", &console.quiet);
   const std::unique_ptr<Command> command = entry.make();
   command->AddFlags(flags);
+  flags.Switch("--json", "answer with one JSON object", &console.json);
+  flags.Switch("-q,--quiet", "no notes, timing or progress", &console.quiet);
   TRY(flags.Parse(args));
   if (flags.help_asked()) {
     TRY(console.Answer(flags.Help()));

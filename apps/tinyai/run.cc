@@ -171,11 +171,12 @@ Result<int> RunCommand::Finish(const Session& session, const Status& status, Con
   }
   report_.stats = session.stats();
   report_.process = ReadProcessStats();
-  if (stopped) report_.generated.reason = StopReason::kCaller;
+  report_.interrupted = stopped;
   if (console.json) {
     TRY(console.Answer(Dump(ToJson(report_, top_logits_ > 0))));
   } else {
-    if (!report_.text.ends_with('\n')) TRY(console.Answer("\n"));
+    const bool something = !report_.text.empty() || console.answer_is_terminal();
+    if (something && !report_.text.ends_with('\n')) TRY(console.Answer("\n"));
     if (!console.quiet) console.Say(fmt::format("\n{}", Describe(report_)));
   }
   return stopped ? 128 + StopSignal() : 0;

@@ -26,8 +26,9 @@ Json TopLogits(const Generated& generated) {
   return tokens;
 }
 
-std::string_view Why(StopReason reason) {
-  switch (reason) {
+std::string_view Why(const RunReport& report) {
+  if (report.interrupted) return "then stopped by a signal";
+  switch (report.generated.reason) {
     case StopReason::kEnd:
       return "until the end of the text";
     case StopReason::kLength:
@@ -35,7 +36,7 @@ std::string_view Why(StopReason reason) {
     case StopReason::kContext:
       return "until the context was full";
     case StopReason::kCaller:
-      return "then stopped";
+      return "until a sentence ended";
   }
   return "";
 }
@@ -92,10 +93,14 @@ Json ToJson(const RunReport& report, bool with_top_logits) {
 std::string Describe(const RunReport& report) {
   const Generated& generated = report.generated;
   std::string out = fmt::format("load        {:.0f} ms\n", report.load_seconds * 1000);
-  out += fmt::format("prompt      {} tokens, {} tokens/s\n", report.prompt.size(),
-                     Rate(report.prompt_tokens_per_second()));
-  out += fmt::format("generation  {} tokens, {} tokens/s, {}\n", generated.tokens.size(),
-                     Rate(report.tokens_per_second()), Why(generated.reason));
+  if (generated.prompt_seconds > 0) {
+    out += fmt::format("prompt      {} tokens, {} tokens/s\n", report.prompt.size(),
+                       Rate(report.prompt_tokens_per_second()));
+    out += fmt::format("generation  {} tokens, {} tokens/s, {}\n", generated.tokens.size(),
+                       Rate(report.tokens_per_second()), Why(report));
+  } else {
+    out += fmt::format("prompt      {} tokens, {}\n", report.prompt.size(), Why(report));
+  }
   out += fmt::format("memory      {} at most, budget {}; {} of weights stay\n",
                      FormatByteSize(report.stats.counted_peak_bytes),
                      FormatByteSize(report.stats.budget_bytes),

@@ -19,7 +19,7 @@ struct RunReport {
   SessionStats stats;
   ProcessStats process;
   double load_seconds = 0;
-  uint64_t model_context = 0;  // tokens of the session's context
+  bool interrupted = false;  // by a signal
 
   double prompt_tokens_per_second() const;
   double tokens_per_second() const;             // after the first

@@ -128,7 +128,9 @@ class Run(Case):
 
 class Plan(Case):
     def test_the_object_has_the_fields_promised_and_adds_up(self):
-        plan = tinyai("plan", "--json").json
+        from support import CACHE
+        empty = environment(XDG_CACHE_HOME=CACHE.name + "/plan")
+        plan = tinyai("plan", "--json", env=empty).json
         for field in PLAN_FIELDS:
             self.assertIn(field, plan)
         self.assertTrue(plan["feasible"])

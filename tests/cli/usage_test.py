@@ -94,6 +94,23 @@ class Usage(Case):
                 self.assertEqual(ended.code, 0, ended.err)
                 self.assertLessEqual(len(ended.err.splitlines()), 1, ended.err)
 
+    def test_the_doctor_measures_where_nothing_can_be_written(self):
+        ended = tinyai("doctor", "--json", env=environment(TMPDIR="/nonexistent"))
+        self.assertEqual(ended.code, 0, ended.err)
+        self.assertTrue(ended.json["disk_bytes_per_second"])
+        for rate in ("memory_bytes_per_second", "compute_macs_per_second", "request_seconds"):
+            self.assertGreater(ended.json[rate], 0)
+
+    def test_the_rates_of_the_doctor_are_those_of_the_plan(self):
+        cache = self.directory / "cache"
+        env = environment(XDG_CACHE_HOME=str(cache))
+        self.assertFalse(tinyai("plan", "--json", env=env).json["rates"]["measured"])
+        found = tinyai("doctor", "--json", env=env).json
+        rates = tinyai("plan", "--json", env=env).json["rates"]
+        self.assertTrue(rates["measured"])
+        self.assertAlmostEqual(rates["memory_bytes_per_second"] / found["memory_bytes_per_second"], 1,
+                               places=3)
+
     def test_the_number_of_threads_is_clamped_with_a_note(self):
         for threads in ("0", "-1", "1000000"):
             with self.subTest(threads):
