@@ -190,7 +190,13 @@ TEST(CompilePlan, SpreadsWhatIsStreamedEvenly) {
   }
 }
 
-// 100 ms on a machine of its own; a crowded or instrumented one gets ten times that.
+// 0.1 s on a machine of its own; a crowded one gets ten times that, an instrumented program more.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kMostSeconds = 20;
+#else
+constexpr double kMostSeconds = 1;
+#endif
+
 TEST(CompilePlan, IsQuickForAnEightBillionModel) {
   for (const uint64_t budget : {120 * kMiB, 512 * kMiB, 2 * kGiB, 8 * kGiB}) {
     double best = 1e9;
@@ -201,7 +207,7 @@ TEST(CompilePlan, IsQuickForAnEightBillionModel) {
       best = std::min(best, took.count());
     }
     RecordProperty(FormatByteSize(budget), std::to_string(best));
-    EXPECT_LT(best, 1.0) << FormatByteSize(budget);
+    EXPECT_LT(best, kMostSeconds) << FormatByteSize(budget);
   }
 }
 
