@@ -122,7 +122,7 @@ std::string Describe(const Findings& findings) {
   std::string out =
       Line("cpu", fmt::format("{}, {} cores, {} CPUs", facts.cpu_model, facts.cores, facts.cpus));
   out += Line("instructions",
-              fmt::format("{} (also {})", findings.isa, fmt::join(findings.isas, ", ")));
+              fmt::format("{} used, of {}", findings.isa, fmt::join(findings.isas, ", ")));
   out += Line("memory", fmt::format("{}, {} free", FormatByteSize(findings.machine.memory_bytes),
                                     FormatByteSize(findings.machine.available_bytes)));
   out += Line("cgroup",

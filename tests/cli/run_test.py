@@ -167,6 +167,14 @@ class Tokenize(Case):
         self.assertEqual(back.text.rstrip("\n"), text)
         self.assert_error(tinyai("tokenize", "--ids", "99999"), 2, "BAD_TOKEN")
 
+    def test_no_text_is_taken_for_a_flag_or_a_list(self):
+        for text in ("-x", "--temp", "-n", "[a, b]", "{}", "a=b", '"quoted"', "%%", "-ctk"):
+            with self.subTest(text):
+                ended = tinyai("tokenize", "-p", text, "--json")
+                self.assertEqual(ended.code, 0, ended.err)
+                self.assertEqual(ended.json["text"], text)
+        self.assertEqual(tinyai("tokenize", "--prompt=[a,b]", "--json").json["text"], "[a,b]")
+
     def test_special_tokens_are_text_unless_asked_for(self):
         text = "a<|endoftext|>b"
         plain = tinyai("tokenize", "-p", text, "--no-bos", "--json").json["tokens"]
