@@ -106,7 +106,9 @@ void SessionFlags::AddTo(Flags& flags) {
               [this](std::string_view text) { return ParseIoPath(text, options.io_path); });
   flags.Value("--io-timeout", "SECONDS", "longest wait for one read (60)",
               [this](std::string_view text) { return ParseSeconds(text, options.io_timeout); });
-  flags.Switch("--force", "try even where the budget is below the least that works",
+  flags.Switch("--force",
+               "start even where the budget is below the least that works; it fails when the "
+               "budget is passed",
                &options.force);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "fmt/format.h"
+#include "os/heap.h"
 #include "os/machine.h"
 #include "os/measure.h"
 #include "os/read_queue.h"
@@ -31,9 +32,12 @@ Result<std::unique_ptr<Session>> Session::Open(std::shared_ptr<const Model> mode
   session->model_ = std::move(model);
   session->plan_ = std::make_unique<SessionPlan>(std::move(plan));
   const SessionOptions& options = session->plan_->options;
-  const uint64_t limit = options.force ? Budget::kUnlimited : session->plan_->budget_bytes;
-  session->budget_ = std::make_unique<Budget>("session", limit, &process);
+  session->model_budget_ =
+      std::make_unique<Budget>("model", session->plan_->budget_bytes, &process);
+  session->budget_ = std::make_unique<Budget>("session", session->plan_->budget_bytes,
+                                              session->model_budget_.get());
   TRY(session->TakeFixed());
+  ReturnFreedMemory();
   const std::vector<const File*>& sources = session->model_->sources();
   TRY_ASSIGN(const IoPath path, session->ChooseIoPath());
   TRY_ASSIGN(std::unique_ptr<ReadQueue> disk,
@@ -66,7 +70,8 @@ Result<IoPath> Session::ChooseIoPath() {
 Status Session::TakeFixed() {
   for (const Component& component : plan_->report.components) {
     if (component.held_by_arena) continue;
-    TRY_ASSIGN(fixed_.emplace_back(), Charge::Take(*budget_, component.bytes, component.name));
+    Budget& holder = component.of_model ? *model_budget_ : *budget_;
+    TRY_ASSIGN(fixed_.emplace_back(), Charge::Take(holder, component.bytes, component.name));
   }
   return {};
 }
@@ -105,7 +110,7 @@ SessionStats Session::stats() const {
   return {.run = executor_->stats(),
           .io_path = io_path_,
           .budget_bytes = plan_->budget_bytes,
-          .counted_peak_bytes = budget_->peak_bytes(),
+          .counted_peak_bytes = model_budget_->peak_bytes(),
           .resident_weight_bytes = plan_->plan.resident_bytes};
 }
 

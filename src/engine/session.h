@@ -54,7 +54,7 @@ class Session {
 
   std::shared_ptr<const Model> model_;
   std::unique_ptr<SessionPlan> plan_;  // the executor borrows from it
-  std::unique_ptr<Budget> budget_;
+  std::unique_ptr<Budget> model_budget_, budget_;  // process -> model -> session
   std::vector<Charge> fixed_;
   std::unique_ptr<Executor> executor_;
   IoPath io_path_ = IoPath::kAuto;

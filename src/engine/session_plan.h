@@ -23,7 +23,8 @@ struct SessionOptions {
   IoPath io_path = IoPath::kAuto;
   std::chrono::nanoseconds io_timeout = std::chrono::seconds(60);
   std::vector<uint32_t> cpus;  // for the compute threads; empty: one per core
-  // Runs the least plan even where the budget is smaller than that, to show that the least is true.
+  // Starts with the least plan even where the budget or the cgroup is smaller than that. The budget
+  // still holds, so this fails when it would be passed: it shows that the least is no padding.
   bool force = false;
 };
 

@@ -2,6 +2,7 @@
 #include <array>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/checked.h"
 #include "base/units.h"
 #include "fmt/format.h"
@@ -18,8 +19,11 @@ struct Ring {
 };
 // From what a disk reads at its full rate (docs/io.md) down to the least that still overlaps
 // reading with computing.
-constexpr std::array kRings = {Ring{2 * kMiB, 4}, Ring{kMiB, 4}, Ring{512 * kKiB, 4},
-                               Ring{256 * kKiB, 3}, Ring{256 * kKiB, 2}};
+constexpr std::array kRings = {Ring{2 * kMiB, 4},  Ring{kMiB, 4},       Ring{512 * kKiB, 4},
+                               Ring{kMiB, 2},      Ring{512 * kKiB, 2}, Ring{256 * kKiB, 3},
+                               Ring{256 * kKiB, 2}};
+// Held by the plan itself for each slice: a load, a run, their syncs and fences.
+constexpr uint64_t kPlanBytesPerSlice = 2 * (sizeof(Step) + sizeof(Fence) + 4 * sizeof(Sync)) + 16;
 constexpr std::array<uint64_t, 10> kChunks = {512, 256, 128, 64, 32, 16, 8, 4, 2, 1};
 // Products reach their full speed with this many tokens; a larger chunk only pays off by fewer
 // passes over what is streamed.
@@ -40,13 +44,15 @@ PlanDraft NewDraft(const Graph& graph, const PlanRequest& request, const Sizes& 
   draft.plan.key_type = request.key_type;
   draft.plan.value_type = request.value_type;
   draft.plan.io_alignment = request.io_alignment;
+  draft.plan.held_bytes =
+      RoundUp(draft.slices.size() * kPlanBytesPerSlice, request.io_alignment);
   return draft;
 }
 
-// Arena bytes of everything but resident weights.
+// Bytes of everything but resident weights: the other buffers, and the plan itself.
 uint64_t BufferBytes(const Graph& graph, const PlanRequest& request, const Sizes& sizes) {
   PlanDraft draft = NewDraft(graph, request, sizes);
-  return PlaceBuffers(draft, 0);
+  return PlaceBuffers(draft, 0) + draft.plan.held_bytes;
 }
 
 // Arena bytes of the weights that must be resident.
@@ -69,8 +75,8 @@ uint64_t MappingBytes(const PlanRequest& request, uint64_t arena_bytes) {
   return CeilDiv(arena_bytes, request.page_table_divisor);
 }
 
-// The largest arena that fits in `bytes` together with its page tables.
-uint64_t ArenaWithin(const PlanRequest& request, uint64_t bytes) {
+// Room for arena and plan in `bytes`, beside the page tables.
+uint64_t RoomWithin(const PlanRequest& request, uint64_t bytes) {
   const uint64_t divisor = request.page_table_divisor;
   return RoundDown(bytes / (divisor + 1) * divisor, request.io_alignment);
 }
@@ -84,42 +90,45 @@ uint64_t FixedBytes(const PlanRequest& request) {
 struct Least {
   Sizes sizes;
   uint64_t buffers, resident;
-  uint64_t arena() const { return buffers + resident; }
+  uint64_t room() const { return buffers + resident; }  // for arena and plan
 };
 
+// Small slices need a small ring but make a long plan.
 Least FindLeast(const Graph& graph, const PlanRequest& request) {
-  Least least{{.chunk = ChunkCandidates(request).back(),
-               .slice_bytes = kRings.back().slice_bytes,
-               .ring_slots = kRings.back().slots},
-              0,
-              0};
-  least.buffers = BufferBytes(graph, request, least.sizes);
-  least.resident = LeastResidentBytes(graph, request, least.sizes);
+  Least least{{}, Budget::kUnlimited, 0};
+  for (const Ring& ring : kRings) {
+    const Sizes sizes{.chunk = ChunkCandidates(request).back(),
+                      .slice_bytes = ring.slice_bytes,
+                      .ring_slots = ring.slots};
+    const uint64_t buffers = BufferBytes(graph, request, sizes);
+    if (buffers >= least.buffers) continue;
+    least = {sizes, buffers, LeastResidentBytes(graph, request, sizes)};
+  }
   return least;
 }
 
-// Tokens whose computation takes as long as reading what an arena cannot hold.
-uint64_t TokensPerStreamedPass(const Graph& graph, const PlanRequest& request, uint64_t arena) {
+// Tokens whose computation takes as long as reading what does not fit in so many bytes.
+uint64_t TokensPerStreamedPass(const Graph& graph, const PlanRequest& request, uint64_t room) {
   uint64_t macs = 1;
   for (const Weight& weight : graph.weights) macs += weight.rows * weight.cols;
   const uint64_t pass = graph.PassBytes();
   const double read_seconds =
-      static_cast<double>(pass - std::min(pass, arena)) / request.rates.disk_bytes_per_second;
+      static_cast<double>(pass - std::min(pass, room)) / request.rates.disk_bytes_per_second;
   const double tokens =
       read_seconds * request.rates.compute_macs_per_second / static_cast<double>(macs);
   return static_cast<uint64_t>(std::min(tokens, static_cast<double>(kChunks.front())));
 }
 
 // Everything resident, with the largest chunk that allows it; chunk 0 if none does.
-Sizes TryFullyResident(const Graph& graph, const PlanRequest& request, uint64_t arena) {
+Sizes TryFullyResident(const Graph& graph, const PlanRequest& request, uint64_t room) {
   for (const uint64_t chunk : ChunkCandidates(request)) {
     if (request.chunk == 0 && chunk < std::min(kLeastUsefulChunk, request.context)) break;
     if (request.chunk == 0 && chunk > kEnoughTokens) continue;
     const Sizes sizes{.chunk = chunk, .slice_bytes = kRings[0].slice_bytes, .ring_slots = 0};
     const uint64_t buffers = BufferBytes(graph, request, sizes);
-    if (buffers >= arena) continue;
+    if (buffers >= room) continue;
     PlanDraft draft = NewDraft(graph, request, sizes);
-    ChooseResident(draft, arena - buffers);
+    ChooseResident(draft, room - buffers);
     if (std::all_of(draft.slices.begin(), draft.slices.end(),
                     [](const Slice& slice) { return slice.resident; })) {
       return sizes;
@@ -129,10 +138,10 @@ Sizes TryFullyResident(const Graph& graph, const PlanRequest& request, uint64_t 
 }
 
 Sizes ChooseSizes(const Graph& graph, const PlanRequest& request, const Least& least,
-                  uint64_t arena) {
-  const Sizes resident = TryFullyResident(graph, request, arena);
+                  uint64_t room) {
+  const Sizes resident = TryFullyResident(graph, request, room);
   if (resident.chunk != 0) return resident;
-  const uint64_t share = (arena - least.arena()) / kBufferShare;
+  const uint64_t share = (room - least.room()) / kBufferShare;
   Sizes sizes = least.sizes;
   for (const Ring& ring : kRings) {
     Sizes tried = sizes;
@@ -145,7 +154,7 @@ Sizes ChooseSizes(const Graph& graph, const PlanRequest& request, const Least& l
   }
   const uint64_t with_ring = BufferBytes(graph, request, sizes);
   const uint64_t wanted =
-      std::max(kEnoughTokens, TokensPerStreamedPass(graph, request, arena - with_ring));
+      std::max(kEnoughTokens, TokensPerStreamedPass(graph, request, room - with_ring));
   for (const uint64_t chunk : ChunkCandidates(request)) {
     if (request.chunk == 0 && chunk / 2 >= wanted) continue;
     Sizes tried = sizes;
@@ -176,6 +185,7 @@ PlanReport Report(const Graph& graph, const PlanRequest& request, const Plan& pl
     sum += by_kind[kind];
   }
   report.components.push_back({"alignment", plan.memory.arena_bytes - sum, true});
+  report.components.push_back({"plan", plan.held_bytes});
   report.components.push_back({"page tables", MappingBytes(request, plan.memory.arena_bytes)});
   report.predicted_peak_bytes = 0;
   for (const Component& component : report.components) {
@@ -190,19 +200,19 @@ PlanReport Report(const Graph& graph, const PlanRequest& request, const Plan& pl
   return report;
 }
 
-// Where everything lies in an arena of at most so many bytes; the steps are still missing.
-PlanDraft Place(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
-                uint64_t arena) {
+// Where everything lies, with so many bytes for the arena and the plan; the steps are still
+// missing.
+PlanDraft Place(const Graph& graph, const PlanRequest& request, const Sizes& sizes, uint64_t room) {
   PlanDraft draft = NewDraft(graph, request, sizes);
   const uint64_t buffers = BufferBytes(graph, request, sizes);
-  const uint64_t resident = ChooseResident(draft, arena - buffers);
+  const uint64_t resident = ChooseResident(draft, room - buffers);
   draft.plan.memory = {"RAM", RoundUp(PlaceBuffers(draft, resident), request.io_alignment)};
   return draft;
 }
 
 Result<Planned> Build(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
-                      uint64_t arena) {
-  PlanDraft draft = Place(graph, request, sizes, arena);
+                      uint64_t room) {
+  PlanDraft draft = Place(graph, request, sizes, room);
   OrderSteps(draft);
   DeriveJoins(graph, draft.plan);
   TRY(CheckPlan(graph, draft.plan));
@@ -246,32 +256,37 @@ Status CheckSizes(const Graph& graph, const PlanRequest& request) {
                           request.context));
 }
 
+// In whole pages: the limit of a cgroup is counted in them.
+uint64_t LeastBudget(const PlanRequest& request, const PlanReport& report) {
+  return RoundUp(report.predicted_peak_bytes, request.page_bytes);
+}
+
 }  // namespace
 
 Result<Planned> CompileLeast(const Graph& graph, const PlanRequest& request) {
   TRY(CheckSizes(graph, request));
   const Least least = FindLeast(graph, request);
   TRY_ASSIGN(Planned planned,
-             Build(graph, request, least.sizes, least.arena() + request.io_alignment));
-  planned.report.least_budget_bytes = planned.report.predicted_peak_bytes;
+             Build(graph, request, least.sizes, least.room() + request.io_alignment));
+  planned.report.least_budget_bytes = LeastBudget(request, planned.report);
   return planned;
 }
 
 Result<Planned> CompilePlan(const Graph& graph, const PlanRequest& request) {
   TRY(CheckSizes(graph, request));
   const Least least = FindLeast(graph, request);
-  const uint64_t least_arena = least.arena() + request.io_alignment;
+  const uint64_t least_room = least.room() + request.io_alignment;
   PlanReport least_report =
-      Report(graph, request, Place(graph, request, least.sizes, least_arena).plan);
-  least_report.least_budget_bytes = least_report.predicted_peak_bytes;
+      Report(graph, request, Place(graph, request, least.sizes, least_room).plan);
+  least_report.least_budget_bytes = LeastBudget(request, least_report);
   if (request.budget_bytes < least_report.least_budget_bytes) {
     return Infeasible(request, least_report);
   }
-  const uint64_t arena = ArenaWithin(request, request.budget_bytes - FixedBytes(request));
+  const uint64_t room = RoomWithin(request, request.budget_bytes - FixedBytes(request));
   TRY_ASSIGN(Planned planned,
-             arena < least_arena
-                 ? Build(graph, request, least.sizes, least_arena)
-                 : Build(graph, request, ChooseSizes(graph, request, least, arena), arena));
+             room < least_room
+                 ? Build(graph, request, least.sizes, least_room)
+                 : Build(graph, request, ChooseSizes(graph, request, least, room), room));
   planned.report.least_budget_bytes = least_report.least_budget_bytes;
   return planned;
 }

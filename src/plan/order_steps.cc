@@ -47,6 +47,8 @@ class StepWriter {
       }
     }
     CloseRing();
+    for (PlanQueue& queue : plan_.queues) queue.steps.shrink_to_fit();
+    plan_.fences.shrink_to_fit();
   }
 
  private:

@@ -125,6 +125,7 @@ struct Plan {
   std::vector<BufferId> workspace_buffers;  // by worker: attention scores
   BufferId rope_buffer{};                   // per row of the chunk: cos, sin of each pair
 
+  uint64_t held_bytes = 0;           // by this object itself, at most
   uint64_t resident_bytes = 0;       // weights of the pass that stay
   uint64_t streamed_bytes = 0;       // weights read again in every pass
   uint64_t streamed_read_bytes = 0;  // the same with block rounding: what the disk delivers

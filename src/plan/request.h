@@ -16,6 +16,7 @@ struct Component {
   std::string name;
   uint64_t bytes;
   bool held_by_arena = false;  // a part of the arena; the others are held besides
+  bool of_model = false;       // shared by all sessions of a model
 };
 
 // What a plan is to be made for.
@@ -29,6 +30,7 @@ struct PlanRequest {
   DType value_type = DType::kF16;
   uint64_t chunk = 0;  // tokens of the prompt per pass; 0: chosen
   uint64_t io_alignment = 4096;
+  uint64_t page_bytes = 4096;
   // What the system takes to map the arena, per byte of it, as a fraction 1/n: page tables.
   uint64_t page_table_divisor = 512;
   Rates rates;
