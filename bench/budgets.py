@@ -152,9 +152,15 @@ class Bench:
                                           threads=self.arguments.threads, memory=budget,
                                           disk_mbps=self.arguments.disk_mbps)
         self.file.add_run(found.run, what="llama.cpp", budget=budget)
-        row.update(peer_why=found.why, peer_bytes_per_token=counted,
+        row.update(peer_why=found.why, peer_bytes_per_token=per_token,
                    peer_speed=results.median(found.generation or []))
         row["peer_ratio"] = results.ratio(row["speed"], row["peer_speed"])
+        if not (row["peer_speed"] and per_token and row["bytes_per_token"] and row["speed"]):
+            return
+        # As much faster as it reads less, while both wait for the disk.
+        wanted = 0.9 * min(row["limit"], row["peer_speed"] * per_token / row["bytes_per_token"])
+        self.checks.expect(row["speed"] >= wanted, f"{tinyai.size_text(budget)}: {row['peer_ratio']:.2f} x "
+                           f"llama.cpp's {row['peer_speed']:.3g} tokens/s, wanted {wanted / row['peer_speed']:.2f} x")
 
     def print_table(self, rows):
         def mb(value):

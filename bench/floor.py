@@ -3,6 +3,7 @@
 
     bench/floor.py                     # tales, 1b and 8b
     bench/floor.py --models 1b --context 512
+    bench/floor.py --models 1b --bisect  # also the smallest group that a forced run survives, within 1 %
 
 For each model, with the least budget that `tinyai plan` names:
   works     a run in a control group of exactly that many bytes ends well
@@ -27,6 +28,7 @@ def parse_arguments():
     parser.add_argument("--context", type=int, default=256)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--tokens", type=int, default=3)
+    parser.add_argument("--bisect", action="store_true", help="find the smallest group that works")
     results.add_common_arguments(parser)
     return parser.parse_args()
 
@@ -51,6 +53,18 @@ class Bench:
         self.file.add_run(result, budget=budget)
         return result
 
+    def smallest_group(self, model, floor, context):
+        """Bytes of the smallest group in which the plan of the least budget still runs: below it by as
+        much as the kernel can do without (pages of the program that it reads again and again)."""
+        low, high = floor // 2, floor
+        while high - low > floor // 100:
+            middle = (low + high) // 2
+            if self.generate(model, middle, middle, context=context, force=True).ok:
+                high = middle
+            else:
+                low = middle
+        return high
+
     def row(self, name):
         model = models.find(name, self.arguments.type)
         context = self.arguments.context
@@ -71,6 +85,11 @@ class Bench:
         tenth = floor * 9 // 10
         forced = self.generate(model, tenth, tenth, context=context, force=True)
         expect(not forced.ok, f"{name}: forced into 10 % less it cannot work ({forced.why()})")
+        if self.arguments.bisect:
+            smallest = self.smallest_group(model, floor, context)
+            print(f"      {name}: the smallest group that a forced run survives has {smallest} bytes, "
+                  f"{smallest / floor:.3f} of the least budget")
+            self.file.content.setdefault("smallest_group", {})[name] = smallest
         peak = works.json().get("counted_peak_bytes")
         row = dict(model=name, context=context, least=floor, allowed=low, works=works.why(),
                    counted_peak=peak, group_peak=works.group_peak, speed=works.json().get("tokens_per_second"),

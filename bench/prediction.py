@@ -64,10 +64,11 @@ class Bench:
         self.file.add_run(result, budget=budget)
         answer, found = result.json(), tinyai.bench_row(result.json(), "tg")
         ring = tinyai.component(plan, "ring")  # may be full at the end of what is counted, or at the beginning
-        row = dict(budget=budget, ok=result.ok, tokens=n, may_differ=ring / n + ROW_BYTES, how=result.why(), predicted=predicted,
-                   speed=found.get("tokens_per_second"), planned_bytes=plan["streamed_bytes_per_token"],
-                   read_bytes=found.get("read_bytes_per_token"), planned_peak=plan["predicted_peak_bytes"],
-                   counted_peak=answer.get("counted_peak_bytes"), disturbed=result.disturbed)
+        row = dict(budget=budget, ok=result.ok, tokens=n, may_differ=ring / n + ROW_BYTES,
+                   how=result.why(), predicted=predicted, speed=found.get("tokens_per_second"),
+                   planned_bytes=plan["streamed_bytes_per_token"], read_bytes=found.get("read_bytes_per_token"),
+                   planned_peak=plan["predicted_peak_bytes"], counted_peak=answer.get("counted_peak_bytes"),
+                   disturbed=result.disturbed)
         self.check(row)
         self.file.add_row(**row)
         return row

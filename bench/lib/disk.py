@@ -1,11 +1,12 @@
 """What the disk gives, measured by a plain reader that shares nothing with tinyai.
 
 As a program: disk.py FILE SECONDS THREADS SEED reads the file with O_DIRECT in blocks of 2 MiB into
-huge pages, each thread every THREADS-th block from a place chosen by SEED on, and prints one JSON
-object. As a module: best_rates() runs that, and tinyai's own measurement of every I/O path, in one
+huge pages, each thread every THREADS-th block from a place chosen by SEED on, over and over, and prints
+one JSON object. The first second does not count: a throttled group may read faster in it. As a module: best_rates() runs that, and tinyai's own measurement of every I/O path, in one
 throttled group.
 """
 import ctypes
+import itertools
 import json
 import mmap
 import os
@@ -16,6 +17,7 @@ import time
 
 BLOCK = 2 << 20
 SECONDS = 2.5
+SETTLING_SECONDS = 1.0
 HUGE = getattr(mmap, "MADV_HUGEPAGE", 14)
 
 
@@ -31,7 +33,7 @@ def _buffer():
 
 
 def read_rate(path, seconds, threads, seed):
-    """Bytes per second over at least one block; whole blocks only, none twice."""
+    """Bytes per second, whole blocks only, at least one per thread."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECT)
     blocks = os.fstat(handle).st_size // BLOCK
     if blocks == 0:
@@ -41,12 +43,14 @@ def read_rate(path, seconds, threads, seed):
     buffers = [_buffer() for _ in range(threads)]
     for buffer in buffers:
         buffer[:] = bytes(BLOCK)
-    start = time.monotonic()
+    start = time.monotonic() + SETTLING_SECONDS
 
     def work(index):
-        for block in range(index, blocks, threads):
+        for block in itertools.count(index, threads):
+            begin = time.monotonic()
             done = os.preadv(handle, [buffers[index]], (first + block) % blocks * BLOCK)
-            counts[index] += done
+            if begin >= start:
+                counts[index] += done
             if done != BLOCK or time.monotonic() - start >= seconds:
                 return
 
