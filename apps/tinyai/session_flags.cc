@@ -21,7 +21,8 @@ tl::unexpected<Error> NoneOf(std::string_view text, std::string_view allowed) {
   return Fail(ErrorCode::kUsage, "BAD_OPTION", fmt::format("'{}' is none of {}", text, allowed));
 }
 
-void AddCacheType(Flags& flags, std::string_view names, std::string_view help, DType* target) {
+void AddCacheType(Flags& flags, std::string_view names, std::string_view help,
+                  std::optional<DType>* target) {
   flags.Value(names, "TYPE", help, [=](std::string_view text) -> Status {
     const std::optional<DType> type = DTypeFromName(text);
     if (!type || (*type != DType::kF16 && *type != DType::kQ8_0 && *type != DType::kF32)) {
@@ -91,17 +92,18 @@ void SessionFlags::AddTo(Flags& flags) {
               });
   flags.Integer("-ub,--ubatch-size", "tokens of the prompt per pass; 0: chosen", &options.chunk, 0,
                 kMostChunk);
-  AddCacheType(flags, "-ctk,--cache-type-k", "type of cached keys: f16, q8_0 or f32",
-               &options.key_type);
-  AddCacheType(flags, "-ctv,--cache-type-v", "type of cached values: f16, q8_0 or f32",
-               &options.value_type);
-  flags.Value("--activations", "TYPE",
-              "q8: activations rounded to 8 bits (fast); f32: exact products",
-              [this](std::string_view text) -> Status {
-                if (text != "q8" && text != "f32") return NoneOf(text, "q8, f32");
-                quantize_activations = text == "q8";
-                return {};
-              });
+  AddCacheType(flags, "-ctk,--cache-type-k", "type of cached keys: f16, q8_0 or f32 (f16)",
+               &key_type);
+  AddCacheType(flags, "-ctv,--cache-type-v", "type of cached values: f16, q8_0 or f32 (f16)",
+               &value_type);
+  flags.Value(
+      "--activations", "TYPE",
+      "q8: activations rounded to 8 bits (fast); f32: nothing is rounded, the cache neither",
+      [this](std::string_view text) -> Status {
+        if (text != "q8" && text != "f32") return NoneOf(text, "q8, f32");
+        quantize_activations = text == "q8";
+        return {};
+      });
   flags.Value("--io", "PATH", "how weights are read: auto, uring, direct or buffered",
               [this](std::string_view text) { return ParseIoPath(text, options.io_path); });
   flags.Value("--io-timeout", "SECONDS", "longest wait for one read (60)",
@@ -115,6 +117,9 @@ void SessionFlags::AddTo(Flags& flags) {
 Result<Prepared> Prepare(const SessionFlags& flags, Console& console) {
   Prepared out;
   out.options = flags.options;
+  const DType usual = flags.quantize_activations ? DType::kF16 : DType::kF32;
+  out.options.key_type = flags.key_type.value_or(usual);
+  out.options.value_type = flags.value_type.value_or(usual);
   out.machine = ProbeMachine();
   out.options.threads = flags.threads ? ClampThreads(*flags.threads, out.machine, console)
                                       : std::max(out.machine.threads, 1u);

@@ -27,6 +27,8 @@ struct SessionFlags {
   std::optional<int64_t> threads;
   std::vector<uint32_t> cpu_mask;
   bool quantize_activations = true;
+  // Of the cache; without them f16, or f32 where activations are f32 too.
+  std::optional<DType> key_type, value_type;
   SessionOptions options;
 
   void AddTo(Flags& flags);

@@ -38,8 +38,7 @@ class Golden(Case):
     def test_float_activations_give_every_token_and_the_logits(self):
         for reference in references():
             with self.subTest(reference["model"]):
-                answer = self.run_reference(reference, "--activations", "f32", "-ctk", "f32", "-ctv",
-                                            "f32")
+                answer = self.run_reference(reference, "--activations", "f32")
                 self.assertEqual(answer["tokens"], reference["greedy_tokens"])
                 for i, (step, top) in enumerate(zip(reference["steps"], answer["top_logits"])):
                     logits = dict(map(tuple, top))
