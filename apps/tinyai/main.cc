@@ -126,14 +126,14 @@ Result<int> Main(std::span<const std::string> args, Console& console) {
 
 int Report(const Error& error, Console& console) {
   if (IsStdoutClosed(error)) return 0;
-  if (StopSignal() != 0) return 128 + StopSignal();
-  console.Fail(error);
+  const int stopped = StopSignal();  // then there is nothing to explain
+  if (stopped == 0) console.Fail(error);
   if (console.json) {
     Json out;
     out["error"] = ToJson(error);
     console.Answer(Dump(out));
   }
-  return static_cast<int>(error.code);
+  return stopped != 0 ? 128 + stopped : static_cast<int>(error.code);
 }
 
 }  // namespace
