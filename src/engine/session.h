@@ -53,7 +53,7 @@ class Session {
   Result<IoPath> ChooseIoPath();
 
   std::shared_ptr<const Model> model_;
-  std::unique_ptr<SessionPlan> plan_;  // the executor borrows from it
+  std::unique_ptr<SessionPlan> plan_;              // the executor borrows from it
   std::unique_ptr<Budget> model_budget_, budget_;  // process -> model -> session
   std::vector<Charge> fixed_;
   std::unique_ptr<Executor> executor_;

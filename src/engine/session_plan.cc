@@ -86,13 +86,14 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
 // A context nobody asked for shrinks until the plan works.
 Result<Planned> CompileWithDefaultContext(const Model& model, SessionPlan& session,
                                           const Machine& machine) {
+  const std::vector<std::string> notes = session.notes;
   for (;;) {
     Result<Planned> planned = CompilePlan(model.graph(), RequestFor(model, session, machine));
     if (planned || session.options.context <= 256) return planned;
     session.options.context /= 2;
-    session.notes.resize(1);
-    session.notes[0] =
-        fmt::format("context lowered to {} to fit the budget", session.options.context);
+    session.notes = notes;
+    session.notes.push_back(
+        fmt::format("context lowered to {} to fit the budget", session.options.context));
   }
 }
 

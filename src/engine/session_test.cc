@@ -279,5 +279,21 @@ TEST(Session, AllZeroWeightsGiveTheLowestTokenAndEnd) {
   }
 }
 
+TEST(PlanSession, LowersAContextThatNobodyAskedForAndSaysSo) {
+  ModelSpec spec = WideSpec();
+  spec.n_context = 4096;
+  const auto model = OpenModel(MakeFile(spec));
+  SessionOptions options{.threads = 5'000};  // gives a note of its own
+  options.context = 1024;
+  options.memory_bytes = LeastBudget(*model, options);
+  options.context = 0;
+  const auto plan = PlanSession(*model, options, TestMachine());
+  ASSERT_TRUE(plan) << Describe(plan.error());
+  EXPECT_EQ(plan->plan.context, 1024u);
+  ASSERT_EQ(plan->notes.size(), 2u);
+  EXPECT_NE(plan->notes[0].find("threads"), std::string::npos);
+  EXPECT_NE(plan->notes[1].find("context lowered to 1024"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tinyai

@@ -44,8 +44,7 @@ PlanDraft NewDraft(const Graph& graph, const PlanRequest& request, const Sizes& 
   draft.plan.key_type = request.key_type;
   draft.plan.value_type = request.value_type;
   draft.plan.io_alignment = request.io_alignment;
-  draft.plan.held_bytes =
-      RoundUp(draft.slices.size() * kPlanBytesPerSlice, request.io_alignment);
+  draft.plan.held_bytes = RoundUp(draft.slices.size() * kPlanBytesPerSlice, request.io_alignment);
   return draft;
 }
 
