@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <atomic>
 #include <random>
 
 #include "base/units.h"
 #include "command.h"
 #include "embedded_model.h"
+#include "engine/encode_prompt.h"
 #include "fmt/format.h"
 #include "json.h"
 #include "os/signals.h"
@@ -102,7 +104,10 @@ Status RunCommand::ChoosePrompt(const Model& model, Console& console) {
 Result<std::vector<TokenId>> RunCommand::Encode(const Model& model) const {
   if (prompt_ids_) return *prompt_ids_;
   const Tokenizer& tokenizer = model.tokenizer();
-  TRY_ASSIGN(std::vector<TokenId> ids, tokenizer.Encode(prompt_, {}));
+  const uint64_t context = session_.options.context != 0
+                               ? session_.options.context
+                               : std::min(model.graph().context, kDefaultContext);
+  TRY_ASSIGN(std::vector<TokenId> ids, EncodePrompt(model, prompt_, context));
   if (ids.empty() && tokenizer.bos()) ids.push_back(*tokenizer.bos());
   if (ids.empty()) {
     return Fail(ErrorCode::kUsage, "NO_PROMPT",
