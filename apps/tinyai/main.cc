@@ -59,6 +59,9 @@ void EndWithoutMemory() {
   ::_exit(static_cast<int>(ErrorCode::kOutOfMemory));
 }
 
+// Before any object of static duration is made: their constructors allocate too.
+[[gnu::constructor(101)]] void CatchEndOfMemory() { std::set_new_handler(EndWithoutMemory); }
+
 // A file opened later must not become the standard output.
 void OpenStandardDescriptors() {
   int fd = 0;
@@ -144,7 +147,6 @@ int main(int argc, char** argv) {
   SetUpAllocator();
   OpenStandardDescriptors();
   CatchStopSignals();
-  std::set_new_handler(EndWithoutMemory);
   const std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   Console console;
   // Known before the flags are parsed, since they may be wrong.
