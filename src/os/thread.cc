@@ -79,7 +79,7 @@ Result<Thread> Thread::Start(const ThreadOptions& options, std::function<void()>
                             "(ulimit -u, pids of the cgroup)",
                             options.name, std::strerror(error)));
   }
-  start.release();  // Main's by now
+  static_cast<void>(start.release());  // Main's by now
   Thread thread;
   thread.handle_ = handle;
   return thread;

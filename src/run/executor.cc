@@ -17,6 +17,7 @@ constexpr auto kStopGrace = std::chrono::milliseconds(200);
 
 std::vector<const Timeline*> Borrow(const std::vector<std::unique_ptr<Timeline>>& owned) {
   std::vector<const Timeline*> out;
+  out.reserve(owned.size());
   for (const auto& timeline : owned) out.push_back(timeline.get());
   return out;
 }
