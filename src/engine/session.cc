@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "fmt/format.h"
+#include "os/cgroup.h"
 #include "os/heap.h"
 #include "os/machine.h"
 #include "os/measure.h"
@@ -14,6 +15,9 @@ namespace {
 
 // The probe of the I/O paths reads up to 64 MiB: no gain for a model that is itself read as fast.
 constexpr uint64_t kWorthProbing = 256 * kMiB;
+
+// Reading the limit takes some tens of microseconds.
+constexpr auto kLimitCheckInterval = std::chrono::milliseconds(250);
 
 // Compute threads stay on their cores, one each, where there are enough.
 std::vector<uint32_t> ComputeCpus(const SessionOptions& options) {
@@ -76,6 +80,21 @@ Status Session::TakeFixed() {
   return {};
 }
 
+// The limit of the cgroup may be lowered while we run. What is held cannot shrink, so better an
+// error between two passes than a kill in the middle of one.
+Status Session::CheckLimit() {
+  const auto now = std::chrono::steady_clock::now();
+  if (plan_->options.force || now < next_limit_check_) return {};
+  next_limit_check_ = now + kLimitCheckInterval;
+  const uint64_t limit = ReadCgroup().memory_limit_bytes;
+  if (limit == 0 || limit >= model_budget_->used_bytes()) return {};
+  return Fail(
+      ErrorCode::kOutOfMemory, "BUDGET_LIMIT_LOWERED",
+      fmt::format("the limit of this process's cgroup was lowered to {} while {} are held; "
+                  "start again with --memory {} or less",
+                  FormatByteSize(limit), FormatByteSize(model_budget_->used_bytes()), limit));
+}
+
 Result<std::span<float>> Session::Feed(std::span<const TokenId> tokens,
                                        const std::function<void(size_t)>& progress) {
   if (tokens.empty()) return Fail(ErrorCode::kUsage, "BAD_TOKEN", "there are no tokens");
@@ -96,6 +115,7 @@ Result<std::span<float>> Session::Feed(std::span<const TokenId> tokens,
   for (size_t done = 0; done < tokens.size();) {
     const size_t count = std::min<size_t>(tokens.size() - done, plan_->plan.chunk);
     const bool last = done + count == tokens.size();
+    TRY(CheckLimit());
     TRY_ASSIGN(logits, executor_->RunPass({.tokens = tokens.subspan(done, count),
                                            .position = position_,
                                            .wants_logits = last}));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
@@ -33,7 +34,8 @@ class Session {
 
   // Puts tokens into the context, in chunks of the plan. Returns the logits of the last one, valid
   // and writable until the next call. `progress` hears the number of tokens done after each chunk.
-  // Errors CONTEXT_FULL (nothing was done), BAD_TOKEN, those of Executor::RunPass.
+  // Errors CONTEXT_FULL (nothing was done), BAD_TOKEN, BUDGET_LIMIT_LOWERED (the cgroup's limit
+  // fell below what is held), those of Executor::RunPass.
   Result<std::span<float>> Feed(std::span<const TokenId> tokens,
                                 const std::function<void(size_t)>& progress = {});
   // Forgets the context.
@@ -51,6 +53,7 @@ class Session {
   Session() = default;
   Status TakeFixed();
   Result<IoPath> ChooseIoPath();
+  Status CheckLimit();
 
   std::shared_ptr<const Model> model_;
   std::unique_ptr<SessionPlan> plan_;              // the executor borrows from it
@@ -59,6 +62,7 @@ class Session {
   std::unique_ptr<Executor> executor_;
   IoPath io_path_ = IoPath::kAuto;
   uint64_t position_ = 0;
+  std::chrono::steady_clock::time_point next_limit_check_{};
 };
 
 }  // namespace tinyai
