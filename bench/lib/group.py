@@ -173,6 +173,9 @@ class GroupV1:
         for folder in filter(None, (self.memory, self.io)):
             write(folder / "cgroup.procs", os.getpid())
 
+    def used_bytes(self):
+        return _number(self.memory / "memory.usage_in_bytes")
+
     def peak_bytes(self):
         return _number(self.memory / "memory.max_usage_in_bytes")
 
@@ -250,6 +253,9 @@ class GroupV2:
 
     def join(self):
         write(self.memory / "cgroup.procs", os.getpid())
+
+    def used_bytes(self):
+        return _number(self.memory / "memory.current")
 
     def peak_bytes(self):
         return _number(self.memory / "memory.peak")  # since Linux 5.19

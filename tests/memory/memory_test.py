@@ -5,6 +5,7 @@ usage: memory_test.py NAME
 Exit code 77 where no group with a memory limit can be made, with the reason on stdout.
 """
 import pathlib
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
@@ -107,9 +108,33 @@ def without_a_budget_the_groups_limit_is_kept():
     check(answer["resident_weight_bytes"] > 0, "it kept no weights although there was room", run)
 
 
+def a_limit_lowered_while_it_runs_ends_it_with_an_error():
+    # A long context whose cache is taken but mostly not touched yet, so the kernel can lower the limit
+    # below what is held.
+    limit, room = 800 * tinyai.MIB, 4 * tinyai.MIB
+    words = tinyai.generate(model(), 20000, PROMPT, threads=2, memory=700 * tinyai.MIB, context=32768)
+    own = group.make_group()
+    try:
+        own.limit_memory(limit)
+        with subprocess.Popen([word for word in words if word != "--json"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=own.join) as process:
+            process.stdout.read(1)  # the first token is there
+            own.limit_memory(own.used_bytes() + room)
+            try:
+                _, err = process.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise SystemExit("failed: it went on for 30 s")
+        check(process.returncode == 8 and b"BUDGET_LIMIT_LOWERED" in err,
+              f"wanted exit 8 and BUDGET_LIMIT_LOWERED, got {process.returncode}: {err[-300:]}")
+        check(own.oom_kills() == 0, "the kernel killed it")
+    finally:
+        own.close()
+
+
 TESTS = [the_least_budget_holds, half_of_the_model_holds, the_whole_model_holds, a_short_context_in_8_bits_holds,
          a_budget_below_the_least_is_refused_at_once, a_budget_above_the_groups_limit_is_refused,
-         without_a_budget_the_groups_limit_is_kept]
+         without_a_budget_the_groups_limit_is_kept, a_limit_lowered_while_it_runs_ends_it_with_an_error]
 
 
 def main():
