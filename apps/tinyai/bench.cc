@@ -204,7 +204,7 @@ Result<int> BenchCommand::Run(Console& console) {
   std::vector<Test> tests = ChooseTests(*prepared.model, prepared.options);
   TRY_ASSIGN(SessionPlan plan, PlanSession(*prepared.model, prepared.options, prepared.machine));
   for (const std::string& note : plan.notes) console.Note(note);
-  Budget process("process", prepared.options.force ? Budget::kUnlimited : plan.budget_bytes);
+  Budget process("process", plan.budget_bytes);
   TRY_ASSIGN(const std::unique_ptr<Session> session,
              Session::Open(prepared.model, std::move(plan), process));
   watcher->CallOnStop([&session] { session->Cancel(); });

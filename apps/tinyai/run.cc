@@ -198,7 +198,7 @@ Result<int> RunCommand::Run(Console& console) {
   TRY_ASSIGN(SessionPlan plan, PlanSession(*prepared.model, prepared.options, prepared.machine));
   for (const std::string& note : plan.notes) console.Note(note);
   TRY(CheckFits(plan));
-  Budget process("process", prepared.options.force ? Budget::kUnlimited : plan.budget_bytes);
+  Budget process("process", plan.budget_bytes);
   TRY_ASSIGN(const std::unique_ptr<Session> session,
              Session::Open(prepared.model, std::move(plan), process));
   report_.load_seconds = opening + SecondsSince(loading);
