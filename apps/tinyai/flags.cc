@@ -140,6 +140,11 @@ void Flags::Switch(std::string_view names, std::string_view help, bool* target) 
       ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
 }
 
+void Flags::Word(std::string_view name, std::string_view help, std::string* target) {
+  words_.push_back({{std::string(name)}, "", std::string(help)});
+  parsing_->app.add_option(std::string(name), *target);
+}
+
 const Flags::Known* Flags::Find(std::string_view name) const {
   for (const auto& known : known_) {
     if (std::find(known->names.begin(), known->names.end(), name) != known->names.end()) {
@@ -190,11 +195,21 @@ Status Flags::Parse(std::span<const std::string> args) {
     return Fail(ErrorCode::kUsage, "BAD_USAGE",
                 fmt::format("{}; see tinyai {} --help", error.what(), verb_));
   }
+  for (const Known& word : words_) {
+    if (help_asked_ || parsing_->app.count(word.names[0]) == 1) continue;
+    return Fail(ErrorCode::kUsage, "BAD_USAGE",
+                fmt::format("{} wants a {}: {}", verb_, word.names[0], word.help));
+  }
   return {};
 }
 
 std::string Flags::Help() const {
-  std::string out = fmt::format("{}\n\nusage: tinyai {} [flags]\n\n", summary_, verb_);
+  std::string out = fmt::format("{}\n\nusage: tinyai {}", summary_, verb_);
+  for (const Known& word : words_) out += " " + word.names[0];
+  out += " [flags]\n\n";
+  for (const Known& word : words_) {
+    out += fmt::format("  {:28}{}\n", word.names[0], word.help);
+  }
   for (const auto& known : known_) {
     std::string left = fmt::format("  {}", fmt::join(known->names, ", "));
     if (!known->type.empty()) left += " " + known->type;

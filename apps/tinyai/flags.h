@@ -31,6 +31,8 @@ class Flags {
   // and `help` are for the reader of --help.
   void Value(std::string_view names, std::string_view type, std::string_view help, Parser parse);
   void Switch(std::string_view names, std::string_view help, bool* target);
+  // A word without a flag, which must be there: `tinyai solve offsets FILE`. In the order of calls.
+  void Word(std::string_view name, std::string_view help, std::string* target);
 
   // `target`: an integer, or an optional of one.
   template <typename T>
@@ -76,6 +78,7 @@ class Flags {
 
   std::string verb_, summary_;
   std::vector<std::unique_ptr<Known>> known_;
+  std::vector<Known> words_;
   std::unique_ptr<Parsing> parsing_;
   bool help_asked_ = false;
 };

@@ -2,11 +2,46 @@
 
 #include <charconv>
 #include <cmath>
+#include <set>
+#include <vector>
 
 #include "base/escape.h"
 #include "fmt/format.h"
 
 namespace tinyai {
+
+namespace {
+
+constexpr int kMostDepth = 64;
+
+}  // namespace
+
+Result<Json> ParseJson(const std::string& text, const std::string& file) {
+  const auto bad = [&](std::string what, std::optional<uint64_t> offset) {
+    return FailAt(ErrorCode::kBadFile, "BAD_JSON", std::move(what), file, offset);
+  };
+  std::string refused;
+  std::vector<std::set<std::string>> keys(1);
+  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (!refused.empty()) return false;
+    if (depth > kMostDepth) refused = fmt::format("nested more than {} deep", kMostDepth);
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key && !keys.back().insert(parsed).second) {
+      refused = fmt::format("key '{}' is there twice", parsed.get_ref<const std::string&>());
+    }
+    return refused.empty();
+  };
+  try {
+    Json json = Json::parse(text, check);
+    if (refused.empty()) return json;
+  } catch (const Json::parse_error& error) {
+    if (refused.empty()) return bad("no valid JSON", error.byte == 0 ? 0 : error.byte - 1);
+  } catch (const Json::exception& error) {
+    return bad(error.what(), {});  // such as a number out of range
+  }
+  return bad(refused, {});
+}
 
 std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

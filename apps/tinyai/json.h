@@ -9,6 +9,10 @@ namespace tinyai {
 
 using Json = nlohmann::ordered_json;
 
+// Error BAD_JSON (bad file) with the byte; also where values are nested more than 64 deep or a key
+// is there twice.
+Result<Json> ParseJson(const std::string& text, const std::string& file);
+
 // One line of JSON, always valid UTF-8, with a newline at the end.
 std::string Dump(const Json& json);
 

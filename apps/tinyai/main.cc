@@ -78,7 +78,7 @@ std::string Help() {
   std::string out =
       "Runs language models in the memory you have.\n\nusage: tinyai COMMAND [flags]\n\n";
   for (const Entry& entry : kCommands) {
-    out += fmt::format("  {:10} {}\n", entry.name, entry.summary);
+    out += fmt::format("  {:16} {}\n", entry.name, entry.summary);
   }
   out += "\ntinyai COMMAND --help tells its flags. Every command takes -m MODEL and --json.\n";
   return out;
@@ -112,7 +112,8 @@ Result<int> Main(std::span<const std::string> args, Console& console) {
   if (args.empty()) {
     return Fail(ErrorCode::kUsage, "BAD_USAGE", "no command given; see tinyai --help");
   }
-  const std::string& name = args.front();
+  const size_t words = args.size() > 1 && args[0] == "solve" ? 2 : 1;  // "solve offsets"
+  const std::string name = words == 1 ? args[0] : args[0] + " " + args[1];
   if (name == "--help" || name == "-h" || name == "help") {
     TRY(console.Answer(Help()));
     return 0;
@@ -124,7 +125,7 @@ Result<int> Main(std::span<const std::string> args, Console& console) {
   const auto* const entry = std::find_if(std::begin(kCommands), std::end(kCommands),
                                          [&](const Entry& known) { return known.name == name; });
   if (entry == std::end(kCommands)) return tl::unexpected<Error>(UnknownCommand(name));
-  return RunCommand(*entry, args.subspan(1), console);
+  return RunCommand(*entry, args.subspan(words), console);
 }
 
 int Report(const Error& error, Console& console) {

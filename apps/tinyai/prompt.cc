@@ -1,17 +1,13 @@
 #include "prompt.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
-#include "base/units.h"
 #include "fmt/format.h"
 #include "os/signals.h"
-#include "os/unique_fd.h"
+#include "whole_file.h"
 
 namespace tinyai {
 namespace {
@@ -19,45 +15,11 @@ namespace {
 // A pipe that nobody writes to must not look like a hang.
 constexpr int kSilenceMs = 2000;
 
-tl::unexpected<Error> Stopped() {
-  return Fail(ErrorCode::kCancelled, "CANCELLED", "stopped by a signal");
-}
-
-tl::unexpected<Error> CannotRead(const std::string& label) {
-  return FailAt(ErrorCode::kIo, "IO_READ", std::strerror(errno), label);
-}
-
-// Everything up to the end of `fd`.
-Result<std::string> ReadAll(int fd, const std::string& label) {
-  std::string text;
-  char block[16 << 10];
-  for (;;) {
-    const ssize_t count = ::read(fd, block, sizeof(block));
-    if (count == 0) break;
-    if (StopSignal() != 0) return Stopped();
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return CannotRead(label);
-    text.append(block, static_cast<size_t>(count));
-    if (text.size() > TextFlags::kMostBytes) {
-      return FailAt(
-          ErrorCode::kUsage, "TEXT_TOO_LONG",
-          fmt::format("the text is longer than {}", FormatByteSize(TextFlags::kMostBytes)), label);
-    }
-  }
+// One newline at the end of a file is not part of the text.
+std::string WithoutLastNewline(std::string text) {
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
   return text;
-}
-
-Result<std::string> ReadFile(const std::string& path) {
-  // Without O_NONBLOCK, opening a FIFO that nobody writes to would wait for ever.
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) {
-    return FailAt(ErrorCode::kIo, "OPEN",
-                  fmt::format("cannot open the file: {}", std::strerror(errno)), path);
-  }
-  ::fcntl(fd.get(), F_SETFL, 0);
-  return ReadAll(fd.get(), path);
 }
 
 // Whether something, be it the end, comes in within the time.
@@ -80,18 +42,21 @@ Result<std::optional<std::string>> TextFlags::Read(Console& console) const {
     return text;
   }
   if (file && *file != "-") {
-    TRY_ASSIGN(std::string all, ReadFile(*file));
-    return all;
+    TRY_ASSIGN(std::string all, ReadWholeFile(*file, kMostBytes));
+    return WithoutLastNewline(std::move(all));
   }
   if (!file) {
     if (::isatty(STDIN_FILENO) == 1) return std::optional<std::string>();
     if (!ComesIn(STDIN_FILENO, kSilenceMs)) {
-      if (StopSignal() != 0) return Stopped();
+      if (StopSignal() != 0) {
+        return Fail(ErrorCode::kCancelled, "CANCELLED", "stopped by a signal");
+      }
       console.Note("nothing came in on stdin; going on without (-f - would wait)");
       return std::optional<std::string>();
     }
   }
-  TRY_ASSIGN(std::string all, ReadAll(STDIN_FILENO, "stdin"));
+  TRY_ASSIGN(std::string all, ReadWholeFile("-", kMostBytes));
+  all = WithoutLastNewline(std::move(all));
   if (all.empty() && !file) return std::optional<std::string>();
   return all;
 }

@@ -24,7 +24,8 @@ MAP = {
     "graph": "base format",
     "compress": "base graph kernel",
     "lang": "base",
-    "plan": "base graph lang",
+    "solve": "base",
+    "plan": "base graph lang solve",
     "kernel": "base",
     "gpu": "base kernel plan",
     "run": "base os graph plan kernel gpu",
@@ -33,9 +34,9 @@ MAP = {
     "capi": "base engine",
     "server": "base engine",
 }
-# Programs enter through engine/; besides, they show what a file, a plan and the machine are, and
-# choose the instruction set.
-PROGRAMS_USE = "base os format graph plan kernel text engine".split()
+# Programs enter through engine/; besides, they show what a file, a plan and the machine are, read
+# schedules, choose the instruction set, and offer the planner's searches by themselves.
+PROGRAMS_USE = "base os format graph lang solve plan kernel text engine".split()
 
 # Libraries by the start of the include's path, and the folders that may include them. Tests and
 # benchmarks may include any.
@@ -51,7 +52,7 @@ LIBRARIES = {
     "CLI/": "apps",
     "nlohmann/": "apps server",
     "tl/": "base",
-    "fmt/": "base os format graph compress lang plan kernel gpu run text engine capi server apps",
+    "fmt/": "base os format graph compress lang solve plan kernel gpu run text engine capi server apps",
     "gtest/": "",
     "gmock/": "",
     "rapidcheck": "",

@@ -1,0 +1,89 @@
+#include "solve.h"
+
+#include "fmt/format.h"
+#include "os/signals.h"
+#include "stop_watcher.h"
+#include "whole_file.h"
+
+namespace tinyai {
+namespace {
+
+using Clock = SearchLimits::Clock;
+
+constexpr uint64_t kMostProblemBytes = uint64_t{1} << 30;
+constexpr double kMostSeconds = 1e6;
+
+double SecondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+}  // namespace
+
+tl::unexpected<Error> BadProblem(const std::string& where, const std::string& what) {
+  return Fail(ErrorCode::kBadFile, "BAD_PROBLEM",
+              where.empty() ? what : fmt::format("{}: {}", where, what));
+}
+
+tl::unexpected<Error> BadSolution(const std::string& what) {
+  return Fail(ErrorCode::kOther, "BAD_SOLUTION", what);
+}
+
+void SolveCommand::AddFlags(Flags& flags) {
+  flags.Word("FILE", "the problem; -: stdin", &file_);
+  flags.Text("--check", "SOLUTION", "instead of solving: is this a solution, and what is it worth",
+             &solution_file_);
+  flags.Value("--time", "SECONDS", "the best found in so long, fractions allowed",
+              [this](std::string_view text) -> Status {
+                TRY_ASSIGN(most_seconds_, ParseDecimal(text));
+                if (*most_seconds_ >= 0 && *most_seconds_ <= kMostSeconds) return {};
+                return Fail(ErrorCode::kUsage, "BAD_OPTION",
+                            fmt::format("{} is not within 0 and {}", text, kMostSeconds));
+              });
+  flags.Switch("--fast", "heuristics and bounds only", &fast_);
+  flags.Switch("--exact", "search until the optimum is proved", &exact_);
+}
+
+Result<SolveCommand::Answer> SolveCommand::SolveFile(Console& console) const {
+  SearchLimits limits;
+  limits.effort = fast_ ? Effort::kFast : exact_ ? Effort::kExact : Effort::kNormal;
+  const Clock::time_point start = Clock::now();
+  if (most_seconds_) {
+    limits.deadline = start + std::chrono::duration_cast<Clock::duration>(
+                                  std::chrono::duration<double>(*most_seconds_));
+  }
+  std::stop_source stop;
+  limits.stop = stop.get_token();
+  TRY_ASSIGN(const std::unique_ptr<StopWatcher> watcher, StopWatcher::Start());
+  watcher->CallOnStop([&stop] { stop.request_stop(); });
+  Result<Answer> answer = Solve(limits);
+  watcher->CallOnStop({});
+  if (!answer) return answer;
+  answer->json["seconds"] = SecondsSince(start);
+  if (StopSignal() != 0) console.Note("stopped: this is the best found so far");
+  return answer;
+}
+
+Result<SolveCommand::Answer> SolveCommand::CheckFile() const {
+  TRY_ASSIGN(const std::string text, ReadWholeFile(*solution_file_, kMostProblemBytes));
+  TRY_ASSIGN(const Json solution, ParseJson(text, *solution_file_));
+  Result<Answer> answer = Check(solution);
+  if (!answer) answer.error().file = *solution_file_;
+  return answer;
+}
+
+Result<int> SolveCommand::Run(Console& console) {
+  if (fast_ && exact_) {
+    return Fail(ErrorCode::kUsage, "BAD_OPTION", "--fast and --exact exclude each other");
+  }
+  TRY_ASSIGN(const std::string text, ReadWholeFile(file_, kMostProblemBytes));
+  Status parsed = Parse(text);
+  if (!parsed) {
+    if (parsed.error().file.empty()) parsed.error().file = file_;
+    return tl::unexpected<Error>(std::move(parsed).error());
+  }
+  TRY_ASSIGN(const Answer answer, solution_file_ ? CheckFile() : SolveFile(console));
+  TRY(console.Answer(console.json ? Dump(answer.json) : answer.text));
+  return StopSignal() != 0 ? 128 + StopSignal() : 0;
+}
+
+}  // namespace tinyai
