@@ -1,0 +1,261 @@
+#include "lang/lexer.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "base/escape.h"
+#include "fmt/format.h"
+#include "lang/number.h"
+
+namespace tinyai {
+namespace {
+
+bool IsLetter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
+}
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// Where the first byte lies that no text has: a control character other than tab and the ends of
+// lines, or one that is not UTF-8.
+size_t EndOfText(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<uint8_t>(text[at]);
+    if (byte >= 0x20 && byte < 0x7F) {
+      ++at;
+      continue;
+    }
+    if (byte == '\t' || byte == '\n' || byte == '\r') {
+      ++at;
+      continue;
+    }
+    const size_t length = byte < 0x80 ? 0 : Utf8SequenceLength(text.substr(at));
+    const bool c1_control =
+        byte == 0xC2 && length == 2 && static_cast<uint8_t>(text[at + 1]) < 0xA0;
+    if (length == 0 || c1_control) return at;
+    at += length;
+  }
+  return text.size();
+}
+
+// The longest spelling first where one begins another.
+constexpr std::array<std::pair<std::string_view, TokenKind>, 31> kSymbols = {{
+    {"---", TokenKind::kFence},       {"???", TokenKind::kHole},     {"->", TokenKind::kArrow},
+    {"..", TokenKind::kDots},         {"||", TokenKind::kOr},        {"&&", TokenKind::kAnd},
+    {"==", TokenKind::kEqual},        {"!=", TokenKind::kNotEqual},  {"<=", TokenKind::kLessEqual},
+    {">=", TokenKind::kGreaterEqual}, {".", TokenKind::kDot},        {",", TokenKind::kComma},
+    {";", TokenKind::kSemicolon},     {":", TokenKind::kColon},      {"@", TokenKind::kAt},
+    {"?", TokenKind::kQuestion},      {"{", TokenKind::kOpenBrace},  {"}", TokenKind::kCloseBrace},
+    {"(", TokenKind::kOpenParen},     {")", TokenKind::kCloseParen}, {"[", TokenKind::kOpenBracket},
+    {"]", TokenKind::kCloseBracket},  {"<", TokenKind::kLess},       {">", TokenKind::kGreater},
+    {"+", TokenKind::kPlus},          {"-", TokenKind::kMinus},      {"*", TokenKind::kTimes},
+    {"/", TokenKind::kDivide},        {"%", TokenKind::kModulo},     {"!", TokenKind::kNot},
+    {"=", TokenKind::kAssign},
+}};
+
+Span MakeSpan(size_t begin, size_t end) {
+  return {static_cast<uint32_t>(begin), static_cast<uint32_t>(end)};
+}
+
+}  // namespace
+
+Lexer::Lexer(Diagnostics& diagnostics) : diagnostics_(diagnostics) {
+  text_ = diagnostics.source().text();
+  if (text_.size() > kMostSourceBytes) {
+    text_ = {};
+    Break({}, fmt::format("the text has {} bytes; at most {} are read",
+                          diagnostics.source().text().size(), kMostSourceBytes));
+    return;
+  }
+  text_ = text_.substr(0, EndOfText(text_));
+  if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;  // a byte order mark
+}
+
+char Lexer::Peek(size_t ahead) const {
+  return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
+}
+
+void Lexer::Break(Span span, std::string message) {
+  if (!broken_) diagnostics_.Error("S2", span, std::move(message));
+  broken_ = true;
+}
+
+Token Lexer::Next(Mode mode) {
+  while (true) {
+    SkipBlanks();
+    if (at_ >= text_.size()) break;
+    const char c = Peek();
+    if (IsLetter(c) || (mode == Mode::kPart && IsDigit(c))) return Word();
+    if (IsDigit(c)) return Number();
+    if (c == '"') return String();
+    for (const auto& [spelling, kind] : kSymbols) {
+      if (text_.substr(at_, spelling.size()) == spelling) return Make(kind, spelling.size());
+    }
+    StrangeCharacter();
+  }
+  const std::string_view whole = diagnostics_.source().text();
+  if (at_ < whole.size() && !broken_) {
+    const auto byte = static_cast<uint8_t>(whole[at_]);
+    Break(MakeSpan(at_, at_ + 1),
+          fmt::format("byte 0x{:02X} is {}; this is no text, and the rest is not read", byte,
+                      byte < 0x80 ? "a control character" : "not UTF-8 or a control character"));
+  }
+  return {TokenKind::kEnd, MakeSpan(at_, at_)};
+}
+
+void Lexer::SkipBlanks() {
+  while (at_ < text_.size()) {
+    const char c = Peek();
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+      ++at_;
+    } else if (c != '/' || !SkipComment()) {
+      return;
+    }
+  }
+}
+
+bool Lexer::SkipComment() {
+  const size_t begin = at_;
+  if (Peek(1) == '/') {
+    at_ = std::min(text_.find('\n', at_), text_.size());
+  } else if (Peek(1) == '*') {
+    const size_t end = text_.find("*/", at_ + 2);
+    at_ = end == std::string_view::npos ? text_.size() : end + 2;
+    if (end == std::string_view::npos && text_.size() == diagnostics_.source().text().size()) {
+      Break(MakeSpan(begin, begin + 2), "this comment has no end; '*/' is missing");
+    }
+  } else {
+    return false;
+  }
+  comments_.push_back(MakeSpan(begin, at_));
+  return true;
+}
+
+Token Lexer::Make(TokenKind kind, size_t length) {
+  const size_t begin = at_;
+  at_ += length;
+  return {kind, MakeSpan(begin, at_)};
+}
+
+Token Lexer::Word() {
+  size_t length = 0;
+  while (IsLetter(Peek(length)) || IsDigit(Peek(length))) ++length;
+  while (Peek(length) == '\'') ++length;
+  const Token token = Make(TokenKind::kName, length);
+  if (length > kMostNameBytes) {
+    diagnostics_.Error(
+        "S3", MakeSpan(token.span.begin, token.span.begin + 1),
+        fmt::format("this name has {} bytes; at most {} are allowed", length, kMostNameBytes));
+  }
+  return token;
+}
+
+// Digits with what follows them directly, so that 12GBs is one wrong number and not two tokens.
+Token Lexer::Number() {
+  const std::string_view number = SplitNumber(text_.substr(at_)).digits;
+  size_t length = number.size();
+  while (IsLetter(Peek(length)) || IsDigit(Peek(length))) ++length;
+  if (length > number.size() && Peek(length) == '/' && IsLetter(Peek(length + 1))) {
+    ++length;
+    while (IsLetter(Peek(length)) || IsDigit(Peek(length))) ++length;
+  }
+  const std::string_view unit = text_.substr(at_ + number.size(), length - number.size());
+  const Token token = Make(TokenKind::kNumber, length);
+  if (number.size() > kMostNameBytes) {
+    diagnostics_.Error("S3", MakeSpan(token.span.begin, token.span.begin + 1),
+                       "this number has more digits than any number needs");
+  } else if (!IsUnit(unit)) {
+    const uint32_t begin = token.span.end - static_cast<uint32_t>(unit.size());
+    diagnostics_
+        .Error("S3", MakeSpan(begin, token.span.end),
+               fmt::format("'{}' is no unit", unit.substr(0, kMostNameBytes)))
+        .Help("units are B, K, KB, KiB, M.., G.., T.., ns, us, ms, s, FLOP.. and GB/s");
+  }
+  return token;
+}
+
+Token Lexer::String() {
+  size_t length = 1;
+  while (at_ + length < text_.size() && Peek(length) != '"' && Peek(length) != '\n') {
+    length += Peek(length) == '\\' && Peek(length + 1) != '\n' ? 2 : 1;
+  }
+  length = std::min(length, text_.size() - at_);
+  const bool closed = Peek(length) == '"';
+  const Token token = Make(TokenKind::kString, length + (closed ? 1 : 0));
+  const Span begin = MakeSpan(token.span.begin, token.span.begin + 1);
+  const bool cut = at_ == text_.size() && at_ < diagnostics_.source().text().size();
+  if (!closed && !cut) {
+    diagnostics_.Error("S3", begin, "this string has no end; '\"' is missing on its line");
+  } else if (length > kMostStringBytes) {
+    diagnostics_.Error(
+        "S3", begin,
+        fmt::format("this string has {} bytes; at most {} are allowed", length, kMostStringBytes));
+  }
+  return token;
+}
+
+void Lexer::StrangeCharacter() {
+  const size_t begin = at_;
+  at_ += std::max<size_t>(1, Utf8SequenceLength(text_.substr(at_)));
+  const std::string_view character = text_.substr(begin, at_ - begin);
+  while (at_ < text_.size() && static_cast<uint8_t>(Peek()) >= 0x80) ++at_;  // the rest of the word
+  diagnostics_.Error("S2", MakeSpan(begin, begin + character.size()),
+                     fmt::format("'{}' means nothing here", character));
+}
+
+bool IsNamePart(std::string_view text) {
+  const size_t end = std::min(text.find_last_not_of('\'') + 1, text.size());
+  if (end == 0 || text.size() > kMostNameBytes) return false;
+  return std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(end),
+                     [](char c) { return IsLetter(c) || IsDigit(c); });
+}
+
+bool IsName(std::string_view text) { return IsNamePart(text) && IsLetter(text[0]); }
+
+namespace {
+
+std::optional<uint8_t> HexDigit(char c) {
+  if (IsDigit(c)) return static_cast<uint8_t>(c - '0');
+  if (c >= 'A' && c <= 'F') return static_cast<uint8_t>(c - 'A' + 10);
+  if (c >= 'a' && c <= 'f') return static_cast<uint8_t>(c - 'a' + 10);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string Unquote(std::string_view quoted) {
+  quoted.remove_prefix(1);
+  if (quoted.ends_with('"')) quoted.remove_suffix(1);
+  std::string out;
+  for (size_t i = 0; i < quoted.size(); ++i) {
+    if (quoted[i] != '\\' || i + 1 == quoted.size()) {
+      out += quoted[i];
+      continue;
+    }
+    const char c = quoted[++i];
+    const auto high = c == 'x' && i + 2 < quoted.size() ? HexDigit(quoted[i + 1]) : std::nullopt;
+    const auto low = high ? HexDigit(quoted[i + 2]) : std::nullopt;
+    if (low) {
+      out += static_cast<char>(*high * 16 + *low);
+      i += 2;
+    } else {
+      out += c;  // \" and \\, and what is no escape
+    }
+  }
+  return out;
+}
+
+std::string Quote(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const size_t length = std::max<size_t>(1, Utf8SequenceLength(text));
+    const std::string_view point = text.substr(0, length);
+    text.remove_prefix(length);
+    if (point == "\"" || point == "\\") out += '\\';
+    out += EscapeControl(point);  // \xNN
+  }
+  return out + '"';
+}
+
+}  // namespace tinyai

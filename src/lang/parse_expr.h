@@ -1,0 +1,14 @@
+#pragma once
+
+#include <optional>
+
+#include "lang/schedule.h"
+#include "lang/token_stream.h"
+
+namespace tinyai {
+
+// An expression of the grammar in docs/schedule.md, by precedence climbing. Nothing, and reported,
+// where there is none.
+std::optional<Expr> ParseExpr(TokenStream& in);
+
+}  // namespace tinyai

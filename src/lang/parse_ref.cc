@@ -1,0 +1,182 @@
+#include "lang/parse_ref.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "fmt/format.h"
+#include "lang/number.h"
+#include "lang/parse_expr.h"
+
+namespace tinyai {
+namespace {
+
+constexpr size_t kMostParts = 64;  // of a name in a model file: fewer than ten
+
+bool IsDigits(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::string TextOf(const TokenStream& in, const Token& token) {
+  const std::string_view text = in.Text(token).substr(0, kMostStringBytes);
+  return token.kind == TokenKind::kString ? Unquote(text) : std::string(text);
+}
+
+// ['..' NUM] after a part, which must be a number then.
+bool ParseRange(TokenStream& in, Ref::Part& part, uint32_t begin) {
+  if (!IsDigits(part.text) || !in.Accept(TokenKind::kDots, Lexer::Mode::kPart)) return true;
+  part.last = std::string(in.text());
+  if (in.token().kind != TokenKind::kName || !IsDigits(part.last)) {
+    in.Unexpected("a number");
+    return false;
+  }
+  in.Take();
+  const std::optional<uint64_t> first = WholeNumber(part.text), last = WholeNumber(part.last);
+  if (first && last && *first <= *last) return true;
+  in.Error("S3", {begin, in.last_end()},
+           fmt::format("the range {}..{} is empty or too large", part.text, part.last));
+  return false;
+}
+
+bool ParseParts(TokenStream& in, Ref& ref) {
+  while (in.Accept(TokenKind::kDot, Lexer::Mode::kPart)) {
+    const Token token = in.token();
+    if (!in.Accept(TokenKind::kName) && !in.Accept(TokenKind::kString)) {
+      in.Unexpected("a name or a number");
+      return false;
+    }
+    Ref::Part& part = ref.parts.emplace_back();
+    part.text = TextOf(in, token);
+    if (token.kind == TokenKind::kName && !ParseRange(in, part, token.span.begin)) return false;
+    if (ref.parts.size() <= kMostParts) continue;
+    in.Error("S3", token.span, fmt::format("a name has at most {} parts", kMostParts));
+    return false;
+  }
+  return true;
+}
+
+bool ParseSlice(TokenStream& in, std::vector<Expr>& slice) {
+  if (!in.Accept(TokenKind::kOpenBracket)) return true;
+  do {
+    std::optional<Expr> bound = ParseExpr(in);
+    if (!bound) return false;
+    slice.push_back(std::move(*bound));
+  } while (slice.size() < 2 && in.Accept(TokenKind::kDots));
+  return in.Expect(TokenKind::kCloseBracket);
+}
+
+std::optional<Expr> ParseValue(TokenStream& in) {
+  const Token token = in.token();
+  const uint32_t begin = token.span.begin;
+  if (in.Accept(TokenKind::kNumber)) {
+    return MakeExpr(Expr::Kind::kNumber, TextOf(in, token), {}, token.span);
+  }
+  if (in.Accept(TokenKind::kString)) {
+    return MakeExpr(Expr::Kind::kString, TextOf(in, token), {}, token.span);
+  }
+  if (in.Accept(TokenKind::kMinus)) {
+    const Token number = in.token();
+    if (!in.Expect(TokenKind::kNumber)) return std::nullopt;
+    std::vector<Expr> operand = {
+        MakeExpr(Expr::Kind::kNumber, TextOf(in, number), {}, number.span)};
+    return MakeExpr(Expr::Kind::kUnary, "-", std::move(operand), Span{begin, in.last_end()});
+  }
+  std::string name = TextOf(in, token);
+  if (!in.Expect(TokenKind::kName)) return std::nullopt;
+  while (in.Accept(TokenKind::kDot, Lexer::Mode::kPart)) {
+    name += '.' + TextOf(in, in.token());
+    if (!in.Expect(TokenKind::kName)) return std::nullopt;
+  }
+  return MakeExpr(Expr::Kind::kName, std::move(name), {}, Span{begin, in.last_end()});
+}
+
+}  // namespace
+
+std::optional<Ref> ParseRef(TokenStream& in) {
+  const Token head = in.token();
+  if (!in.Accept(TokenKind::kName) && !in.Accept(TokenKind::kString)) {
+    in.Unexpected("a name");
+    return std::nullopt;
+  }
+  return ParseRefAfter(in, head);
+}
+
+std::optional<Ref> ParseRefAfter(TokenStream& in, Token head) {
+  Ref ref;
+  ref.parts.push_back({TextOf(in, head)});
+  if (!ParseParts(in, ref) || !ParseSlice(in, ref.slice)) return std::nullopt;
+  if (in.Accept(TokenKind::kAt)) {
+    ref.qualifier = std::string(in.text().substr(0, kMostNameBytes));
+    if (!in.Expect(TokenKind::kName)) return std::nullopt;
+  }
+  ref.where = Span{head.span.begin, in.last_end()};
+  return ref;
+}
+
+std::optional<Place> ParsePlace(TokenStream& in) {
+  const Token head = in.token();
+  if (!in.Expect(TokenKind::kName)) return std::nullopt;
+  std::optional<Ref> ref = ParseRefAfter(in, head);
+  if (!ref) return std::nullopt;
+  return PlaceFromRef(in, std::move(*ref));
+}
+
+std::optional<Place> PlaceFromRef(TokenStream& in, Ref ref) {
+  const uint32_t begin = ref.where.begin;
+  const bool index_first = ref.parts.size() == 1;
+  if (!ref.slice.empty() && index_first && !ParseParts(in, ref)) return std::nullopt;
+  ref.where = Span{begin, in.last_end()};
+  const bool names = std::all_of(ref.parts.begin(), ref.parts.end(), [](const Ref::Part& part) {
+    return part.last.empty() && IsNamePart(part.text);
+  });
+  const bool indexed = ref.slice.empty() || (ref.slice.size() == 1 && index_first);
+  if (!names || !indexed || !IsName(ref.parts[0].text) || !ref.qualifier.empty()) {
+    if (Diagnostic* error = in.Error("S1", ref.where, "this is no place")) {
+      error->Help("a place is written as CPU, GPU[1] or GPU[1].copy");
+    }
+    return std::nullopt;
+  }
+  Place place;
+  place.name = std::move(ref.parts[0].text);
+  place.index = std::move(ref.slice);
+  for (size_t i = 1; i < ref.parts.size(); ++i)
+    place.queues.push_back(std::move(ref.parts[i].text));
+  place.where = ref.where;
+  return place;
+}
+
+bool ParseAttributes(TokenStream& in, std::vector<Attribute>& out) {
+  if (!in.Accept(TokenKind::kColon)) return true;
+  do {
+    Attribute attribute;
+    const uint32_t begin = in.token().span.begin;
+    attribute.name = std::string(in.text().substr(0, kMostNameBytes));
+    if (!in.Expect(TokenKind::kName)) return false;
+    const bool alone = in.At(TokenKind::kComma) || in.At(TokenKind::kSemicolon);
+    if (!alone) {
+      attribute.value = ParseValue(in);
+      if (!attribute.value) return false;
+    }
+    attribute.where = Span{begin, in.last_end()};
+    out.push_back(std::move(attribute));
+  } while (in.Accept(TokenKind::kComma));
+  return true;
+}
+
+std::optional<uint64_t> ParseWholeNumber(TokenStream& in) {
+  const Token token = in.token();
+  if (!in.Expect(TokenKind::kNumber)) return std::nullopt;
+  const std::optional<uint64_t> value = WholeNumber(in.Text(token));
+  if (!value) in.Error("S3", token.span, "this must be a whole number without unit");
+  return value;
+}
+
+bool IsCommandWord(std::string_view word) {
+  constexpr std::array<std::string_view, 13> kWords = {
+      "closed", "else", "evict",    "free",  "if",        "load", "loop",
+      "move",   "pin",  "prefetch", "print", "recompute", "sync"};
+  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+}
+
+}  // namespace tinyai

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "lang/diagnostics.h"
+#include "lang/lexer.h"
+#include "lang/token.h"
+
+namespace tinyai {
+
+// What a parser stands on: one token of look-ahead, what could have stood there
+// instead, and the errors of what does. A parser asks At() or Accept() for everything that it
+// could take at a place, so that the message of an error can list it.
+class TokenStream {
+ public:
+  // `diagnostics` outlives this object.
+  explicit TokenStream(Diagnostics& diagnostics);
+
+  const Token& token() const { return token_; }
+  std::string_view text() const { return Text(token_); }
+  std::string_view Text(const Token& token) const { return source().Slice(token.span); }
+  const SourceText& source() const { return diagnostics_.source(); }
+  Diagnostics& diagnostics() { return diagnostics_; }
+  const Lexer& lexer() const { return lexer_; }
+  bool ended() const { return token_.kind == TokenKind::kEnd; }
+  // Where the token before this one ended.
+  uint32_t last_end() const { return last_end_; }
+
+  bool At(TokenKind kind);
+  bool AtWord(std::string_view word) const {
+    return token_.kind == TokenKind::kName && text() == word;
+  }
+  bool Accept(TokenKind kind, Lexer::Mode mode = Lexer::Mode::kUsual);
+  // Accepts, or reports what was expected; then nothing is taken.
+  bool Expect(TokenKind kind);
+  // Takes the token, whatever it is.
+  Token Take(Lexer::Mode mode = Lexer::Mode::kUsual);
+
+  // Reports that this token cannot stand here: "expected ';' or '.', found 'x'". `instead` replaces
+  // the list of what At() was asked for. Silent where an error was reported already, and after the
+  // end of a broken text.
+  void Unexpected(std::string_view instead = "");
+  // Reports an error of code `code` at `span` unless one was reported at or after it.
+  Diagnostic* Error(std::string code, Span span, std::string message);
+
+  // While quiet, Error() and Unexpected() say nothing: for what follows from an error said before.
+  void set_quiet(bool quiet) { quiet_ = quiet; }
+
+  // Counts the nesting; false, and reported, if it is too deep. Nothing is parsed from then on.
+  bool Enter();
+  void Leave() { --depth_; }
+  // Parsing goes on no further: too many errors, or one that nothing sensible can follow.
+  bool stopped() const { return stopped_ || diagnostics_.full(); }
+  // Makes this the end of the text.
+  void Stop();
+
+  // Goes on to the end of what is wrong: past the next semicolon, or to a closing brace or a token
+  // that begins a line, whatever comes first; what stands in braces is skipped with them. `begin`
+  // is where the statement began: something is taken, or had been.
+  void SkipStatement(uint32_t begin);
+
+ private:
+  bool BeginsLine() const;
+
+  Diagnostics& diagnostics_;
+  Lexer lexer_;
+  Token token_;
+  uint64_t expected_ = 0;  // by TokenKind
+  uint32_t last_end_ = 0;
+  int64_t last_error_ = -1;  // offset
+  int depth_ = 0;
+  bool stopped_ = false;
+  bool quiet_ = false;
+};
+
+}  // namespace tinyai
