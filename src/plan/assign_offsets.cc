@@ -1,8 +1,7 @@
+#include "plan/assign_offsets.h"
+
 #include <algorithm>
 #include <numeric>
-#include <vector>
-
-#include "plan/draft.h"
 
 namespace tinyai {
 namespace {
@@ -64,6 +63,24 @@ uint64_t AssignOffsets(const std::vector<Lifetime>& lifetimes, std::vector<uint6
     placed.Add(index);
   }
   return height;
+}
+
+uint64_t MostBytesAlive(const std::vector<Lifetime>& lifetimes) {
+  std::vector<std::pair<size_t, size_t>> births, deaths;  // moment and index
+  for (size_t i = 0; i < lifetimes.size(); ++i) {
+    births.emplace_back(lifetimes[i].begin, i);
+    deaths.emplace_back(lifetimes[i].end, i);
+  }
+  std::sort(births.begin(), births.end());
+  std::sort(deaths.begin(), deaths.end());
+  uint64_t alive = 0, most = 0;
+  size_t dead = 0;
+  for (const auto& [moment, index] : births) {
+    for (; deaths[dead].first < moment; ++dead) alive -= lifetimes[deaths[dead].second].bytes;
+    alive += lifetimes[index].bytes;
+    most = std::max(most, alive);
+  }
+  return most;
 }
 
 }  // namespace tinyai

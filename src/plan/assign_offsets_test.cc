@@ -1,5 +1,5 @@
+#include "plan/assign_offsets.h"
 #include "gtest/gtest.h"
-#include "plan/draft.h"
 #include "plan/plan_test_support.h"
 #include "rapidcheck.h"
 
@@ -8,19 +8,6 @@ namespace {
 
 bool LiveTogether(const Lifetime& a, const Lifetime& b) {
   return a.begin <= b.end && b.begin <= a.end;
-}
-
-// What lives at one moment, at the worst moment.
-uint64_t LowerBound(const std::vector<Lifetime>& items) {
-  uint64_t most = 0;
-  for (const Lifetime& at : items) {
-    uint64_t alive = 0;
-    for (const Lifetime& other : items) {
-      if (other.begin <= at.begin && at.begin <= other.end) alive += other.bytes;
-    }
-    most = std::max(most, alive);
-  }
-  return most;
 }
 
 void ExpectSound(const std::vector<Lifetime>& items) {
@@ -37,7 +24,7 @@ void ExpectSound(const std::vector<Lifetime>& items) {
     }
   }
   RC_ASSERT(height == highest);
-  RC_ASSERT(height >= LowerBound(items));
+  RC_ASSERT(height >= MostBytesAlive(items));
 }
 
 TEST(AssignOffsets, NeverOverlapsWhatLivesTogether) {
@@ -64,7 +51,7 @@ TEST(FindLifetimes, TheLowerBoundIsReachedByTheModelsWeRun) {
     const Graph graph = MakeGraph({.architecture = family, .layers = 4});
     const Storages storages = FindLifetimes(graph, 7);
     std::vector<uint64_t> offsets;
-    EXPECT_EQ(AssignOffsets(storages.lifetimes, offsets), LowerBound(storages.lifetimes));
+    EXPECT_EQ(AssignOffsets(storages.lifetimes, offsets), MostBytesAlive(storages.lifetimes));
   }
 }
 

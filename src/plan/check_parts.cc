@@ -94,23 +94,22 @@ class PartsChecker {
   }
 
   Status CheckBuffers() const {
-    std::vector<std::pair<uint64_t, uint64_t>> exclusive;
+    std::vector<std::pair<uint64_t, uint64_t>> exclusive, shared;
     for (const PlanBuffer& buffer : plan_.buffers) {
       const uint64_t size = plan_.memory.arena_bytes;
       if (buffer.offset > size || buffer.bytes > size - buffer.offset) {
         return InvalidPlan(buffer.name, "lies outside the arena");
       }
-      if (buffer.kind != BufferKind::kActivation && buffer.bytes != 0) {
-        exclusive.emplace_back(buffer.offset, buffer.offset + buffer.bytes);
-      }
+      if (buffer.bytes == 0) continue;
+      (buffer.kind == BufferKind::kActivation ? shared : exclusive)
+          .emplace_back(buffer.offset, buffer.offset + buffer.bytes);
     }
-    uint64_t low = ~uint64_t{0}, high = 0;
-    for (const PlanBuffer& buffer : plan_.buffers) {
-      if (buffer.kind != BufferKind::kActivation) continue;
-      low = std::min(low, buffer.offset);
-      high = std::max(high, buffer.offset + buffer.bytes);
+    std::sort(shared.begin(), shared.end());  // these may share memory among themselves
+    uint64_t end = 0;
+    for (const auto& [from, to] : shared) {
+      if (to > end) exclusive.emplace_back(std::max(from, end), to);
+      end = std::max(end, to);
     }
-    if (low < high) exclusive.emplace_back(low, high);  // these may share memory among themselves
     std::sort(exclusive.begin(), exclusive.end());
     for (size_t i = 1; i < exclusive.size(); ++i) {
       if (exclusive[i].first < exclusive[i - 1].second) {

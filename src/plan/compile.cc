@@ -7,7 +7,9 @@
 #include "base/units.h"
 #include "fmt/format.h"
 #include "plan/check_plan.h"
+#include "plan/compile_net.h"
 #include "plan/draft.h"
+#include "plan/model_net.h"
 #include "plan/request.h"
 
 namespace tinyai {
@@ -36,6 +38,7 @@ constexpr uint64_t kBufferShare = 24;
 
 PlanDraft NewDraft(const Graph& graph, const PlanRequest& request, const Sizes& sizes) {
   PlanDraft draft{.graph = graph, .request = request, .sizes = sizes};
+  for (size_t i = 0; i < graph.ops.size(); ++i) draft.order.push_back(OpId(i));
   SliceWeights(draft);
   draft.slot_bytes = SlotBytes(draft);
   draft.plan.workers = request.workers;
@@ -48,10 +51,26 @@ PlanDraft NewDraft(const Graph& graph, const PlanRequest& request, const Sizes& 
   return draft;
 }
 
+std::vector<NetOpId> InOrder(const TaskNet& net) {
+  std::vector<NetOpId> order;
+  order.reserve(net.ops.size());
+  for (size_t i = 0; i < net.ops.size(); ++i) order.push_back(NetOpId(i));
+  return order;
+}
+std::vector<PlaceId> OnlyPlaces(const TaskNet& net) {
+  std::vector<PlaceId> places;
+  places.reserve(net.ops.size());
+  for (const NetOp& op : net.ops) places.push_back(op.choices.front().place);
+  return places;
+}
+
 // Bytes of everything but resident weights: the other buffers, and the plan itself.
 uint64_t BufferBytes(const Graph& graph, const PlanRequest& request, const Sizes& sizes) {
-  PlanDraft draft = NewDraft(graph, request, sizes);
-  return PlaceBuffers(draft, 0) + draft.plan.held_bytes;
+  const PlanDraft draft = NewDraft(graph, request, sizes);
+  const TaskNet net = BuildModelNetWithoutWeights(draft).net;
+  NetPlan plan;
+  PlaceNetBuffers(net, InOrder(net), OnlyPlaces(net), plan);
+  return plan.heights[0] + draft.plan.held_bytes;
 }
 
 // Arena bytes of the weights that must be resident.
@@ -163,21 +182,34 @@ Sizes ChooseSizes(const Graph& graph, const PlanRequest& request, const Least& l
   return sizes;
 }
 
+// Bytes of memory that activations take: they share it.
+uint64_t SharedBytes(const Plan& plan) {
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (const PlanBuffer& buffer : plan.buffers) {
+    if (buffer.kind != BufferKind::kActivation) continue;
+    ranges.emplace_back(buffer.offset, buffer.offset + buffer.bytes);
+  }
+  std::sort(ranges.begin(), ranges.end());
+  uint64_t bytes = 0, end = 0;
+  for (const auto& [from, to] : ranges) {
+    bytes += to - std::min(to, std::max(from, end));
+    end = std::max(end, to);
+  }
+  return bytes;
+}
+
 PlanReport Report(const Graph& graph, const PlanRequest& request, const Plan& plan) {
   PlanReport report;
   report.pass_bytes = graph.PassBytes();
   report.components = request.fixed;
   std::array<uint64_t, 6> by_kind{};
-  uint64_t activations_begin = ~uint64_t{0}, activations_end = 0, sum = 0;
+  uint64_t sum = 0;
   for (const PlanBuffer& buffer : plan.buffers) {
-    if (buffer.kind == BufferKind::kActivation) {  // these share memory
-      activations_begin = std::min(activations_begin, buffer.offset);
-      activations_end = std::max(activations_end, buffer.offset + buffer.bytes);
-    } else {
+    if (buffer.kind != BufferKind::kActivation) {
       by_kind[static_cast<size_t>(buffer.kind)] += buffer.bytes;
     }
   }
-  by_kind[static_cast<size_t>(BufferKind::kActivation)] = activations_end - activations_begin;
+  by_kind[static_cast<size_t>(BufferKind::kActivation)] = SharedBytes(plan);
   for (size_t kind = 0; kind < by_kind.size(); ++kind) {
     if (by_kind[kind] == 0) continue;
     report.components.push_back({std::string(Name(BufferKind(kind))), by_kind[kind], true});
@@ -199,23 +231,18 @@ PlanReport Report(const Graph& graph, const PlanRequest& request, const Plan& pl
   return report;
 }
 
-// Where everything lies, with so many bytes for the arena and the plan; the steps are still
-// missing.
-PlanDraft Place(const Graph& graph, const PlanRequest& request, const Sizes& sizes, uint64_t room) {
+// With so many bytes for the arena and the plan.
+Result<Planned> Build(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
+                      uint64_t room) {
   PlanDraft draft = NewDraft(graph, request, sizes);
   const uint64_t buffers = BufferBytes(graph, request, sizes);
   const uint64_t resident = ChooseResident(draft, room - buffers);
-  draft.plan.memory = {"RAM", RoundUp(PlaceBuffers(draft, resident), request.io_alignment)};
-  return draft;
-}
-
-Result<Planned> Build(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
-                      uint64_t room) {
-  PlanDraft draft = Place(graph, request, sizes, room);
-  OrderSteps(draft);
-  DeriveJoins(graph, draft.plan);
-  TRY(CheckPlan(graph, draft.plan));
-  Planned out{std::move(draft.plan), {}};
+  const ModelNet model = BuildModelNet(draft, resident);
+  TRY_ASSIGN(const PlannedNet planned,
+             PlanInOrder(model.net, InOrder(model.net), OnlyPlaces(model.net)));
+  Planned out{LowerPlan(draft, model, planned.plan), {}};
+  DeriveJoins(graph, out.plan);
+  TRY(CheckPlan(graph, out.plan));
   out.report = Report(graph, request, out.plan);
   return out;
 }
@@ -275,8 +302,8 @@ Result<Planned> CompilePlan(const Graph& graph, const PlanRequest& request) {
   TRY(CheckSizes(graph, request));
   const Least least = FindLeast(graph, request);
   const uint64_t least_room = least.room() + request.io_alignment;
-  PlanReport least_report =
-      Report(graph, request, Place(graph, request, least.sizes, least_room).plan);
+  TRY_ASSIGN(Planned least_planned, Build(graph, request, least.sizes, least_room));
+  PlanReport& least_report = least_planned.report;
   least_report.least_budget_bytes = LeastBudget(request, least_report);
   if (request.budget_bytes < least_report.least_budget_bytes) {
     return Infeasible(request, least_report);

@@ -37,6 +37,7 @@ struct PlanDraft {
   const Graph& graph;
   const PlanRequest& request;
   Sizes sizes;
+  std::vector<OpId> order;    // of the ops
   std::vector<Slice> slices;  // in the order of use
   bool embedding_resident = false;
   uint64_t embedding_offset = 0;
@@ -63,28 +64,6 @@ uint64_t SlotBytes(const PlanDraft& draft);
 // out `runs` from arena offset 0 and returns the bytes they take. What cannot be streamed stays
 // even beyond the budget.
 uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes);
-
-// Which ops need which values when. `begin` and `end` are op indexes, inclusive. Values that are
-// computed in place share the storage of their first operand.
-struct Lifetime {
-  uint64_t bytes;
-  size_t begin, end;
-};
-struct Storages {
-  std::vector<Lifetime> lifetimes;
-  std::vector<size_t> of_value;  // index into lifetimes, by ValueId
-};
-Storages FindLifetimes(const Graph& graph, uint64_t chunk);
-
-// Offsets such that no two lifetimes overlap in time and memory; greedy by size (Pisarchyk and Lee
-// 2020). Returns the height.
-uint64_t AssignOffsets(const std::vector<Lifetime>& lifetimes, std::vector<uint64_t>& offsets);
-
-// Adds every buffer but the resident ones to the plan, from `arena_offset` on; returns the end.
-uint64_t PlaceBuffers(PlanDraft& draft, uint64_t arena_offset);
-
-// Writes the steps of the three queues and derives fences and syncs.
-void OrderSteps(PlanDraft& draft);
 
 // Sets `joins` of the CPU steps: where a worker needs what another computed.
 void DeriveJoins(const Graph& graph, Plan& plan);

@@ -37,19 +37,19 @@ void SliceMatrix(PlanDraft& draft, OpId op, WeightId id) {
 void SliceWeights(PlanDraft& draft) {
   draft.slices.clear();
   std::vector<bool> seen(draft.graph.weights.size());
-  for (size_t i = 0; i < draft.graph.ops.size(); ++i) {
-    const Op& op = draft.graph.ops[i];
+  for (const OpId id : draft.order) {
+    const Op& op = draft.graph.ops[Index(id)];
     if (std::holds_alternative<op::Embed>(op.kind)) continue;
-    for (const WeightId id : op.weights) {
-      if (seen[Index(id)]) continue;
-      seen[Index(id)] = true;
-      const bool matrix = std::holds_alternative<op::MatMul>(op.kind) && id == op.weights[0];
+    for (const WeightId weight_id : op.weights) {
+      if (seen[Index(weight_id)]) continue;
+      seen[Index(weight_id)] = true;
+      const bool matrix = std::holds_alternative<op::MatMul>(op.kind) && weight_id == op.weights[0];
       if (matrix) {
-        SliceMatrix(draft, OpId(i), id);
+        SliceMatrix(draft, id, weight_id);
       } else {
-        const Weight& weight = draft.graph.weight(id);
-        draft.slices.push_back({.op = OpId(i),
-                                .weight = id,
+        const Weight& weight = draft.graph.weight(weight_id);
+        draft.slices.push_back({.op = id,
+                                .weight = weight_id,
                                 .row_begin = 0,
                                 .row_end = weight.rows,
                                 .bytes = weight.bytes,

@@ -1,0 +1,558 @@
+// Shares no code with the passes: it follows all queues by itself, with knowledge and memory of its
+// own.
+
+#include <algorithm>
+#include <map>
+
+#include "base/checked.h"
+#include "fmt/format.h"
+#include "plan/net_plan.h"
+
+namespace tinyai {
+
+uint64_t NetPlan::syncs() const {
+  uint64_t count = 0;
+  for (const std::vector<NetCommand>& queue : queues) {
+    for (const NetCommand& command : queue) count += command.syncs.size();
+  }
+  return count;
+}
+
+namespace {
+
+using Vector = std::vector<uint64_t>;
+
+tl::unexpected<Error> Invalid(std::string_view rule, std::string_view where, std::string what) {
+  return Fail(ErrorCode::kSchedule, "PLAN_INVALID", fmt::format("{}: {} [{}]", where, what, rule));
+}
+
+// A stretch of memory that was touched alike, and since when its bytes are what they are.
+struct Stretch {
+  uint64_t end = 0;
+  uint64_t content = 0;                              // 0: nothing that anyone may read
+  size_t place = 0;                                  // of the writer
+  uint64_t written = 0;                              // its position; 0: before everything
+  std::vector<std::pair<size_t, uint64_t>> readers;  // place and last position of each
+};
+
+// Which command holds what it needs of other queues, in one scope of regions.
+struct Scope {
+  size_t region;
+  Vector known;
+};
+
+class Checker {
+ public:
+  Checker(const TaskNet& net, const NetPlan& plan) : net_(net), plan_(plan) {}
+
+  Status Check() {
+    TRY(CheckShape());
+    TRY(CheckBuffers());
+    rounds_ = net_.loops ? 3 + LongestDistance() : 1;
+    SetUp();
+    TRY(Follow());
+    return CheckWanted();
+  }
+
+ private:
+  std::string CommandName(size_t place, size_t at) const {
+    return fmt::format("{} command {} ({})", net_.places[place].name, at,
+                       net_.op(plan_.queues[place][at].op).name);
+  }
+
+  uint64_t LongestDistance() const {
+    uint64_t longest = 1;
+    for (const NetOrder& order : net_.orders) longest = std::max<uint64_t>(longest, order.distance);
+    return longest;
+  }
+
+  // V1 and V7, and that every id exists.
+  Status CheckShape() {
+    if (plan_.queues.size() != net_.places.size()) {
+      return Invalid("V7", "plan", "it has not one queue for each place");
+    }
+    where_.assign(net_.ops.size(), {net_.places.size(), 0});
+    for (size_t place = 0; place < plan_.queues.size(); ++place) {
+      for (size_t at = 0; at < plan_.queues[place].size(); ++at) {
+        const NetCommand& command = plan_.queues[place][at];
+        if (Index(command.op) >= net_.ops.size()) {
+          return Invalid("V1", net_.places[place].name, fmt::format("command {} is of no op", at));
+        }
+        auto& where = where_[Index(command.op)];
+        if (where.first != net_.places.size()) {
+          return Invalid("V1", CommandName(place, at), "its op is there twice");
+        }
+        where = {place, at};
+        const NetOp& op = net_.op(command.op);
+        if (std::none_of(op.choices.begin(), op.choices.end(),
+                         [&](const NetChoice& choice) { return Index(choice.place) == place; })) {
+          return Invalid("V7", CommandName(place, at), "its op cannot be done there");
+        }
+        for (const NetSync& sync : command.syncs) TRY(CheckSync(sync, place, at));
+      }
+    }
+    for (size_t i = 0; i < net_.ops.size(); ++i) {
+      if (where_[i].first == net_.places.size()) {
+        return Invalid("V1", net_.ops[i].name, "it is never done");
+      }
+    }
+    return {};
+  }
+
+  // V4: what is waited for is a point of a queue, which is passed whatever is left out.
+  Status CheckSync(const NetSync& sync, size_t place, size_t at) const {
+    if (sync.fence >= plan_.fences.size()) {
+      return Invalid("V4", CommandName(place, at), "it waits for a fence that does not exist");
+    }
+    const NetFence& fence = plan_.fences[sync.fence];
+    if (Index(fence.place) >= plan_.queues.size() ||
+        fence.command >= plan_.queues[Index(fence.place)].size()) {
+      return Invalid("V4", CommandName(place, at), "it waits for a fence after no command");
+    }
+    if (Index(fence.place) == place) {
+      return Invalid("V5", CommandName(place, at), "it waits for its own queue");
+    }
+    if (sync.distance != 0 && !net_.loops) {
+      return Invalid("V4", CommandName(place, at),
+                     "it waits for an iteration, and there is no loop");
+    }
+    return {};
+  }
+
+  Status CheckBuffer(const NetBuffer& buffer, uint64_t bytes, const std::string& name) const {
+    if (Index(buffer.memory) >= net_.memories.size()) {
+      return Invalid("V11", name, "it lies in no memory");
+    }
+    const NetMemory& memory = net_.memories[Index(buffer.memory)];
+    const uint64_t height = plan_.heights[Index(buffer.memory)];
+    if (buffer.bytes < bytes || buffer.offset > height || buffer.bytes > height - buffer.offset) {
+      return Invalid("V11", name, fmt::format("its bytes do not lie in {}", memory.name));
+    }
+    if (buffer.bytes != 0 && buffer.offset % memory.alignment != 0) {
+      return Invalid("V11", name, "it is not aligned");
+    }
+    return {};
+  }
+
+  Status CheckBuffers() const {
+    if (plan_.value_buffers.size() != net_.values.size() ||
+        plan_.workspaces.size() != net_.ops.size() ||
+        plan_.heights.size() != net_.memories.size()) {
+      return Invalid("V11", "plan", "it has not one buffer for each value and op");
+    }
+    for (size_t i = 0; i < net_.memories.size(); ++i) {
+      if (plan_.heights[i] > net_.memories[i].budget_bytes) {
+        return Invalid("V11", net_.memories[i].name,
+                       fmt::format("{} bytes are more than its budget of {}", plan_.heights[i],
+                                   net_.memories[i].budget_bytes));
+      }
+    }
+    for (size_t i = 0; i < net_.values.size(); ++i) {
+      const NetValue& value = net_.values[i];
+      const NetBuffer& buffer = plan_.value_buffers[i];
+      TRY(CheckBuffer(buffer, value.bytes, value.name));
+      if (value.carried_from) {
+        const NetBuffer& from = plan_.value_buffers[Index(*value.carried_from)];
+        if (from.offset != buffer.offset || from.memory != buffer.memory) {
+          return Invalid("V11", value.name, "what is carried into it lies elsewhere");
+        }
+      }
+      if (buffer.memory != value.memory || (value.offset && *value.offset != buffer.offset)) {
+        return Invalid("V11", value.name, "it does not lie where it has to");
+      }
+    }
+    for (size_t i = 0; i < net_.ops.size(); ++i) {
+      const auto [place, at] = where_[i];
+      for (const NetChoice& choice : net_.ops[i].choices) {
+        if (Index(choice.place) != place) continue;
+        TRY(CheckBuffer(plan_.workspaces[i], choice.workspace_bytes, net_.ops[i].name));
+      }
+    }
+    return {};
+  }
+
+  void SetUp() {
+    const size_t places = net_.places.size();
+    done_.assign(places, 0);
+    scopes_.assign(places, {Scope{0, Vector(places, 0)}});
+    ended_arms_.assign(places, std::vector<Vector>(net_.regions.size()));
+    recorded_.resize(plan_.fences.size());
+    fences_at_.resize(places);
+    for (size_t place = 0; place < places; ++place) {
+      fences_at_[place].resize(plan_.queues[place].size());
+    }
+    for (size_t i = 0; i < plan_.fences.size(); ++i) {
+      fences_at_[Index(plan_.fences[i].place)][plan_.fences[i].command].push_back(i);
+    }
+    orders_.resize(net_.ops.size());
+    for (const NetOrder& order : net_.orders) orders_[Index(order.later)].push_back(order);
+    maker_.assign(net_.values.size(), net_.ops.size());
+    for (size_t i = 0; i < net_.ops.size(); ++i) {
+      for (const NetValueId out : net_.ops[i].outs) maker_[Index(out)] = i;
+    }
+    memory_.resize(net_.memories.size());
+    for (size_t i = 0; i < memory_.size(); ++i) memory_[i][0].end = plan_.heights[i];
+    for (size_t i = 0; i < net_.values.size(); ++i) {
+      if (!net_.values[i].given) continue;
+      const NetBuffer& buffer = plan_.value_buffers[i];
+      Each(buffer, [&](Stretch& stretch) { stretch.content = ContentOf(i, 0); });
+    }
+  }
+
+  // Names what a value is in a round: what is given, or made once, is the same in all of them.
+  uint64_t ContentOf(size_t value, uint64_t round) const {
+    if (const auto from = net_.values[value].carried_from; from && round > 0) {
+      return ContentOf(Index(*from), round - 1);
+    }
+    const size_t maker = maker_[value];
+    const bool lasting = maker == net_.ops.size() || net_.ops[maker].once;
+    return (value + 1) * (rounds_ + 1) + (lasting ? 0 : round);
+  }
+
+  template <typename Visit>
+  void Each(const NetBuffer& buffer, Visit visit) {
+    if (buffer.bytes == 0) return;
+    auto& memory = memory_[Index(buffer.memory)];
+    const auto split = [&](uint64_t at) {
+      auto it = memory.upper_bound(at);
+      if (it == memory.begin()) return;
+      --it;
+      if (it->first == at || at >= it->second.end) return;
+      Stretch tail = it->second;
+      it->second.end = at;
+      memory.emplace(at, std::move(tail));
+    };
+    const uint64_t end = buffer.offset + buffer.bytes;
+    split(buffer.offset);
+    split(end);
+    for (auto it = memory.find(buffer.offset); it != memory.end() && it->first < end; ++it) {
+      visit(it->second);
+    }
+  }
+
+  // Goes through the queues as far as their syncs allow, over and over (V6).
+  Status Follow() {
+    bool moved = true;
+    while (moved) {
+      moved = false;
+      for (size_t place = 0; place < plan_.queues.size(); ++place) {
+        while (done_[place] < plan_.queues[place].size() * rounds_) {
+          TRY_ASSIGN(const bool stepped, Step(place));
+          if (!stepped) break;
+          moved = true;
+        }
+      }
+    }
+    for (size_t place = 0; place < plan_.queues.size(); ++place) {
+      if (done_[place] == plan_.queues[place].size() * rounds_) continue;
+      return Invalid("V6", CommandName(place, done_[place] % plan_.queues[place].size()),
+                     "deadlock: its sync never comes");
+    }
+    return {};
+  }
+
+  Result<bool> Step(size_t place) {
+    const std::vector<NetCommand>& queue = plan_.queues[place];
+    const uint64_t round = done_[place] / queue.size();
+    const size_t at = done_[place] % queue.size();
+    for (const NetSync& sync : queue[at].syncs) {
+      const NetFence& fence = plan_.fences[sync.fence];
+      if (sync.distance > round) continue;
+      const uint64_t target = Position(Index(fence.place), fence.command, round - sync.distance);
+      if (done_[Index(fence.place)] < target) return false;
+    }
+    if (at == 0) {  // another iteration may take other arms
+      EnterRegion(place, 0);
+      ended_arms_[place].assign(net_.regions.size(), {});
+    }
+    EnterRegion(place, Index(net_.op(queue[at].op).region));
+    for (const NetSync& sync : queue[at].syncs) TRY(Acquire(place, at, round, sync));
+    TRY(Perform(place, at, round));
+    ++done_[place];
+    for (Scope& scope : scopes_[place]) scope.known[place] = done_[place];
+    for (const size_t fence : fences_at_[place][at]) recorded_[fence].push_back(scopes_[place]);
+    return true;
+  }
+
+  uint64_t Position(size_t place, size_t at, uint64_t round) const {
+    return round * plan_.queues[place].size() + at + 1;
+  }
+
+  const Vector& Known(size_t place) const { return scopes_[place].back().known; }
+
+  std::vector<size_t> Path(size_t region) const {
+    std::vector<size_t> path = {region};
+    while (path.back() != 0) path.push_back(Index(net_.regions[path.back()].parent));
+    std::reverse(path.begin(), path.end());
+    return path;
+  }
+
+  void EnterRegion(size_t place, size_t region) {
+    std::vector<Scope>& scopes = scopes_[place];
+    if (scopes.back().region == region) return;
+    const std::vector<size_t> path = Path(region);
+    const auto on_path = [&](size_t depth) {
+      return depth < path.size() && path[depth] == scopes[depth].region;
+    };
+    while (!on_path(scopes.size() - 1)) {
+      const Scope ended = std::move(scopes.back());
+      scopes.pop_back();
+      JoinArms(place, ended);
+    }
+    while (scopes.size() < path.size()) {
+      scopes.push_back({path[scopes.size()], scopes.back().known});
+    }
+  }
+  // What both arms of an `if` know is known after it.
+  void JoinArms(size_t place, const Scope& ended) {
+    const NetRegion& own = net_.regions[ended.region];
+    ended_arms_[place][ended.region] = ended.known;
+    for (size_t i = 1; i < net_.regions.size(); ++i) {
+      const NetRegion& other = net_.regions[i];
+      if (i == ended.region || !own.condition || other.condition != own.condition ||
+          other.parent != own.parent || other.arm == own.arm || ended_arms_[place][i].empty()) {
+        continue;
+      }
+      Vector& outer = scopes_[place].back().known;
+      for (size_t p = 0; p < outer.size(); ++p) {
+        outer[p] = std::max(outer[p], std::min(ended.known[p], ended_arms_[place][i][p]));
+      }
+    }
+  }
+
+  Status Acquire(size_t place, size_t at, uint64_t round, const NetSync& sync) {
+    const NetFence& fence = plan_.fences[sync.fence];
+    if (sync.distance > round) return {};
+    const size_t other = Index(fence.place);
+    const uint64_t target = Position(other, fence.command, round - sync.distance);
+    Vector& known = scopes_[place].back().known;
+    // Of what the other knew in regions that this command is not in, nothing is sure, nor of what
+    // it knew in another iteration, which may have taken other arms.
+    const std::vector<Scope>& theirs = recorded_[sync.fence][round - sync.distance];
+    const std::vector<size_t> path =
+        Path(net_.regions.size() > 1 ? scopes_[place].back().region : 0);
+    size_t depth = 0;
+    while (sync.distance == 0 && depth + 1 < theirs.size() && depth + 1 < path.size() &&
+           theirs[depth + 1].region == path[depth + 1]) {
+      ++depth;
+    }
+    const Vector& heard = theirs[depth].known;
+    bool news = known[other] < target;
+    for (size_t p = 0; p < known.size(); ++p) {
+      news = news || heard[p] > known[p];
+      known[p] = std::max(known[p], heard[p]);
+    }
+    known[other] = std::max(known[other], target);
+    if (news || (net_.loops && round <= LongestDistance())) return {};
+    return Invalid("V5", CommandName(place, at),
+                   fmt::format("its sync on {} is stale: that is known already",
+                               CommandName(other, fence.command)));
+  }
+
+  Status Perform(size_t place, size_t at, uint64_t round) {
+    const NetOp& op = net_.op(plan_.queues[place][at].op);
+    if (op.once && round > 0) return {};
+    TRY(CheckOrders(place, at, round));
+    TRY(CheckVisible(place, at, op));
+    TRY(CheckAliases(place, at, op));
+    for (const NetValueId in : op.ins) TRY(Read(place, at, round, Index(in)));
+    for (size_t region = Index(op.region); region != 0;
+         region = Index(net_.regions[region].parent)) {
+      if (const auto condition = net_.regions[region].condition) {
+        TRY(Read(place, at, round, Index(*condition)));
+      }
+    }
+    TRY(Write(place, at, plan_.workspaces[Index(plan_.queues[place][at].op)], 0));
+    for (const NetValueId out : op.outs) {
+      TRY(Write(place, at, plan_.value_buffers[Index(out)], ContentOf(Index(out), round)));
+    }
+    return {};
+  }
+
+  bool IsKnown(size_t place, size_t other, uint64_t position) const {
+    return position == 0 || Known(place)[other] >= position;
+  }
+
+  // V8, V9, V10.
+  Status CheckOrders(size_t place, size_t at, uint64_t round) {
+    const NetOpId id = plan_.queues[place][at].op;
+    for (const NetOrder& order : orders_[Index(id)]) {
+      if (order.distance > round) continue;
+      const auto [other, position] = where_[Index(order.earlier)];
+      if (!IsKnown(place, other, Position(other, position, round - order.distance))) {
+        return Invalid(order.kind == NetOrder::Kind::kEffect ? "V8" : "V9", CommandName(place, at),
+                       fmt::format("it must come after {}", net_.op(order.earlier).name));
+      }
+    }
+    if (net_.op(id).effect != NetEffect::kInput) return {};
+    NetOpId& last = last_inputs_.try_emplace(round, id).first->second;
+    if (Index(last) > Index(id)) {
+      return Invalid("V8", CommandName(place, at),
+                     fmt::format("it reads input after {}", net_.op(last).name));
+    }
+    last = id;
+    return {};
+  }
+
+  // V12: what an arm makes is seen in that arm only.
+  Status CheckVisible(size_t place, size_t at, const NetOp& op) const {
+    if (net_.regions.size() == 1) return {};
+    const std::vector<size_t> path = Path(Index(op.region));
+    for (const NetValueId in : op.ins) {
+      const size_t maker = maker_[Index(in)];
+      if (maker == net_.ops.size()) continue;
+      if (std::find(path.begin(), path.end(), Index(net_.ops[maker].region)) == path.end()) {
+        return Invalid("V12", CommandName(place, at),
+                       fmt::format("it sees {} of an arm that may not run", net_.value(in).name));
+      }
+    }
+    return {};
+  }
+
+  static bool Overlap(const NetBuffer& a, const NetBuffer& b) {
+    return a.bytes != 0 && b.bytes != 0 && a.memory == b.memory && a.offset < b.offset + b.bytes &&
+           b.offset < a.offset + a.bytes;
+  }
+
+  // Results overwrite no operand, but the first one the first where the op works in place.
+  Status CheckAliases(size_t place, size_t at, const NetOp& op) const {
+    const NetBuffer& workspace = plan_.workspaces[Index(plan_.queues[place][at].op)];
+    for (size_t o = 0; o < op.outs.size(); ++o) {
+      const NetBuffer& out = plan_.value_buffers[Index(op.outs[o])];
+      for (size_t i = 0; i < op.ins.size(); ++i) {
+        const NetBuffer& in = plan_.value_buffers[Index(op.ins[i])];
+        const bool same = out.offset == in.offset && out.bytes == in.bytes;
+        if (!Overlap(out, in) || (op.in_place && o == 0 && i == 0 && same)) continue;
+        return Invalid("V11", CommandName(place, at),
+                       fmt::format("{} overwrites its operand {}", net_.value(op.outs[o]).name,
+                                   net_.value(op.ins[i]).name));
+      }
+      for (size_t other = 0; other < o; ++other) {
+        if (Overlap(out, plan_.value_buffers[Index(op.outs[other])])) {
+          return Invalid("V11", CommandName(place, at), "its results overlap");
+        }
+      }
+      if (Overlap(out, workspace)) {
+        return Invalid("V11", CommandName(place, at), "its workspace overlaps a result");
+      }
+    }
+    for (const NetValueId in : op.ins) {
+      if (Overlap(plan_.value_buffers[Index(in)], workspace)) {
+        return Invalid("V11", CommandName(place, at), "its workspace overlaps an operand");
+      }
+    }
+    return {};
+  }
+
+  // V2 and V3: the bytes are this value's, and their writer is known to have ended.
+  Status Read(size_t place, size_t at, uint64_t round, size_t value) {
+    const NetBuffer& buffer = plan_.value_buffers[value];
+    if (buffer.memory != net_.places[place].memory) {
+      return Invalid("V3", CommandName(place, at),
+                     fmt::format("{} lies in another memory", net_.values[value].name));
+    }
+    const uint64_t content = ContentOf(value, round);
+    const uint64_t position = Position(place, at, round);
+    Status status;
+    if (buffer.bytes == 0) return CheckMade(place, at, round, value);
+    Each(buffer, [&](Stretch& stretch) {
+      if (!status) return;
+      const bool same_place = stretch.place == place;
+      if (stretch.content != content) {
+        status = Invalid(same_place ? "V2" : "V3", CommandName(place, at),
+                         fmt::format("{} is not in memory", net_.values[value].name));
+      } else if (!same_place && !IsKnown(place, stretch.place, stretch.written)) {
+        status = Invalid("V3", CommandName(place, at),
+                         fmt::format("{} may not be there yet: {} is not known to have got so far",
+                                     net_.values[value].name, net_.places[stretch.place].name));
+      }
+      const auto known = std::find_if(stretch.readers.begin(), stretch.readers.end(),
+                                      [&](const auto& reader) { return reader.first == place; });
+      if (known == stretch.readers.end()) {
+        stretch.readers.emplace_back(place, position);
+      } else {
+        known->second = std::max(known->second, position);
+      }
+    });
+    return status;
+  }
+
+  // Of a value without bytes.
+  Status CheckMade(size_t place, size_t at, uint64_t round, size_t value) const {
+    size_t made = value;
+    if (const auto from = net_.values[value].carried_from) {
+      if (round == 0) return {};
+      made = Index(*from);
+      --round;
+    }
+    if (maker_[made] == net_.ops.size()) return {};
+    const auto [other, position] = where_[maker_[made]];
+    const uint64_t target = Position(other, position, net_.ops[maker_[made]].once ? 0 : round);
+    if (other == place ? target <= done_[place] : IsKnown(place, other, target)) return {};
+    return Invalid(other == place ? "V2" : "V3", CommandName(place, at),
+                   fmt::format("{} may not be there yet", net_.values[value].name));
+  }
+
+  // V11: nobody may still need or make what is overwritten. `content` 0: scratch.
+  Status Write(size_t place, size_t at, const NetBuffer& buffer, uint64_t content) {
+    const uint64_t position = done_[place] + 1;
+    const bool sure = scopes_[place].size() == 1;
+    Status status;
+    Each(buffer, [&](Stretch& stretch) {
+      if (!status) return;
+      if (stretch.place != place && !IsKnown(place, stretch.place, stretch.written)) {
+        status = Invalid("V11", CommandName(place, at),
+                         fmt::format("it overwrites what {} may still be writing",
+                                     net_.places[stretch.place].name));
+      }
+      for (const auto& [reader, last] : stretch.readers) {
+        if (reader == place || IsKnown(place, reader, last)) continue;
+        status = Invalid(
+            "V11", CommandName(place, at),
+            fmt::format("it overwrites what {} may still be reading", net_.places[reader].name));
+      }
+      // Where this write may be left out, the next one still meets those before it.
+      if (sure) {
+        stretch.readers.clear();
+      } else if (stretch.place != place && stretch.written != 0) {
+        stretch.readers.emplace_back(stretch.place, stretch.written);
+      }
+      stretch.content = content;
+      stretch.place = place;
+      stretch.written = position;
+    });
+    return status;
+  }
+
+  Status CheckWanted() {
+    for (size_t i = 0; i < net_.values.size(); ++i) {
+      if (!net_.values[i].wanted) continue;
+      bool there = true;
+      Each(plan_.value_buffers[i], [&](const Stretch& stretch) {
+        there = there && stretch.content == ContentOf(i, rounds_ - 1);
+      });
+      if (!there) return Invalid("V1", net_.values[i].name, "it is not there at the end");
+    }
+    return {};
+  }
+
+  const TaskNet& net_;
+  const NetPlan& plan_;
+  uint64_t rounds_ = 1;                                      // iterations that are followed
+  std::vector<std::pair<size_t, size_t>> where_;             // by op: place and command
+  std::vector<uint64_t> done_;                               // by place
+  std::vector<std::vector<Scope>> scopes_;                   // by place: the whole net outermost
+  std::vector<std::vector<Vector>> ended_arms_;              // by place and region
+  std::vector<std::vector<std::vector<Scope>>> recorded_;    // by fence and round
+  std::vector<std::vector<std::vector<size_t>>> fences_at_;  // by place and command
+  std::vector<std::vector<NetOrder>> orders_;                // by later op
+  std::vector<size_t> maker_;                                // by value
+  std::vector<std::map<uint64_t, Stretch>> memory_;          // by memory: from its first byte
+  std::map<uint64_t, NetOpId> last_inputs_;                  // by round
+};
+
+}  // namespace
+
+Status CheckNetPlan(const TaskNet& net, const NetPlan& plan) { return Checker(net, plan).Check(); }
+
+}  // namespace tinyai

@@ -1,0 +1,185 @@
+#include <algorithm>
+#include <unordered_map>
+
+#include "plan/net_passes.h"
+#include "plan/vector_clocks.h"
+
+namespace tinyai {
+namespace {
+
+// After these iterations of a loop nothing new is met: each needs the one before at most as far
+// back as the longest distance, and one more shows that the first ones were no exception.
+uint64_t IterationsToFollow(const TaskNet& net, const std::vector<NetNeed>& needs) {
+  if (!net.loops) return 1;
+  uint32_t longest = 1;
+  for (const NetNeed& need : needs) longest = std::max(longest, need.distance);
+  return 2 + longest;
+}
+
+class SyncDeriver {
+ public:
+  SyncDeriver(const TaskNet& net, const QueueOrders& orders, const std::vector<NetNeed>& needs,
+              NetPlan& plan)
+      : net_(net),
+        plan_(plan),
+        iterations_(IterationsToFollow(net, needs)),
+        clocks_(net),
+        done_(orders.size(), 0),
+        moments_(orders.size()),
+        place_of_(net.ops.size()),
+        at_(net.ops.size()),
+        awaited_(net.ops.size(), false),
+        first_need_(net.ops.size() + 1, 0),
+        needs_(needs.size()) {
+    plan_.queues.assign(orders.size(), {});
+    plan_.fences.clear();
+    for (size_t place = 0; place < orders.size(); ++place) {
+      plan_.queues[place].reserve(orders[place].size());
+      for (const NetOpId op : orders[place]) {
+        place_of_[Index(op)] = static_cast<uint32_t>(place);
+        at_[Index(op)] = static_cast<uint32_t>(plan_.queues[place].size());
+        plan_.queues[place].push_back({op, {}});
+      }
+      moments_[place].reserve(orders[place].size() * iterations_);
+    }
+    SortNeeds(needs);
+  }
+
+  void Derive() {
+    bool moved = true;
+    while (moved) {
+      moved = false;
+      for (size_t place = 0; place < plan_.queues.size(); ++place) {
+        while (done_[place] < plan_.queues[place].size() * iterations_ && Step(place)) {
+          moved = true;
+        }
+      }
+    }
+  }
+
+ private:
+  struct Target {
+    uint32_t place, at, distance;
+    uint64_t position;  // 0: before the first iteration
+  };
+
+  // By later op; counting sort.
+  void SortNeeds(const std::vector<NetNeed>& needs) {
+    for (const NetNeed& need : needs) ++first_need_[Index(need.later) + 1];
+    for (size_t i = 1; i < first_need_.size(); ++i) first_need_[i] += first_need_[i - 1];
+    std::vector<uint32_t> next(first_need_.begin(), first_need_.end() - 1);
+    for (const NetNeed& need : needs) {
+      needs_[next[Index(need.later)]++] = need;
+      if (place_of_[Index(need.earlier)] != place_of_[Index(need.later)]) {
+        awaited_[Index(need.earlier)] = true;
+      }
+    }
+  }
+
+  uint64_t Position(uint32_t place, uint32_t at, uint32_t distance, uint64_t iteration) const {
+    if (distance > iteration) return 0;
+    return (iteration - distance) * plan_.queues[place].size() + at + 1;
+  }
+
+  // False if an op that the next command needs is still to come.
+  bool Step(size_t place) {
+    std::vector<NetCommand>& queue = plan_.queues[place];
+    const uint64_t iteration = done_[place] / queue.size();
+    NetCommand& command = queue[done_[place] % queue.size()];
+    targets_.clear();
+    for (uint32_t i = first_need_[Index(command.op)]; i < first_need_[Index(command.op) + 1]; ++i) {
+      const NetNeed& need = needs_[i];
+      const uint32_t other = place_of_[Index(need.earlier)];
+      if (other == place) continue;
+      const uint32_t at = at_[Index(need.earlier)];
+      const uint64_t position = Position(other, at, need.distance, iteration);
+      if (position > done_[other]) return false;
+      if (position > 0) targets_.push_back({other, at, need.distance, position});
+    }
+    if (done_[place] % queue.size() == 0) clocks_.EndIteration(place);
+    clocks_.Enter(place, net_.op(command.op).region);
+    for (const NetSync& sync : command.syncs) Wait(place, sync, iteration);
+    if (!targets_.empty()) Cover(place, command);
+    clocks_.Advance(place, ++done_[place]);
+    moments_[place].push_back(awaited_[Index(command.op)] ? clocks_.At(place)
+                                                          : VectorClocks::Moment{});
+    return true;
+  }
+
+  void Wait(size_t place, const NetSync& sync, uint64_t iteration) {
+    const NetFence& fence = plan_.fences[sync.fence];
+    const uint32_t other = static_cast<uint32_t>(fence.place);
+    const uint64_t position = Position(other, fence.command, sync.distance, iteration);
+    if (position > 0) Learn(place, {other, fence.command, sync.distance, position});
+  }
+  void Learn(size_t place, const Target& target) {
+    clocks_.Learn(place, Heard(place, target), target.place, target.position);
+  }
+  const uint64_t* Heard(size_t place, const Target& target) const {
+    return clocks_.Heard(place, moments_[target.place][target.position - 1], target.distance == 0);
+  }
+
+  // Adds a sync for each target that is not known, unless another one brings that knowledge too.
+  void Cover(size_t place, NetCommand& command) {
+    std::erase_if(targets_, [&](const Target& target) {
+      return clocks_.Of(place, target.place) >= target.position;
+    });
+    std::sort(targets_.begin(), targets_.end(), [](const Target& a, const Target& b) {
+      return std::pair(a.place, b.position) < std::pair(b.place, a.position);
+    });
+    targets_.erase(std::unique(targets_.begin(), targets_.end(),
+                               [](const Target& a, const Target& b) { return a.place == b.place; }),
+                   targets_.end());
+    kept_.assign(targets_.size(), true);
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      kept_[i] = false;
+      kept_[i] = !KeptBringAll(place);
+    }
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      if (!kept_[i]) continue;
+      Learn(place, targets_[i]);
+      command.syncs.push_back({FenceAt(targets_[i].place, targets_[i].at), targets_[i].distance});
+    }
+  }
+  bool KeptBringAll(size_t place) const {
+    return std::all_of(targets_.begin(), targets_.end(), [&](const Target& target) {
+      for (size_t i = 0; i < targets_.size(); ++i) {
+        if (!kept_[i]) continue;
+        if (&targets_[i] == &target || Heard(place, targets_[i])[target.place] >= target.position) {
+          return true;
+        }
+      }
+      return false;
+    });
+  }
+
+  uint32_t FenceAt(uint32_t place, uint32_t command) {
+    const auto [known, added] = fences_.try_emplace(uint64_t{place} << 32 | command,
+                                                    static_cast<uint32_t>(plan_.fences.size()));
+    if (added) plan_.fences.push_back({PlaceId(place), command});
+    return known->second;
+  }
+
+  const TaskNet& net_;
+  NetPlan& plan_;
+  const uint64_t iterations_;
+  VectorClocks clocks_;
+  std::vector<uint64_t> done_;                              // by place: commands passed
+  std::vector<std::vector<VectorClocks::Moment>> moments_;  // by place: after each awaited command
+  std::vector<uint32_t> place_of_, at_;                     // by op
+  std::vector<bool> awaited_;                               // by op: at another place
+  std::vector<uint32_t> first_need_;                        // by op, into needs_
+  std::vector<NetNeed> needs_;                              // by later op
+  std::vector<Target> targets_;                             // of one command
+  std::vector<bool> kept_;                                  // of these, as syncs
+  std::unordered_map<uint64_t, uint32_t> fences_;           // by place and command
+};
+
+}  // namespace
+
+void DeriveSyncs(const TaskNet& net, const QueueOrders& orders, const std::vector<NetNeed>& needs,
+                 NetPlan& plan) {
+  SyncDeriver(net, orders, needs, plan).Derive();
+}
+
+}  // namespace tinyai

@@ -1,0 +1,323 @@
+#include "plan/model_net.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/checked.h"
+#include "fmt/format.h"
+
+namespace tinyai {
+namespace {
+
+// Weights that stay are read in requests of this many bytes: large enough for the disk's full rate.
+constexpr uint64_t kLoadBytes = uint64_t{4} << 20;
+constexpr uint64_t kCacheLine = 64;
+constexpr RegionId kLogits{1};
+constexpr PlaceId kCpu{kCpuQueue}, kDisk{kDiskQueue}, kRows{kRowsQueue};
+
+bool WorksInPlace(const OpKind& kind) {
+  return std::holds_alternative<op::Add>(kind) || std::holds_alternative<op::SiluMul>(kind) ||
+         std::holds_alternative<op::Rope>(kind);
+}
+
+class Builder {
+ public:
+  Builder(const PlanDraft& draft, uint64_t resident_bytes, uint64_t tokens, bool weights)
+      : draft_(draft),
+        graph_(draft.graph),
+        rates_(draft.request.rates),
+        resident_bytes_(resident_bytes),
+        tokens_(tokens),
+        weights_(weights) {
+    for (size_t i = 0; i < draft.slices.size(); ++i) {
+      slices_of_[Index(draft.slices[i].weight)].push_back(i);
+    }
+    for (const PlanDraft::ResidentRun& run : draft.runs) {
+      first_piece_.push_back(pieces_.size());
+      pieces_.resize(pieces_.size() + CeilDiv(run.file_end - run.file_begin, kLoadBytes));
+    }
+  }
+
+  ModelNet Build() {
+    AddMachine();
+    AddLasting();
+    for (const OpId id : draft_.order) {
+      const Op& op = graph_.ops[Index(id)];
+      if (std::holds_alternative<op::TakeLast>(op.kind)) region_ = kLogits;
+      if (std::holds_alternative<op::Embed>(op.kind)) {
+        AddEmbed(id, op);
+      } else if (std::holds_alternative<op::MatMul>(op.kind)) {
+        AddMatMul(id, op);
+      } else {
+        NetOp computed = Compute(id, op);
+        for (const WeightId weight : op.weights) NeedWhole(weight, computed);
+        AddRun(std::move(computed), {.op = id});
+      }
+    }
+    out_.net.values[Index(out_.values[Index(graph_.logits)])].wanted = true;
+    return std::move(out_);
+  }
+
+ private:
+  // Ring and embedding rows lie behind what stays, in whole blocks for direct reads.
+  void AddMachine() {
+    TaskNet& net = out_.net;
+    const uint64_t block = draft_.request.io_alignment;
+    out_.ring_offset = RoundUp(resident_bytes_, block);
+    const uint64_t staging = out_.ring_offset + draft_.sizes.ring_slots * draft_.slot_bytes;
+    net.memories = {{"RAM", ~uint64_t{0}, kCacheLine, staging + StagingBytes()}};
+    net.places = {{"CPU", {}, true}, {"DISK", {}, false}, {"DISK.rows", {}, false}};
+    net.regions = {{"pass", {}, {}, true}, {"logits", {}, {}, true}};
+    net.loops = true;
+    if (StagingBytes() == 0) return;
+    out_.staging = AddValue({.name = "embedding rows", .bytes = StagingBytes(), .offset = staging});
+  }
+
+  uint64_t StagingStride() const {
+    for (const Op& op : graph_.ops) {
+      if (!std::holds_alternative<op::Embed>(op.kind)) continue;
+      const uint64_t block = draft_.request.io_alignment;
+      return RoundUp(graph_.weight(op.weights[0]).row_bytes() + block - 1, block);  // any phase
+    }
+    return 0;
+  }
+  uint64_t StagingBytes() const {
+    return draft_.embedding_resident ? 0 : draft_.sizes.chunk * StagingStride();
+  }
+
+  NetValueId AddValue(NetValue value) {
+    out_.net.values.push_back(std::move(value));
+    return NetValueId(out_.net.values.size() - 1);
+  }
+
+  // What lives from pass to pass, and scratch memory that several ops have together.
+  void AddLasting() {
+    const Plan& plan = draft_.plan;
+    const AttentionShape& shape = graph_.attention;
+    for (uint64_t layer = 0; layer < shape.layers; ++layer) {
+      out_.caches.push_back(
+          AddValue({.name = fmt::format("cache of layer {}", layer),
+                    .bytes = KeyCacheBytes(shape, plan.key_type, plan.context) +
+                             ValueCacheBytes(shape, plan.value_type, plan.context),
+                    .given = true}));
+    }
+    stored_ = out_.caches;
+    out_.rope = AddValue({.name = "rope",
+                          .bytes = draft_.sizes.chunk * graph_.rope.dims * sizeof(float),
+                          .given = true});
+    const uint64_t group = shape.heads / std::max<uint64_t>(1, shape.kv_heads);
+    for (uint32_t worker = 0; worker < plan.workers; ++worker) {
+      out_.scores.push_back(AddValue({.name = fmt::format("scores of worker {}", worker),
+                                      .bytes = group * plan.context * sizeof(float),
+                                      .given = true}));
+    }
+    for (const Value& value : graph_.values) {
+      const uint64_t rows = value.rows == Rows::kTokens ? draft_.sizes.chunk : 1;
+      out_.values.push_back(AddValue({.name = value.name, .bytes = rows * value.row_bytes}));
+    }
+  }
+
+  NetOp Compute(OpId id, const Op& op) {
+    NetOp out{.name = op.name, .region = region_, .in_place = WorksInPlace(op.kind)};
+    for (const ValueId in : op.ins) out.ins.push_back(out_.values[Index(in)]);
+    if (op.out) out.outs.push_back(out_.values[Index(*op.out)]);
+    if (std::holds_alternative<op::Rope>(op.kind)) out.ins.push_back(out_.rope);
+    if (const auto* store = std::get_if<op::StoreKv>(&op.kind)) AddStore(store->layer, out);
+    if (const auto* attention = std::get_if<op::Attention>(&op.kind)) {
+      out.ins.push_back(stored_[attention->layer]);
+      out.ins.insert(out.ins.end(), out_.scores.begin(), out_.scores.end());
+    }
+    out.choices = {{kCpu, ActivationSeconds(id)}};
+    return out;
+  }
+
+  // The cache with this pass's rows in it goes on into the next pass.
+  void AddStore(uint32_t layer, NetOp& out) {
+    const NetValueId before = out_.caches[layer];
+    const NetValue& value = out_.net.value(before);
+    stored_[layer] = AddValue({.name = value.name + ", stored", .bytes = value.bytes});
+    out_.net.values[Index(before)].carried_from = stored_[layer];
+    out.ins.insert(out.ins.begin(), before);
+    out.outs.push_back(stored_[layer]);
+    out.in_place = true;
+  }
+
+  double ActivationSeconds(OpId id) const {
+    uint64_t bytes = 0;
+    const Op& op = graph_.ops[Index(id)];
+    const auto add = [&](ValueId value) {
+      bytes +=
+          graph_.value(value).row_bytes * (graph_.value(value).rows == Rows::kTokens ? tokens_ : 1);
+    };
+    for (const ValueId in : op.ins) add(in);
+    if (op.out) add(*op.out);
+    return static_cast<double>(bytes) / rates_.memory_bytes_per_second;
+  }
+  double ProductSeconds(uint64_t rows, const Weight& weight) const {
+    const uint64_t tokens = region_ == kLogits ? 1 : tokens_;
+    return std::max(
+        static_cast<double>(rows * weight.row_bytes()) / rates_.memory_bytes_per_second,
+        static_cast<double>(rows * weight.cols * tokens) / rates_.compute_macs_per_second);
+  }
+  double DiskSeconds(uint64_t bytes) const {
+    return static_cast<double>(bytes) / rates_.disk_bytes_per_second;
+  }
+
+  void AddRun(NetOp op, const step::Run& run) {
+    out_.net.ops.push_back(std::move(op));
+    out_.work.emplace_back(run);
+  }
+  NetValueId AddLoad(NetValue value, const step::Load& load) {
+    NetOp op{.name = fmt::format("load {}", value.name),
+             .region = load.once ? RegionId{} : region_,
+             .once = load.once,
+             .moved_bytes = load.bytes};
+    op.choices = {{kDisk, DiskSeconds(load.bytes)}};
+    const NetValueId id = AddValue(std::move(value));
+    op.outs = {id};
+    out_.net.ops.push_back(std::move(op));
+    out_.work.emplace_back(load);
+    return id;
+  }
+
+  // The pieces of a run of resident blocks that hold these bytes of the file, loaded where they
+  // were not yet.
+  void NeedRange(size_t run_index, uint64_t file_begin, uint64_t file_end, NetOp& op) {
+    const PlanDraft::ResidentRun& run = draft_.runs[run_index];
+    const uint64_t first = (file_begin - run.file_begin) / kLoadBytes;
+    const uint64_t last = (file_end - 1 - run.file_begin) / kLoadBytes;
+    for (uint64_t piece = first; piece <= last; ++piece) {
+      std::optional<NetValueId>& value = pieces_[first_piece_[run_index] + piece];
+      if (!value) {
+        const uint64_t begin = run.file_begin + piece * kLoadBytes;
+        const uint64_t bytes = std::min(run.file_end - begin, kLoadBytes);
+        const uint64_t offset = run.arena_offset + (begin - run.file_begin);
+        value = AddLoad({.name = fmt::format("part{}[{}..{}]", run.part, begin, begin + bytes),
+                         .bytes = bytes,
+                         .offset = offset},
+                        {run.part, begin, bytes, offset, true});
+        out_.once_read_bytes += bytes;
+      }
+      if (std::find(op.ins.begin(), op.ins.end(), *value) == op.ins.end()) {
+        op.ins.push_back(*value);
+      }
+    }
+  }
+  void NeedResident(uint64_t arena_offset, uint64_t bytes, NetOp& op) {
+    const auto run = std::upper_bound(
+        draft_.runs.begin(), draft_.runs.end(), arena_offset,
+        [](uint64_t at, const PlanDraft::ResidentRun& r) { return at < r.arena_offset; });
+    const size_t index = static_cast<size_t>(run - draft_.runs.begin()) - 1;
+    const uint64_t begin =
+        draft_.runs[index].file_begin + (arena_offset - draft_.runs[index].arena_offset);
+    NeedRange(index, begin, begin + bytes, op);
+  }
+  void NeedWhole(WeightId id, NetOp& op) {
+    if (!weights_) return;
+    for (const size_t index : slices_of_[Index(id)]) {
+      const Slice& slice = draft_.slices[index];
+      NeedResident(slice.arena_offset, slice.bytes, op);
+      if (!std::exchange(counted_[index], true)) out_.resident_bytes += slice.bytes;
+    }
+  }
+
+  void AddEmbed(OpId id, const Op& op) {
+    NetOp embed = Compute(id, op);
+    const WeightId table = op.weights[0];
+    if (draft_.embedding_resident) {
+      if (weights_) NeedResident(draft_.embedding_offset, graph_.weight(table).bytes, embed);
+    } else {
+      NetOp load{.name = "load embedding rows", .outs = {*out_.staging}};
+      load.choices = {{kRows, rates_.request_seconds + DiskSeconds(tokens_ * StagingStride())}};
+      load.moved_bytes = draft_.request.io_alignment;
+      out_.net.ops.push_back(std::move(load));
+      out_.work.emplace_back(step::LoadRows{table, {}, StagingStride()});
+      embed.ins.push_back(*out_.staging);
+    }
+    AddRun(std::move(embed), {.op = id});
+  }
+
+  // A product is computed slice by slice; resident neighbours are one piece.
+  void AddMatMul(OpId id, const Op& op) {
+    const NetValueId result = out_.values[Index(*op.out)];
+    const std::vector<size_t>& slices = slices_of_[Index(op.weights[0])];
+    const Weight& weight = graph_.weight(op.weights[0]);
+    std::optional<NetValueId> before;  // with the rows so far
+    for (size_t i = 0; i < slices.size();) {
+      const Slice& first = draft_.slices[slices[i]];
+      size_t end = i + 1;
+      if (first.resident || !weights_) {
+        while (end < slices.size() && (!weights_ || draft_.slices[slices[end]].resident)) ++end;
+      }
+      NetOp piece = Compute(id, op);
+      if (before) piece.ins.insert(piece.ins.begin(), *before);
+      piece.in_place = before.has_value();
+      if (end < slices.size()) {
+        before = AddValue({.name = fmt::format("{} to row {}", out_.net.value(result).name,
+                                               draft_.slices[slices[end - 1]].row_end),
+                           .bytes = out_.net.value(result).bytes});
+        piece.outs = {*before};
+      }
+      for (size_t w = 1; w < op.weights.size(); ++w) NeedWhole(op.weights[w], piece);
+      step::Run run{id, first.row_begin, draft_.slices[slices[end - 1]].row_end, 0};
+      piece.choices = {{kCpu, ProductSeconds(run.row_end - run.row_begin, weight)}};
+      if (weights_) run.weights_offset = NeedSlices(slices, i, end, piece);
+      if (slices.size() > 1) piece.name += fmt::format("[{}..{}]", run.row_begin, run.row_end);
+      AddRun(std::move(piece), run);
+      i = end;
+    }
+  }
+
+  // Where the first of these slices lies in memory when the op runs.
+  uint64_t NeedSlices(const std::vector<size_t>& slices, size_t begin, size_t end, NetOp& op) {
+    const Slice& first = draft_.slices[slices[begin]];
+    if (!first.resident) return NeedStreamed(first, op);
+    for (size_t i = begin; i < end; ++i) {
+      const Slice& slice = draft_.slices[slices[i]];
+      NeedResident(slice.arena_offset, slice.bytes, op);
+      if (!std::exchange(counted_[slices[i]], true)) out_.resident_bytes += slice.bytes;
+    }
+    return first.arena_offset;
+  }
+  uint64_t NeedStreamed(const Slice& slice, NetOp& op) {
+    const uint64_t block = draft_.request.io_alignment;
+    const uint64_t begin = RoundDown(slice.file_begin, block);
+    const uint64_t end = RoundUp(slice.file_end(), block);
+    const uint64_t slot =
+        out_.ring_offset + next_slot_++ % draft_.sizes.ring_slots * draft_.slot_bytes;
+    op.ins.push_back(AddLoad({.name = fmt::format("{}[{}..{}]", graph_.weight(slice.weight).name,
+                                                  slice.row_begin, slice.row_end),
+                              .bytes = end - begin,
+                              .offset = slot},
+                             {slice.part, begin, end - begin, slot, false}));
+    out_.streamed_bytes += slice.bytes;
+    out_.streamed_read_bytes += end - begin;
+    return slot + (slice.file_begin - begin);
+  }
+
+  const PlanDraft& draft_;
+  const Graph& graph_;
+  const Rates& rates_;
+  const uint64_t resident_bytes_, tokens_;
+  const bool weights_;
+  ModelNet out_;
+  std::unordered_map<size_t, std::vector<size_t>> slices_of_;  // by weight
+  std::unordered_map<size_t, bool> counted_;                   // by slice
+  std::vector<size_t> first_piece_;                            // by run
+  std::vector<std::optional<NetValueId>> pieces_;
+  std::vector<NetValueId> stored_;  // by layer
+  size_t next_slot_ = 0;
+  RegionId region_{};
+};
+
+}  // namespace
+
+ModelNet BuildModelNet(const PlanDraft& draft, uint64_t resident_bytes, uint64_t tokens) {
+  return Builder(draft, resident_bytes, tokens, true).Build();
+}
+
+ModelNet BuildModelNetWithoutWeights(const PlanDraft& draft) {
+  return Builder(draft, 0, 1, false).Build();
+}
+
+}  // namespace tinyai

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "plan/draft.h"
+#include "plan/net_plan.h"
+#include "plan/task_net.h"
+
+namespace tinyai {
+
+// One pass of a model as a task net: the body of a loop whose iterations are passes. CPU computes,
+// DISK reads weights, DISK.rows reads the embedding rows of the chunk's tokens; all three work in
+// one memory. Region 1 holds what passes without logits leave out. Slices that stay are made once;
+// streamed ones are made in every pass, in the slots of the ring.
+struct ModelNet {
+  TaskNet net;
+  std::vector<std::variant<step::Load, step::LoadRows, step::Run>> work;  // by op of the net
+
+  // Where the lowering finds the net's values again.
+  std::vector<NetValueId> values;  // by ValueId of the graph
+  std::vector<NetValueId> caches;  // by layer
+  std::vector<NetValueId> scores;  // by worker
+  NetValueId rope{};
+  std::optional<NetValueId> staging;
+  uint64_t ring_offset = 0;  // of the first slot
+
+  uint64_t resident_bytes = 0, streamed_bytes = 0, streamed_read_bytes = 0, once_read_bytes = 0;
+};
+
+// With the draft's slices, sizes and residency; `resident_bytes` of arena are taken by what stays.
+// The costs are those of a pass over `tokens` tokens, by the request's rates.
+ModelNet BuildModelNet(const PlanDraft& draft, uint64_t resident_bytes, uint64_t tokens = 1);
+
+// The same without weights: what lies in memory besides them, ring included.
+ModelNet BuildModelNetWithoutWeights(const PlanDraft& draft);
+
+// The executable plan of a planned net: one step for each command, with the same fences and syncs.
+// Only `joins` are still missing.
+Plan LowerPlan(const PlanDraft& draft, const ModelNet& model, const NetPlan& plan);
+
+}  // namespace tinyai

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plan/net_plan.h"
+#include "plan/task_net.h"
+
+// The passes that turn a task net into a plan, each in the file of its name. All take nets that
+// CheckNet accepted.
+namespace tinyai {
+
+// A number that was minimised, with what no plan can go below.
+struct Bounded {
+  uint64_t value = 0;
+  uint64_t lower_bound = 0;
+  bool optimal() const { return value == lower_bound; }
+};
+
+// The ops of each place in the order in which they are issued.
+using QueueOrders = std::vector<std::vector<NetOpId>>;
+
+// Writes the queues with the fewest syncs that hold all `needs` without any further order between
+// queues: the transitive reduction, which is unique (Krothapalli and Sadayappan 1991), by vector
+// clocks; in a loop over iterations too. The queues' orders must not contradict the needs. `plan`
+// gets queues and fences.
+void DeriveSyncs(const TaskNet& net, const QueueOrders& orders, const std::vector<NetNeed>& needs,
+                 NetPlan& plan);
+
+// Chooses the offset of every value and workspace, where the ops run in `order` at `place_of`: what
+// does not live at the same time shares memory, and results take their operand's place where they
+// may. `plan` gets buffers and heights. Returns what each memory takes and what it takes at least
+// in this order.
+std::vector<Bounded> PlaceNetBuffers(const TaskNet& net, const std::vector<NetOpId>& order,
+                                     const std::vector<PlaceId>& place_of, NetPlan& plan);
+
+// What the sharing of memory adds to the needs: who overwrites comes after everyone who still
+// needed what was there, in this iteration and from one to the next. Only between different places;
+// each queue is in `order` by itself.
+std::vector<NetNeed> ReuseNeeds(const TaskNet& net, const std::vector<NetOpId>& order,
+                                const std::vector<PlaceId>& place_of, const NetPlan& plan);
+
+}  // namespace tinyai

@@ -1,0 +1,181 @@
+#include <algorithm>
+
+#include "base/checked.h"
+#include "plan/assign_offsets.h"
+#include "plan/net_passes.h"
+
+namespace tinyai {
+namespace {
+
+constexpr size_t kNone = ~size_t{0};
+
+// Values that lie in the same bytes, one after the other.
+struct Storage {
+  MemoryId memory{};
+  uint64_t bytes = 0;
+  uint64_t begin = 0, end = 0;  // moments: half open, twice the position in the order
+  std::optional<uint64_t> offset;
+};
+
+class BufferPlacer {
+ public:
+  BufferPlacer(const TaskNet& net, const std::vector<NetOpId>& order,
+               const std::vector<PlaceId>& place_of, NetPlan& plan)
+      : net_(net),
+        order_(order),
+        place_of_(place_of),
+        plan_(plan),
+        last_use_(net.values.size(), 0),
+        storage_of_(net.values.size(), kNone) {}
+
+  std::vector<Bounded> Place() {
+    FindLastUses();
+    PlaceGiven();
+    for (size_t at = 0; at < order_.size(); ++at) PlaceResults(at);
+    AddWorkspaces();
+    return Pack();
+  }
+
+ private:
+  // Later than any use: nobody may take the place of what lives until then.
+  uint64_t End() const { return order_.size() + 1; }
+
+  void FindLastUses() {
+    for (size_t at = 0; at < order_.size(); ++at) {
+      for (const NetValueId in : net_.op(order_[at]).ins) last_use_[Index(in)] = at + 1;
+      for (const NetValueId out : net_.op(order_[at]).outs) last_use_[Index(out)] = at + 1;
+    }
+    for (const NetOpId id : order_) {
+      if (!net_.op(id).once || !net_.loops) continue;
+      for (const NetValueId out : net_.op(id).outs) last_use_[Index(out)] = End();
+    }
+    // Conditions are looked at by every op of their region.
+    for (size_t at = 0; at < order_.size(); ++at) {
+      for (RegionId region = net_.op(order_[at]).region; Index(region) != 0;
+           region = net_.regions[Index(region)].parent) {
+        const auto condition = net_.regions[Index(region)].condition;
+        if (condition)
+          last_use_[Index(*condition)] = std::max(last_use_[Index(*condition)], at + 1);
+      }
+    }
+    for (size_t i = 0; i < net_.values.size(); ++i) {
+      const NetValue& value = net_.values[i];
+      if (value.wanted || (value.given && net_.loops)) last_use_[i] = End();
+      if (value.carried_from) last_use_[Index(*value.carried_from)] = End();
+    }
+  }
+
+  size_t AddStorage(const NetValue& value, uint64_t begin, uint64_t end) {
+    storages_.push_back({value.memory, value.bytes, begin, end, value.offset});
+    return storages_.size() - 1;
+  }
+
+  void PlaceGiven() {
+    for (size_t i = 0; i < net_.values.size(); ++i) {
+      const NetValue& value = net_.values[i];
+      if (!value.given) continue;
+      storage_of_[i] = AddStorage(value, 0, std::max<uint64_t>(1, last_use_[i]));
+      if (value.carried_from) storage_of_[Index(*value.carried_from)] = storage_of_[i];
+    }
+  }
+
+  void PlaceResults(size_t at) {
+    const NetOp& op = net_.op(order_[at]);
+    for (size_t i = 0; i < op.outs.size(); ++i) {
+      const NetValueId out = op.outs[i];
+      if (storage_of_[Index(out)] != kNone) continue;  // carried
+      if (i == 0 && op.in_place && MayTake(op.ins[0], out, at)) {
+        storage_of_[Index(out)] = storage_of_[Index(op.ins[0])];
+        Storage& shared = storages_[storage_of_[Index(out)]];
+        shared.end = std::max<uint64_t>(shared.end, last_use_[Index(out)]);
+        continue;
+      }
+      // Made once, it stays.
+      const bool stays = op.once && net_.loops;
+      storage_of_[Index(out)] =
+          AddStorage(net_.value(out), stays ? 0 : at, stays ? End() : last_use_[Index(out)]);
+    }
+  }
+
+  bool MayTake(NetValueId in, NetValueId out, size_t at) const {
+    const NetValue &from = net_.value(in), &to = net_.value(out);
+    return last_use_[Index(in)] == at + 1 && from.bytes == to.bytes && from.memory == to.memory &&
+           !from.offset && !to.offset;
+  }
+
+  void AddWorkspaces() {
+    workspace_of_.assign(net_.ops.size(), kNone);
+    for (size_t at = 0; at < order_.size(); ++at) {
+      for (const NetChoice& choice : net_.op(order_[at]).choices) {
+        if (choice.place != place_of_[Index(order_[at])] || choice.workspace_bytes == 0) continue;
+        workspace_of_[Index(order_[at])] = storages_.size();
+        storages_.push_back(
+            {net_.place(choice.place).memory, choice.workspace_bytes, at, at + 1, std::nullopt});
+      }
+    }
+  }
+
+  // Each memory by itself, behind its reserved bytes.
+  std::vector<Bounded> Pack() {
+    std::vector<Bounded> out;
+    std::vector<uint64_t> offsets(storages_.size(), 0);
+    plan_.heights.clear();
+    for (size_t memory = 0; memory < net_.memories.size(); ++memory) {
+      const uint64_t alignment = net_.memories[memory].alignment;
+      const uint64_t base = RoundUp(net_.memories[memory].reserved_bytes, alignment);
+      std::vector<Lifetime> lifetimes;
+      std::vector<size_t> packed;
+      for (size_t i = 0; i < storages_.size(); ++i) {
+        const Storage& storage = storages_[i];
+        if (Index(storage.memory) != memory) continue;
+        if (storage.offset) {
+          offsets[i] = *storage.offset;
+        } else if (storage.bytes != 0) {
+          packed.push_back(i);
+          lifetimes.push_back({RoundUp(storage.bytes, alignment), storage.begin, storage.end - 1});
+        }
+      }
+      std::vector<uint64_t> placed;
+      const uint64_t height = AssignOffsets(lifetimes, placed);
+      for (size_t i = 0; i < packed.size(); ++i) offsets[packed[i]] = base + placed[i];
+      plan_.heights.push_back(base + height);
+      out.push_back({base + height, base + MostBytesAlive(lifetimes)});
+    }
+    Write(offsets);
+    return out;
+  }
+
+  void Write(const std::vector<uint64_t>& offsets) {
+    plan_.value_buffers.clear();
+    for (size_t i = 0; i < net_.values.size(); ++i) {
+      const size_t storage = storage_of_[i];
+      plan_.value_buffers.push_back(
+          {net_.values[i].memory, offsets[storage], net_.values[i].bytes});
+    }
+    plan_.workspaces.assign(net_.ops.size(), {});
+    for (size_t i = 0; i < net_.ops.size(); ++i) {
+      plan_.workspaces[i].memory = net_.place(place_of_[i]).memory;
+      if (workspace_of_[i] == kNone) continue;
+      plan_.workspaces[i].offset = offsets[workspace_of_[i]];
+      plan_.workspaces[i].bytes = storages_[workspace_of_[i]].bytes;
+    }
+  }
+
+  const TaskNet& net_;
+  const std::vector<NetOpId>& order_;
+  const std::vector<PlaceId>& place_of_;
+  NetPlan& plan_;
+  std::vector<uint64_t> last_use_;    // by value: position of the last op that touches it, plus 1
+  std::vector<size_t> storage_of_;    // by value
+  std::vector<size_t> workspace_of_;  // by op
+  std::vector<Storage> storages_;
+};
+
+}  // namespace
+
+std::vector<Bounded> PlaceNetBuffers(const TaskNet& net, const std::vector<NetOpId>& order,
+                                     const std::vector<PlaceId>& place_of, NetPlan& plan) {
+  return BufferPlacer(net, order, place_of, plan).Place();
+}
+
+}  // namespace tinyai

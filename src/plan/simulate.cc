@@ -1,0 +1,137 @@
+#include "plan/simulate.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tinyai {
+namespace {
+
+class Simulator {
+ public:
+  Simulator(const TaskNet& net, const NetPlan& plan)
+      : net_(net),
+        plan_(plan),
+        next_(net.places.size(), 0),
+        free_at_(net.places.size(), 0),
+        seconds_(net.ops.size(), 0),
+        fences_after_(net.places.size()),
+        passed_(plan.fences.size()) {
+    for (size_t place = 0; place < plan.queues.size(); ++place) {
+      fences_after_[place].resize(plan.queues[place].size());
+      for (const NetCommand& command : plan.queues[place]) {
+        for (const NetChoice& choice : net.op(command.op).choices) {
+          if (Index(choice.place) == place) seconds_[Index(command.op)] = choice.seconds;
+        }
+      }
+    }
+    for (size_t i = 0; i < plan.fences.size(); ++i) {
+      fences_after_[Index(plan.fences[i].place)][plan.fences[i].command].push_back(i);
+    }
+  }
+
+  Simulation Run(uint32_t most_iterations) {
+    Simulation out;
+    out.peaks.assign(net_.memories.size(), 0);
+    MeasurePeaks(out);
+    const uint32_t iterations = net_.loops ? std::max(2u, most_iterations) : 1;
+    double previous_end = 0;
+    for (iteration_ = 0; iteration_ < iterations; ++iteration_) {
+      StartIteration(out);
+      FollowIteration(out);
+      const double end = *std::max_element(free_at_.begin(), free_at_.end());
+      const double period = end - previous_end;
+      previous_end = end;
+      const bool settled = std::abs(period - out.makespan) <= 1e-9 * period;
+      out.makespan = period;
+      if (settled && iteration_ > 1) break;
+    }
+    return out;
+  }
+
+ private:
+  void StartIteration(Simulation& out) {
+    const size_t places = net_.places.size();
+    out.busy.assign(places, 0);
+    out.stalled.assign(places, 0);
+    out.moved_bytes.assign(places, 0);
+    out.spans.assign(places, {});
+    for (size_t place = 0; place < places; ++place) {
+      next_[place] = 0;
+      out.spans[place].reserve(plan_.queues[place].size());
+    }
+  }
+
+  void FollowIteration(Simulation& out) {
+    bool moved = true;
+    while (moved) {
+      moved = false;
+      for (size_t place = 0; place < plan_.queues.size(); ++place) {
+        while (next_[place] < plan_.queues[place].size() && Step(place, out)) moved = true;
+      }
+    }
+  }
+
+  bool Step(size_t place, Simulation& out) {
+    const size_t at = next_[place];
+    const NetCommand& command = plan_.queues[place][at];
+    double ready = free_at_[place];
+    for (const NetSync& sync : command.syncs) {
+      if (sync.distance > iteration_) continue;
+      const std::vector<double>& times = passed_[sync.fence];
+      const size_t wanted = iteration_ - sync.distance;
+      if (times.size() <= wanted) return false;
+      ready = std::max(ready, times[wanted]);
+    }
+    const NetOp& op = net_.op(command.op);
+    const bool runs = !op.once || iteration_ == 0;
+    const double seconds = runs ? seconds_[Index(command.op)] : 0;
+    const double stalled = ready - free_at_[place];
+    out.stalled[place] += stalled;
+    out.busy[place] += seconds;
+    if (runs) {
+      out.moved_bytes[place] += op.moved_bytes;
+      out.spans[place].push_back({command.op, ready, ready + seconds, stalled});
+    }
+    free_at_[place] = ready + seconds;
+    for (const size_t fence : fences_after_[place][at]) passed_[fence].push_back(free_at_[place]);
+    ++next_[place];
+    return true;
+  }
+
+  void Touch(Simulation& out, const NetBuffer& buffer) const {
+    if (buffer.bytes == 0) return;
+    uint64_t& peak = out.peaks[Index(buffer.memory)];
+    peak = std::max(peak, buffer.offset + buffer.bytes);
+  }
+  // As an allocator that hands out the plan's buffers would count: every one is live at some time.
+  void MeasurePeaks(Simulation& out) const {
+    for (const std::vector<NetCommand>& queue : plan_.queues) {
+      for (const NetCommand& command : queue) {
+        const NetOp& op = net_.op(command.op);
+        for (const NetValueId id : op.ins) Touch(out, plan_.value_buffers[Index(id)]);
+        for (const NetValueId id : op.outs) Touch(out, plan_.value_buffers[Index(id)]);
+        Touch(out, plan_.workspaces[Index(command.op)]);
+      }
+    }
+    for (size_t i = 0; i < net_.values.size(); ++i) {
+      if (net_.values[i].given) Touch(out, plan_.value_buffers[i]);
+    }
+  }
+
+  const TaskNet& net_;
+  const NetPlan& plan_;
+  uint32_t iteration_ = 0;
+  std::vector<size_t> next_;                                    // by place
+  std::vector<double> free_at_;                                 // by place
+  std::vector<double> seconds_;                                 // by op
+  std::vector<std::vector<std::vector<size_t>>> fences_after_;  // by place and command
+  std::vector<std::vector<double>> passed_;                     // by fence and iteration
+};
+
+}  // namespace
+
+Simulation Simulate(const TaskNet& net, const NetPlan& plan, uint32_t most_iterations) {
+  return Simulator(net, plan).Run(most_iterations);
+}
+
+}  // namespace tinyai

@@ -1,0 +1,271 @@
+#include "plan/task_net.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/checked.h"
+#include "base/units.h"
+#include "fmt/format.h"
+
+namespace tinyai {
+namespace {
+
+tl::unexpected<Error> Invalid(std::string what) {
+  return Fail(ErrorCode::kSchedule, "NET_INVALID", std::move(what));
+}
+
+class NetCheck {
+ public:
+  explicit NetCheck(const TaskNet& net) : net_(net) {}
+
+  Status Run() {
+    TRY(CheckPlaces());
+    TRY(CheckRegions());
+    for (const NetValue& value : net_.values) TRY(CheckValue(value));
+    TRY(CheckOps());
+    for (const NetOrder& order : net_.orders) TRY(CheckOrder(order));
+    TRY(CheckAcyclic());
+    return CheckFloors();
+  }
+
+ private:
+  Status CheckPlaces() const {
+    for (const NetMemory& memory : net_.memories) {
+      if (!IsPowerOfTwo(memory.alignment)) {
+        return Invalid(fmt::format("memory {}: alignment {} is no power of two", memory.name,
+                                   memory.alignment));
+      }
+    }
+    for (const NetPlace& place : net_.places) {
+      if (Index(place.memory) >= net_.memories.size()) {
+        return Invalid(fmt::format("place {} has no memory", place.name));
+      }
+    }
+    return {};
+  }
+
+  Status CheckRegions() const {
+    if (net_.regions.empty()) return Invalid("there is no region 0");
+    for (size_t i = 1; i < net_.regions.size(); ++i) {
+      const NetRegion& region = net_.regions[i];
+      if (Index(region.parent) >= i) {
+        return Invalid(fmt::format("region {}: its parent does not come before it", region.name));
+      }
+      if (region.condition && Index(*region.condition) >= net_.values.size()) {
+        return Invalid(fmt::format("region {}: its condition does not exist", region.name));
+      }
+    }
+    return {};
+  }
+
+  Status CheckValue(const NetValue& value) const {
+    if (Index(value.memory) >= net_.memories.size()) {
+      return Invalid(fmt::format("value {} has no memory", value.name));
+    }
+    const uint64_t reserved = net_.memories[Index(value.memory)].reserved_bytes;
+    if (value.offset && (*value.offset > reserved || value.bytes > reserved - *value.offset)) {
+      return Invalid(fmt::format("value {}: it does not lie within the reserved {} bytes",
+                                 value.name, reserved));
+    }
+    if (!value.carried_from) return {};
+    if (!net_.loops || !value.given || Index(*value.carried_from) >= net_.values.size()) {
+      return Invalid(fmt::format("value {}: only what a loop is given can be carried, from a value",
+                                 value.name));
+    }
+    if (net_.value(*value.carried_from).bytes != value.bytes) {
+      return Invalid(fmt::format("value {}: what is carried into it has another size", value.name));
+    }
+    return {};
+  }
+
+  Status CheckOps() {
+    made_.assign(net_.values.size(), false);
+    for (const NetOp& op : net_.ops) {
+      TRY(CheckIds(op));
+      TRY(CheckChoices(op));
+      for (const NetValueId out : op.outs) {
+        const NetValue& value = net_.value(out);
+        if (value.given) return Invalid(fmt::format("op {}: {} is given", op.name, value.name));
+        if (made_[Index(out)]) return Invalid(fmt::format("value {} is made twice", value.name));
+        made_[Index(out)] = true;
+      }
+    }
+    for (size_t i = 0; i < net_.values.size(); ++i) {
+      if (made_[i] || net_.values[i].given) continue;
+      return Invalid(fmt::format("value {} is made by no op", net_.values[i].name));
+    }
+    return {};
+  }
+
+  Status CheckIds(const NetOp& op) const {
+    const auto exists = [&](NetValueId id) { return Index(id) < net_.values.size(); };
+    if (!std::all_of(op.ins.begin(), op.ins.end(), exists) ||
+        !std::all_of(op.outs.begin(), op.outs.end(), exists)) {
+      return Invalid(fmt::format("op {}: a value of it does not exist", op.name));
+    }
+    if (Index(op.region) >= net_.regions.size()) {
+      return Invalid(fmt::format("op {}: its region does not exist", op.name));
+    }
+    if (op.once && (!net_.loops || Index(op.region) != 0)) {
+      return Invalid(fmt::format("op {}: only what a loop always does can be done once", op.name));
+    }
+    if (op.in_place && (op.ins.empty() || op.outs.empty())) {
+      return Invalid(fmt::format("op {}: it has nothing to work on in place", op.name));
+    }
+    return {};
+  }
+
+  Status CheckChoices(const NetOp& op) const {
+    if (op.choices.empty()) return Invalid(fmt::format("op {} has no place", op.name));
+    for (const NetChoice& choice : op.choices) {
+      if (Index(choice.place) >= net_.places.size()) {
+        return Invalid(fmt::format("op {}: a place of it does not exist", op.name));
+      }
+      if (!std::isfinite(choice.seconds) || choice.seconds < 0) {
+        return Fail(ErrorCode::kSchedule, "COST_MODEL",
+                    fmt::format("cost of '{}' on {} is {}", op.name, net_.place(choice.place).name,
+                                choice.seconds < 0 ? "negative" : "no number"));
+      }
+      if (op.effect != NetEffect::kNone && !net_.place(choice.place).effects) {
+        return Invalid(
+            fmt::format("op {}: {} has no effects", op.name, net_.place(choice.place).name));
+      }
+    }
+    return {};
+  }
+
+  Status CheckOrder(const NetOrder& order) const {
+    if (Index(order.earlier) < net_.ops.size() && Index(order.later) < net_.ops.size() &&
+        (order.distance == 0 || net_.loops)) {
+      return {};
+    }
+    return Invalid("an order names an op that does not exist, or an iteration without a loop");
+  }
+
+  // Kahn's algorithm; what is left over lies on or behind a cycle.
+  Status CheckAcyclic() const {
+    std::vector<std::vector<uint32_t>> after(net_.ops.size());
+    std::vector<uint32_t> missing(net_.ops.size(), 0);
+    for (const NetNeed& need : Needs(net_)) {
+      if (need.distance != 0) continue;
+      after[Index(need.earlier)].push_back(static_cast<uint32_t>(need.later));
+      ++missing[Index(need.later)];
+    }
+    std::vector<uint32_t> ready;
+    for (uint32_t i = 0; i < net_.ops.size(); ++i) {
+      if (missing[i] == 0) ready.push_back(i);
+    }
+    size_t done = 0;
+    while (!ready.empty()) {
+      const uint32_t op = ready.back();
+      ready.pop_back();
+      ++done;
+      for (const uint32_t next : after[op]) {
+        if (--missing[next] == 0) ready.push_back(next);
+      }
+    }
+    if (done == net_.ops.size()) return {};
+    return Invalid(fmt::format("a cycle: {}", DescribeCycle(after, missing)));
+  }
+
+  // Every op that is left over has one before it that is left over too: going back ends in a cycle.
+  std::string DescribeCycle(const std::vector<std::vector<uint32_t>>& after,
+                            const std::vector<uint32_t>& missing) const {
+    std::vector<std::optional<uint32_t>> before(net_.ops.size());
+    for (uint32_t op = 0; op < net_.ops.size(); ++op) {
+      if (missing[op] == 0) continue;
+      for (const uint32_t next : after[op]) before[next] = op;
+    }
+    uint32_t at = 0;
+    while (missing[at] == 0) ++at;
+    for (size_t i = 0; i < net_.ops.size(); ++i) at = *before[at];
+    std::vector<uint32_t> cycle = {at};
+    for (uint32_t op = *before[at]; op != at; op = *before[op]) cycle.push_back(op);
+    std::string text = net_.ops[at].name;
+    constexpr size_t kMostShown = 8;
+    const size_t shown = std::min(cycle.size() - 1, kMostShown);
+    for (size_t i = 0; i < shown; ++i) {
+      text += " -> " + net_.ops[cycle[cycle.size() - 1 - i]].name;
+    }
+    return text + (shown + 1 < cycle.size() ? " -> .. -> " : " -> ") + net_.ops[at].name;
+  }
+
+  // Operands, results and workspace of one op lie in memory together, whatever the order.
+  Status CheckFloors() const {
+    for (const NetOp& op : net_.ops) {
+      bool fits = false;
+      uint64_t least = ~uint64_t{0};
+      for (const NetChoice& choice : op.choices) {
+        const uint64_t bytes = BytesAtOnce(op, choice);
+        least = std::min(least, bytes);
+        const NetPlace& place = net_.place(choice.place);
+        fits = fits || bytes <= net_.memories[Index(place.memory)].budget_bytes;
+      }
+      if (fits) continue;
+      const NetPlace& place = net_.place(op.choices.front().place);
+      return Fail(
+          ErrorCode::kBudget, "BUDGET_INFEASIBLE",
+          fmt::format("memory: every order needs at least {} bytes on {} at '{}'; need={} ({})",
+                      least, place.name, op.name, least, FormatByteSize(least)));
+    }
+    return {};
+  }
+
+  static uint64_t Saturated(uint64_t a, uint64_t b) { return a > ~b ? ~uint64_t{0} : a + b; }
+  uint64_t BytesAtOnce(const NetOp& op, const NetChoice& choice) const {
+    std::vector<NetValueId> distinct = op.ins;
+    distinct.insert(distinct.end(), op.outs.begin(), op.outs.end());
+    if (op.in_place) std::erase(distinct, op.outs[0]);
+    std::sort(distinct.begin(), distinct.end());
+    distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+    uint64_t bytes = choice.workspace_bytes;
+    for (const NetValueId id : distinct) bytes = Saturated(bytes, net_.value(id).bytes);
+    return bytes;
+  }
+
+  const TaskNet& net_;
+  std::vector<bool> made_;
+};
+
+}  // namespace
+
+Status CheckNet(const TaskNet& net) { return NetCheck(net).Run(); }
+
+std::vector<std::optional<NetOpId>> Makers(const TaskNet& net) {
+  std::vector<std::optional<NetOpId>> makers(net.values.size());
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    for (const NetValueId out : net.ops[i].outs) makers[Index(out)] = NetOpId(i);
+  }
+  return makers;
+}
+
+std::vector<NetNeed> Needs(const TaskNet& net) {
+  const std::vector<std::optional<NetOpId>> makers = Makers(net);
+  std::vector<NetNeed> needs;
+  needs.reserve(2 * net.ops.size());
+  const auto need_value = [&](NetValueId id, NetOpId later) {
+    if (const auto maker = makers[Index(id)]) needs.push_back({*maker, later, 0});
+    const auto from = net.value(id).carried_from;
+    if (!from || !makers[Index(*from)]) return;
+    needs.push_back({*makers[Index(*from)], later, 1});
+    // The two share their buffer.
+    if (net.value(id).bytes != 0 && *makers[Index(*from)] != later)
+      needs.push_back({later, *makers[Index(*from)], 0});
+  };
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    const NetOp& op = net.ops[i];
+    for (const NetValueId in : op.ins) need_value(in, NetOpId(i));
+    for (RegionId region = op.region; Index(region) != 0;
+         region = net.regions[Index(region)].parent) {
+      if (const auto condition = net.regions[Index(region)].condition) {
+        need_value(*condition, NetOpId(i));
+      }
+    }
+  }
+  for (const NetOrder& order : net.orders) {
+    needs.push_back({order.earlier, order.later, order.distance});
+  }
+  return needs;
+}
+
+}  // namespace tinyai

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "graph/graph.h"
+
+namespace tinyai {
+
+enum class NetValueId : uint32_t {};
+enum class NetOpId : uint32_t {};
+enum class PlaceId : uint32_t {};
+enum class MemoryId : uint32_t {};
+enum class RegionId : uint32_t {};
+
+// Where bytes lie.
+struct NetMemory {
+  std::string name;
+  uint64_t budget_bytes = ~uint64_t{0};
+  uint64_t alignment = 1;       // of every buffer, a power of two
+  uint64_t reserved_bytes = 0;  // from the start: for values whose offset is given
+};
+
+// Who works: one in-order queue, which computes in one memory.
+struct NetPlace {
+  std::string name;
+  MemoryId memory{};
+  bool effects = false;  // may read input, print and give output
+};
+
+// Commands that are carried out or left out together: one arm of an `if`. Region 0 is the whole net
+// and always carried out. Two regions with the same parent and condition are the two arms of one
+// `if`.
+struct NetRegion {
+  std::string name;
+  RegionId parent{};
+  std::optional<NetValueId> condition;  // none: decided by the caller, for each pass
+  bool arm = true;                      // carried out where the condition is this
+};
+
+// Something with bytes. It is made by one op, or there from the beginning.
+struct NetValue {
+  std::string name;
+  uint64_t bytes = 0;
+  bool given = false;   // there before the first op
+  bool wanted = false;  // has to be there after the last op
+  // In a loop: what this value, which is `given` in the first iteration, becomes in the next one.
+  // The two share one buffer.
+  std::optional<NetValueId> carried_from;
+  // Where it has to lie, within the reserved bytes of its memory: slots of a ring, weights that
+  // stay. The others' offsets are chosen.
+  std::optional<uint64_t> offset;
+  MemoryId memory{};
+};
+
+// One way to carry an op out.
+struct NetChoice {
+  PlaceId place{};
+  double seconds = 0;
+  uint64_t workspace_bytes = 0;
+};
+
+enum class NetEffect : uint8_t { kNone, kInput, kPrint };
+
+// Something to compute or to move. Loads, copies and spills are ops like any other.
+struct NetOp {
+  std::string name;
+  std::vector<NetValueId> ins;
+  std::vector<NetValueId> outs;
+  std::vector<NetChoice> choices;  // one for each place that can
+  RegionId region{};
+  NetEffect effect = NetEffect::kNone;
+  bool in_place = false;  // outs[0] may take the buffer of ins[0] if nothing needs that afterwards
+  bool once = false;      // in a loop: only in the first iteration
+  uint64_t moved_bytes = 0;
+};
+
+// `later` starts after `earlier` has ended, of `distance` iterations before.
+struct NetOrder {
+  enum class Kind : uint8_t { kUser, kEffect, kReuse };
+  NetOpId earlier{}, later{};
+  Kind kind = Kind::kUser;
+  uint32_t distance = 0;
+};
+
+// What the planner plans: a program, or one pass of a model. With `loops`, the net is the body of a
+// loop without end: each iteration carries out every op once, and iterations overlap as far as the
+// edges let them. Plain data; CheckNet says whether it makes sense.
+struct TaskNet {
+  std::vector<NetMemory> memories;
+  std::vector<NetPlace> places;
+  std::vector<NetRegion> regions;  // at least one
+  std::vector<NetValue> values;
+  std::vector<NetOp> ops;  // in program order
+  std::vector<NetOrder> orders;
+  bool loops = false;
+
+  const NetValue& value(NetValueId id) const { return values[Index(id)]; }
+  const NetOp& op(NetOpId id) const { return ops[Index(id)]; }
+  const NetPlace& place(PlaceId id) const { return places[Index(id)]; }
+};
+
+// Whether a net can be planned at all. Errors: NET_INVALID (exit 7) naming op or value: an id that
+// does not exist, a value that nobody makes or two make, a cycle, an op without a place, a cost
+// that is negative or no number; BUDGET_INFEASIBLE (exit 4) naming the op and the bytes that it
+// needs at once where these are more than the budget.
+Status CheckNet(const TaskNet& net);
+
+// The op that makes each value; nothing for given ones. Of a net that CheckNet accepted.
+std::vector<std::optional<NetOpId>> Makers(const TaskNet& net);
+
+// What must have ended before an op starts: data, orders, and carried values.
+struct NetNeed {
+  NetOpId earlier{}, later{};
+  uint32_t distance = 0;
+  friend bool operator==(const NetNeed&, const NetNeed&) = default;
+};
+std::vector<NetNeed> Needs(const TaskNet& net);
+
+}  // namespace tinyai

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "plan/net_plan.h"
+#include "plan/task_net.h"
+
+namespace tinyai {
+
+// What each place knows of how far the others are (vector clocks; Mattern 1989), while queues are
+// followed command by command. Positions count the commands of a place from the start, over all
+// iterations. What is learned inside a region is known there only, unless both arms of an `if`
+// learn it.
+class VectorClocks {
+ public:
+  explicit VectorClocks(const TaskNet& net);
+
+  // The place goes on to a command of this region.
+  void Enter(size_t place, RegionId region);
+  // It begins a new iteration, which may take other arms.
+  void EndIteration(size_t place);
+  // At least how many commands of `other` have been passed, as far as `place` knows.
+  uint64_t Of(size_t place, size_t other) const { return Row(place)[other]; }
+  void Advance(size_t place, uint64_t position);
+
+  // What a place knows at one moment, as another learns it.
+  struct Moment {
+    RegionId region{};
+    std::vector<uint64_t>
+        vectors;  // of each region from the innermost outwards, one after the other
+  };
+  Moment At(size_t place) const;
+  // How much of that holds where `place` is: a vector over all places. Of another iteration, only
+  // what is known whichever arms were taken.
+  const uint64_t* Heard(size_t place, const Moment& moment, bool same_iteration) const;
+  void Learn(size_t place, const uint64_t* heard, size_t from, uint64_t position);
+
+ private:
+  struct Frame {
+    RegionId region{};
+    std::vector<uint64_t> known;
+  };
+  struct Place {
+    std::vector<Frame> frames;               // outermost first
+    std::vector<std::optional<Frame>> arms;  // by region: how its last run ended
+  };
+  const uint64_t* Row(size_t place) const { return places_[place].frames.back().known.data(); }
+  uint32_t Depth(RegionId region) const;
+  RegionId Ancestor(RegionId region, uint32_t depth) const;
+  void Leave(Place& place);
+  std::optional<size_t> OtherArm(RegionId region) const;
+
+  const TaskNet& net_;
+  std::vector<Place> places_;
+};
+
+}  // namespace tinyai
