@@ -1,6 +1,5 @@
 #include "plan/assign_offsets.h"
 #include "gtest/gtest.h"
-#include "plan/plan_test_support.h"
 #include "rapidcheck.h"
 
 namespace tinyai {
@@ -44,33 +43,6 @@ TEST(AssignOffsets, StacksWhatLivesTogetherAndReusesWhatDoesNot) {
   EXPECT_EQ(AssignOffsets({}, offsets), 0u);
   EXPECT_EQ(AssignOffsets({{64, 0, 1}, {128, 1, 2}, {64, 2, 3}}, offsets), 192u);
   EXPECT_EQ(offsets, (std::vector<uint64_t>{128, 0, 128}));
-}
-
-TEST(FindLifetimes, TheLowerBoundIsReachedByTheModelsWeRun) {
-  for (const std::string family : {"llama", "qwen2", "qwen3"}) {
-    const Graph graph = MakeGraph({.architecture = family, .layers = 4});
-    const Storages storages = FindLifetimes(graph, 7);
-    std::vector<uint64_t> offsets;
-    EXPECT_EQ(AssignOffsets(storages.lifetimes, offsets), MostBytesAlive(storages.lifetimes));
-  }
-}
-
-// Each value's storage lives from its op to its last reader, and the logits to the end.
-TEST(FindLifetimes, CoverEveryUse) {
-  const Graph graph = MakeGraph({.architecture = "qwen3", .layers = 3});
-  const Storages storages = FindLifetimes(graph, 5);
-  const auto covers = [&](ValueId id, size_t at) {
-    const Lifetime& life = storages.lifetimes[storages.of_value[Index(id)]];
-    const uint64_t rows = graph.value(id).rows == Rows::kTokens ? 5 : 1;
-    EXPECT_GE(life.bytes, rows * graph.value(id).row_bytes);
-    EXPECT_LE(life.begin, at);
-    EXPECT_GE(life.end, at);
-  };
-  for (size_t i = 0; i < graph.ops.size(); ++i) {
-    for (const ValueId in : graph.ops[i].ins) covers(in, i);
-    if (graph.ops[i].out) covers(*graph.ops[i].out, i);
-  }
-  covers(graph.logits, graph.ops.size());
 }
 
 }  // namespace
