@@ -33,6 +33,8 @@ constexpr Entry kCommands[] = {
     {"verify", "Checks that a model file is whole and its weights are numbers.", MakeVerifyCommand},
     {"tokenize", "Turns text into tokens, and back.", MakeTokenizeCommand},
     {"bench", "Measures how fast a model runs in a budget.", MakeBenchCommand},
+    {"solve makespan", "Finds the shortest schedule of tasks on equal processors.",
+     MakeSolveMakespanCommand},
     {"solve order", "Finds the order of ops in which the fewest bytes live at once.",
      MakeSolveOrderCommand},
     {"doctor", "Shows what this machine has, and measures how fast it is.", MakeDoctorCommand},
