@@ -1,0 +1,106 @@
+#include "solve/least_syncs.h"
+
+#include <algorithm>
+
+#include "solve/contract_syncs.h"
+#include "solve/sync_search.h"
+#include "solve/sync_two_places.h"
+#include "solve/sync_word.h"
+
+namespace tinyai {
+namespace {
+
+// Nets above this are not contracted: that takes quadratic memory.
+constexpr uint32_t kMostOpsContracted = 4096;
+// About a second, and about two gigabytes.
+constexpr uint64_t kNormalStates = 400'000;
+constexpr uint64_t kExactStates = 16'000'000;
+// Ops and edges gone through while a heuristic word is improved.
+constexpr uint64_t kNormalWork = 100'000'000;
+
+struct PlaceNumbers {
+  std::vector<uint32_t> used;  // the places that have ops
+  SyncNet net;                 // with these, numbered from 0
+};
+
+PlaceNumbers NumberPlaces(const SyncNet& net) {
+  PlaceNumbers out{{}, net};
+  std::vector<uint32_t> number(net.places, UINT32_MAX);
+  for (const uint32_t place : net.place) number[place] = 0;
+  for (uint32_t place = 0; place < net.places; ++place) {
+    if (number[place] == UINT32_MAX) continue;
+    number[place] = static_cast<uint32_t>(out.used.size());
+    out.used.push_back(place);
+  }
+  out.net.places = static_cast<uint32_t>(out.used.size());
+  for (uint32_t& place : out.net.place) place = number[place];
+  return out;
+}
+
+// By theorem 1 for each place against all others, since a sync has two ends; with more than
+// `kMostPlacesSplit` places, just that each place that waits needs a sync.
+uint32_t BoundOfPlaces(const SyncNet& net) {
+  constexpr uint32_t kMostPlacesSplit = 16;  // each costs a sweep
+  if (net.places > kMostPlacesSplit) {
+    std::vector<bool> waits(net.places);
+    for (const SyncNet::Edge& edge : net.edges) {
+      if (net.Crosses(edge)) waits[net.place[edge.to]] = true;
+    }
+    return static_cast<uint32_t>(std::count(waits.begin(), waits.end(), true));
+  }
+  uint32_t sum = 0, most = 0;
+  SyncNet two = net;
+  two.places = 2;
+  for (uint32_t place = 0; place < net.places; ++place) {
+    for (uint32_t op = 0; op < net.size(); ++op) two.place[op] = net.place[op] == place ? 0 : 1;
+    const uint32_t syncs = SolveTwoPlaces(two).syncs;
+    sum += syncs;
+    most = std::max(most, syncs);
+  }
+  return std::max(most, (sum + 1) / 2);
+}
+
+LeastSyncs FromTwoPlaces(const SyncNet& net) {
+  TwoPlaceSyncs two = SolveTwoPlaces(net);
+  return {std::move(two.schedule), two.syncs, two.syncs, two.syncs, two.syncs,
+          std::move(two.witness)};
+}
+
+LeastSyncs FromSearch(const SyncNet& net, const SearchLimits& limits) {
+  const uint64_t size = net.size() + net.edges.size() + 1;
+  const uint64_t runs = limits.effort == Effort::kFast ? 0 : kNormalWork / size;
+  WordRunner runner(net);
+  SyncSearchResult found;
+  found.word = Shorten(runner, runner.Greedy(), runs);
+  found.word = ReuseFences(runner, std::move(found.word), runs);
+  if (limits.effort != Effort::kFast && net.size() <= kMostOpsContracted) {
+    const ContractedNet contracted = Contract(net);
+    const uint64_t states = limits.effort == Effort::kExact ? kExactStates : kNormalStates;
+    if (CanSearchSyncs(contracted)) found = SearchSyncs(contracted, found.word, states, limits);
+  }
+  LeastSyncs out;
+  out.least_syncs = found.least_syncs > 0 ? found.least_syncs : BoundOfPlaces(net);
+  // One fence is waited for by at most all other places.
+  const auto syncs = static_cast<uint32_t>(found.word.size());
+  out.least_fences = std::max(found.least_fences, (syncs + net.places - 2) / (net.places - 1));
+  out.schedule = *runner.Schedule(ReuseFences(runner, std::move(found.word), runs));
+  out.syncs = out.schedule.syncs();
+  out.fences = out.schedule.fences();
+  return out;
+}
+
+}  // namespace
+
+LeastSyncs FindLeastSyncs(const SyncNet& net, const SearchLimits& limits) {
+  const PlaceNumbers numbers = NumberPlaces(net);
+  LeastSyncs out =
+      numbers.net.places <= 2 ? FromTwoPlaces(numbers.net) : FromSearch(numbers.net, limits);
+  std::vector<std::vector<SyncCommand>> queues(net.places);
+  for (size_t i = 0; i < numbers.used.size(); ++i) {
+    queues[numbers.used[i]] = std::move(out.schedule.queues[i]);
+  }
+  out.schedule.queues = std::move(queues);
+  return out;
+}
+
+}  // namespace tinyai

@@ -1,0 +1,79 @@
+#include "solve/sync_net.h"
+
+#include <algorithm>
+#include <functional>
+#include <queue>
+
+namespace tinyai {
+
+OpLists OpLists::Predecessors(const SyncNet& net) {
+  OpLists out;
+  out.begin_.resize(size_t{net.size()} + 1);
+  for (const SyncNet::Edge& edge : net.edges) ++out.begin_[edge.to];
+  uint32_t sum = 0;
+  for (uint32_t& begin : out.begin_) begin = sum += begin;
+  out.items_.resize(net.edges.size());
+  for (size_t i = net.edges.size(); i > 0; --i) {
+    out.items_[--out.begin_[net.edges[i - 1].to]] = net.edges[i - 1].from;
+  }
+  return out;
+}
+
+OpLists OpLists::Successors(const SyncNet& net) {
+  SyncNet reversed{net.places, net.place, net.edges};
+  for (SyncNet::Edge& edge : reversed.edges) std::swap(edge.from, edge.to);
+  return Predecessors(reversed);
+}
+
+std::vector<uint32_t> TopologicalOrder(const SyncNet& net) {
+  const OpLists successors = OpLists::Successors(net);
+  std::vector<uint32_t> missing(net.size());
+  for (const SyncNet::Edge& edge : net.edges) ++missing[edge.to];
+  std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>> ready;
+  for (uint32_t op = 0; op < net.size(); ++op) {
+    if (missing[op] == 0) ready.push(op);
+  }
+  std::vector<uint32_t> order;
+  order.reserve(net.size());
+  while (!ready.empty()) {
+    const uint32_t op = ready.top();
+    ready.pop();
+    order.push_back(op);
+    for (const uint32_t next : successors.of(op)) {
+      if (--missing[next] == 0) ready.push(next);
+    }
+  }
+  return order;
+}
+
+std::vector<uint32_t> FindCycle(const SyncNet& net) {
+  const std::vector<uint32_t> order = TopologicalOrder(net);
+  if (order.size() == net.size()) return {};
+  std::vector<bool> ordered(net.size());
+  for (const uint32_t op : order) ordered[op] = true;
+  // Each op left has a predecessor that is left too: going back must come to an op again.
+  const OpLists predecessors = OpLists::Predecessors(net);
+  uint32_t op = 0;
+  while (ordered[op]) ++op;
+  std::vector<uint32_t> path;
+  std::vector<bool> seen(net.size());
+  while (!seen[op]) {
+    seen[op] = true;
+    path.push_back(op);
+    const auto before = predecessors.of(op);
+    op = *std::find_if(before.begin(), before.end(), [&](uint32_t p) { return !ordered[p]; });
+  }
+  path.erase(path.begin(), std::find(path.begin(), path.end(), op));
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+uint32_t SyncSchedule::CountOf(SyncCommand::Kind kind) const {
+  uint32_t count = 0;
+  for (const std::vector<SyncCommand>& queue : queues) {
+    for (const SyncCommand& command : queue) count += command.kind == kind;
+  }
+  return count;
+}
+
+}  // namespace tinyai
