@@ -37,6 +37,7 @@ constexpr Entry kCommands[] = {
      MakeSolveMakespanCommand},
     {"solve order", "Finds the order of ops in which the fewest bytes live at once.",
      MakeSolveOrderCommand},
+    {"solve syncs", "Finds the fewest syncs and fences between queues.", MakeSolveSyncsCommand},
     {"doctor", "Shows what this machine has, and measures how fast it is.", MakeDoctorCommand},
 };
 

@@ -11,12 +11,12 @@ namespace tinyai {
 namespace {
 
 // Nets above this are not contracted: that takes quadratic memory.
-constexpr uint32_t kMostOpsContracted = 4096;
+constexpr uint32_t kMostOpsContracted = 1024;
 // About a second, and about two gigabytes.
 constexpr uint64_t kNormalStates = 400'000;
 constexpr uint64_t kExactStates = 16'000'000;
 // Ops and edges gone through while a heuristic word is improved.
-constexpr uint64_t kNormalWork = 100'000'000;
+constexpr uint64_t kNormalWork = 20'000'000;
 
 struct PlaceNumbers {
   std::vector<uint32_t> used;  // the places that have ops

@@ -34,6 +34,20 @@ TEST(LeastSyncs, AreWhatEveryScheduleNeeds) {
   }
 }
 
+TEST(LeastSyncs, AreWhatEveryWordOfSyncsNeeds) {
+  for (uint32_t seed = 0; seed < 300; ++seed) {
+    const SyncNet net = RandomNet(8 + seed % 5, 3 + seed % 2, 0.08 + 0.05 * (seed % 6), seed);
+    const LeastSyncs least = FindLeastSyncs(net, Limits(Effort::kExact));
+    SCOPED_TRACE(seed);
+    ExpectSound(net, least);
+    const auto [syncs, fences] = EveryWord(net).Fewest();
+    EXPECT_EQ(least.syncs, syncs);
+    EXPECT_EQ(least.fences, fences);
+    EXPECT_TRUE(least.syncs_optimal());
+    EXPECT_TRUE(least.fences_optimal());
+  }
+}
+
 TEST(LeastSyncs, BoundsHoldWhateverTheEffort) {
   for (uint32_t seed = 0; seed < 300; ++seed) {
     const SyncNet net = RandomNet(8 + seed % 9, 3 + seed % 3, 0.05 + 0.05 * (seed % 6), seed);
@@ -50,10 +64,10 @@ TEST(LeastSyncs, BoundsHoldWhateverTheEffort) {
 
 TEST(LeastSyncs, AreFoundAtAnySize) {
   for (const Effort effort : {Effort::kFast, Effort::kNormal}) {
-    const SyncNet net = RandomNet(1500, 4, 0.004, 7);
+    const SyncNet net = RandomNet(1200, 4, 0.004, 7);
     ExpectSound(net, FindLeastSyncs(net, Limits(effort)));
   }
-  const SyncNet many = RandomNet(800, 100, 0.01, 8);
+  const SyncNet many = RandomNet(300, 40, 0.02, 8);
   ExpectSound(many, FindLeastSyncs(many, Limits(Effort::kNormal)));
 }
 

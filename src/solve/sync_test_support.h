@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <random>
 #include <set>
 #include <utility>
@@ -89,6 +91,66 @@ class EverySchedule {
   const SyncNet& net_;
   std::vector<uint32_t> needs_;
   std::set<State> seen_;
+};
+
+// Every word of syncs, where each place runs what it can between them: for nets that are too large
+// for EverySchedule. No bounds, no contraction.
+class EveryWord {
+ public:
+  explicit EveryWord(const SyncNet& net) : net_(net), needs_(net.size()) {
+    for (const SyncNet::Edge& edge : net.edges) needs_[edge.to] |= 1u << edge.from;
+  }
+
+  std::pair<uint32_t, uint32_t> Fewest() const {
+    State root(size_t{2} * net_.places);  // what each place knows, what its latest fence knew
+    for (uint32_t place = 0; place < net_.places; ++place) Run(place, root);
+    std::map<State, uint32_t> level{{root, 0}};  // with so many fences
+    for (uint32_t syncs = 0;; ++syncs) {
+      std::map<State, uint32_t> next;
+      uint32_t fewest = UINT32_MAX;
+      for (const auto& [state, fences] : level) {
+        if (AllDone(state)) fewest = std::min(fewest, fences);
+        for (uint32_t from = 0; from < net_.places; ++from) {
+          for (uint32_t to = 0; to < net_.places; ++to) {
+            if (from == to) continue;
+            Sync(state, fences, from, to, next);
+            State renewed = state;
+            renewed[net_.places + from] = state[from];
+            Sync(renewed, fences + 1, from, to, next);
+          }
+        }
+      }
+      if (fewest != UINT32_MAX) return {syncs, fewest};
+      level = std::move(next);
+    }
+  }
+
+ private:
+  using State = std::vector<uint32_t>;
+
+  void Run(uint32_t place, State& state) const {
+    for (uint32_t op = 0; op < net_.size(); ++op) {  // in topological order
+      if (net_.place[op] == place && (needs_[op] & ~state[place]) == 0) state[place] |= 1u << op;
+    }
+  }
+  bool AllDone(const State& state) const {
+    for (uint32_t op = 0; op < net_.size(); ++op) {
+      if ((state[net_.place[op]] >> op & 1) == 0) return false;
+    }
+    return true;
+  }
+  void Sync(State state, uint32_t fences, uint32_t from, uint32_t to,
+            std::map<State, uint32_t>& next) const {
+    const uint32_t told = state[net_.places + from];
+    if ((told & ~state[to]) == 0) return;
+    state[to] |= told;
+    Run(to, state);
+    const auto [at, added] = next.try_emplace(std::move(state), fences);
+    if (!added) at->second = std::min(at->second, fences);
+  }
+
+  const SyncNet& net_;
+  std::vector<uint32_t> needs_;
 };
 
 }  // namespace tinyai
