@@ -38,7 +38,7 @@ constexpr uint64_t kBufferShare = 24;
 
 PlanDraft NewDraft(const Graph& graph, const PlanRequest& request, const Sizes& sizes) {
   PlanDraft draft{.graph = graph, .request = request, .sizes = sizes};
-  for (size_t i = 0; i < graph.ops.size(); ++i) draft.order.push_back(OpId(i));
+  draft.order = OrderOps(graph, sizes.chunk).ops;
   SliceWeights(draft);
   draft.slot_bytes = SlotBytes(draft);
   draft.plan.workers = request.workers;

@@ -53,6 +53,15 @@ struct PlanDraft {
 
 // --- the passes, in order; each in the file of its name ---
 
+// In which order the ops of a graph run, so that activations of chunks of this many tokens take the
+// least memory at once: the graph's own order where none is better.
+struct OpOrder {
+  std::vector<OpId> ops;
+  uint64_t peak_bytes = 0;
+  uint64_t lower_bound_bytes = 0;  // no order needs less
+};
+OpOrder OrderOps(const Graph& graph, uint64_t chunk);
+
 // Cuts every matrix into slices of whole rows. From here on `slices` only changes in residency.
 void SliceWeights(PlanDraft& draft);
 
