@@ -7,6 +7,7 @@
 #include "base/checked.h"
 #include "fmt/format.h"
 #include "plan/net_plan.h"
+#include "plan/watched_memory.h"
 
 namespace tinyai {
 
@@ -29,16 +30,23 @@ tl::unexpected<Error> Invalid(std::string_view rule, std::string_view where, std
 // A stretch of memory that was touched alike, and since when its bytes are what they are.
 struct Stretch {
   uint64_t end = 0;
-  uint64_t content = 0;                              // 0: nothing that anyone may read
-  size_t place = 0;                                  // of the writer
-  uint64_t written = 0;                              // its position; 0: before everything
-  std::vector<std::pair<size_t, uint64_t>> readers;  // place and last position of each
+  uint64_t content = 0;  // 0: nothing that anyone may read
+  size_t place = 0;      // of the writer
+  uint64_t written = 0;  // its position; 0: before everything
+  // Place and last position of each; also writers before the last one, where that may be left out.
+  std::vector<std::pair<size_t, uint64_t>> readers;
 };
 
 // Which command holds what it needs of other queues, in one scope of regions.
 struct Scope {
   size_t region;
   Vector known;
+};
+
+// What a queue knew at a fence: a vector for each region around it, outermost first.
+struct Recorded {
+  std::vector<size_t> regions;  // empty if it was in none but the whole net
+  size_t vectors;               // where they begin
 };
 
 class Checker {
@@ -190,13 +198,23 @@ class Checker {
     for (size_t i = 0; i < net_.ops.size(); ++i) {
       for (const NetValueId out : net_.ops[i].outs) maker_[Index(out)] = i;
     }
-    memory_.resize(net_.memories.size());
-    for (size_t i = 0; i < memory_.size(); ++i) memory_[i][0].end = plan_.heights[i];
+    for (const uint64_t height : plan_.heights) memory_.emplace_back(height);
     for (size_t i = 0; i < net_.values.size(); ++i) {
       if (!net_.values[i].given) continue;
       const NetBuffer& buffer = plan_.value_buffers[i];
-      Each(buffer, [&](Stretch& stretch) { stretch.content = ContentOf(i, 0); });
+      if (buffer.bytes != 0) Join(buffer).content = ContentOf(i, 0);
     }
+  }
+
+  Stretch& Join(const NetBuffer& buffer) {
+    return memory_[Index(buffer.memory)].Replace(buffer.offset, buffer.offset + buffer.bytes);
+  }
+  template <typename Visit>
+  Status Each(const NetBuffer& buffer, Visit visit) {
+    if (buffer.bytes == 0) return {};
+    return memory_[Index(buffer.memory)].Each(
+        buffer.offset, buffer.offset + buffer.bytes,
+        [&](uint64_t, Stretch& stretch) -> Status { return visit(stretch); });
   }
 
   // Names what a value is in a round: what is given, or made once, is the same in all of them.
@@ -207,27 +225,6 @@ class Checker {
     const size_t maker = maker_[value];
     const bool lasting = maker == net_.ops.size() || net_.ops[maker].once;
     return (value + 1) * (rounds_ + 1) + (lasting ? 0 : round);
-  }
-
-  template <typename Visit>
-  void Each(const NetBuffer& buffer, Visit visit) {
-    if (buffer.bytes == 0) return;
-    auto& memory = memory_[Index(buffer.memory)];
-    const auto split = [&](uint64_t at) {
-      auto it = memory.upper_bound(at);
-      if (it == memory.begin()) return;
-      --it;
-      if (it->first == at || at >= it->second.end) return;
-      Stretch tail = it->second;
-      it->second.end = at;
-      memory.emplace(at, std::move(tail));
-    };
-    const uint64_t end = buffer.offset + buffer.bytes;
-    split(buffer.offset);
-    split(end);
-    for (auto it = memory.find(buffer.offset); it != memory.end() && it->first < end; ++it) {
-      visit(it->second);
-    }
   }
 
   // Goes through the queues as far as their syncs allow, over and over (V6).
@@ -270,8 +267,16 @@ class Checker {
     TRY(Perform(place, at, round));
     ++done_[place];
     for (Scope& scope : scopes_[place]) scope.known[place] = done_[place];
-    for (const size_t fence : fences_at_[place][at]) recorded_[fence].push_back(scopes_[place]);
+    for (const size_t fence : fences_at_[place][at]) Record(fence, place);
     return true;
+  }
+  void Record(size_t fence, size_t place) {
+    Recorded recorded{{}, vectors_.size()};
+    for (const Scope& scope : scopes_[place]) {
+      if (scopes_[place].size() > 1) recorded.regions.push_back(scope.region);
+      vectors_.insert(vectors_.end(), scope.known.begin(), scope.known.end());
+    }
+    recorded_[fence].push_back(std::move(recorded));
   }
 
   uint64_t Position(size_t place, size_t at, uint64_t round) const {
@@ -328,15 +333,15 @@ class Checker {
     Vector& known = scopes_[place].back().known;
     // Of what the other knew in regions that this command is not in, nothing is sure, nor of what
     // it knew in another iteration, which may have taken other arms.
-    const std::vector<Scope>& theirs = recorded_[sync.fence][round - sync.distance];
-    const std::vector<size_t> path =
-        Path(net_.regions.size() > 1 ? scopes_[place].back().region : 0);
+    const Recorded& theirs = recorded_[sync.fence][round - sync.distance];
     size_t depth = 0;
-    while (sync.distance == 0 && depth + 1 < theirs.size() && depth + 1 < path.size() &&
-           theirs[depth + 1].region == path[depth + 1]) {
+    const std::vector<size_t> path =
+        theirs.regions.empty() ? std::vector<size_t>() : Path(scopes_[place].back().region);
+    while (sync.distance == 0 && depth + 1 < theirs.regions.size() && depth + 1 < path.size() &&
+           theirs.regions[depth + 1] == path[depth + 1]) {
       ++depth;
     }
-    const Vector& heard = theirs[depth].known;
+    const uint64_t* const heard = &vectors_[theirs.vectors + depth * known.size()];
     bool news = known[other] < target;
     for (size_t p = 0; p < known.size(); ++p) {
       news = news || heard[p] > known[p];
@@ -453,28 +458,29 @@ class Checker {
     }
     const uint64_t content = ContentOf(value, round);
     const uint64_t position = Position(place, at, round);
-    Status status;
     if (buffer.bytes == 0) return CheckMade(place, at, round, value);
-    Each(buffer, [&](Stretch& stretch) {
-      if (!status) return;
+    return Each(buffer, [&](Stretch& stretch) -> Status {
       const bool same_place = stretch.place == place;
       if (stretch.content != content) {
-        status = Invalid(same_place ? "V2" : "V3", CommandName(place, at),
-                         fmt::format("{} is not in memory", net_.values[value].name));
-      } else if (!same_place && !IsKnown(place, stretch.place, stretch.written)) {
-        status = Invalid("V3", CommandName(place, at),
-                         fmt::format("{} may not be there yet: {} is not known to have got so far",
-                                     net_.values[value].name, net_.places[stretch.place].name));
+        return Invalid(same_place ? "V2" : "V3", CommandName(place, at),
+                       fmt::format("{} is not in memory", net_.values[value].name));
       }
-      const auto known = std::find_if(stretch.readers.begin(), stretch.readers.end(),
-                                      [&](const auto& reader) { return reader.first == place; });
-      if (known == stretch.readers.end()) {
-        stretch.readers.emplace_back(place, position);
-      } else {
-        known->second = std::max(known->second, position);
+      if (!same_place && !IsKnown(place, stretch.place, stretch.written)) {
+        return Invalid("V3", CommandName(place, at),
+                       fmt::format("{} may not be there yet: {} is not known to have got so far",
+                                   net_.values[value].name, net_.places[stretch.place].name));
       }
+      Remember(stretch, place, position);
+      return {};
     });
-    return status;
+  }
+  static void Remember(Stretch& stretch, size_t place, uint64_t position) {
+    for (auto& [reader, last] : stretch.readers) {
+      if (reader != place) continue;
+      last = std::max(last, position);
+      return;
+    }
+    stretch.readers.emplace_back(place, position);
   }
 
   // Of a value without bytes.
@@ -495,43 +501,38 @@ class Checker {
 
   // V11: nobody may still need or make what is overwritten. `content` 0: scratch.
   Status Write(size_t place, size_t at, const NetBuffer& buffer, uint64_t content) {
-    const uint64_t position = done_[place] + 1;
+    if (buffer.bytes == 0) return {};
+    Stretch now{buffer.offset + buffer.bytes, content, place, done_[place] + 1, {}};
     const bool sure = scopes_[place].size() == 1;
-    Status status;
-    Each(buffer, [&](Stretch& stretch) {
-      if (!status) return;
+    TRY(Each(buffer, [&](const Stretch& stretch) -> Status {
       if (stretch.place != place && !IsKnown(place, stretch.place, stretch.written)) {
-        status = Invalid("V11", CommandName(place, at),
-                         fmt::format("it overwrites what {} may still be writing",
-                                     net_.places[stretch.place].name));
+        return Invalid("V11", CommandName(place, at),
+                       fmt::format("it overwrites what {} may still be writing",
+                                   net_.places[stretch.place].name));
       }
       for (const auto& [reader, last] : stretch.readers) {
-        if (reader == place || IsKnown(place, reader, last)) continue;
-        status = Invalid(
-            "V11", CommandName(place, at),
-            fmt::format("it overwrites what {} may still be reading", net_.places[reader].name));
+        if (reader != place && !IsKnown(place, reader, last)) {
+          return Invalid(
+              "V11", CommandName(place, at),
+              fmt::format("it overwrites what {} may still be reading", net_.places[reader].name));
+        }
+        // Where this write may be left out, the next one still meets those before it.
+        if (!sure) Remember(now, reader, last);
       }
-      // Where this write may be left out, the next one still meets those before it.
-      if (sure) {
-        stretch.readers.clear();
-      } else if (stretch.place != place && stretch.written != 0) {
-        stretch.readers.emplace_back(stretch.place, stretch.written);
-      }
-      stretch.content = content;
-      stretch.place = place;
-      stretch.written = position;
-    });
-    return status;
+      if (!sure && stretch.written != 0) Remember(now, stretch.place, stretch.written);
+      return {};
+    }));
+    Join(buffer) = std::move(now);
+    return {};
   }
 
   Status CheckWanted() {
     for (size_t i = 0; i < net_.values.size(); ++i) {
       if (!net_.values[i].wanted) continue;
-      bool there = true;
-      Each(plan_.value_buffers[i], [&](const Stretch& stretch) {
-        there = there && stretch.content == ContentOf(i, rounds_ - 1);
-      });
-      if (!there) return Invalid("V1", net_.values[i].name, "it is not there at the end");
+      TRY(Each(plan_.value_buffers[i], [&](const Stretch& stretch) -> Status {
+        if (stretch.content == ContentOf(i, rounds_ - 1)) return {};
+        return Invalid("V1", net_.values[i].name, "it is not there at the end");
+      }));
     }
     return {};
   }
@@ -543,11 +544,12 @@ class Checker {
   std::vector<uint64_t> done_;                               // by place
   std::vector<std::vector<Scope>> scopes_;                   // by place: the whole net outermost
   std::vector<std::vector<Vector>> ended_arms_;              // by place and region
-  std::vector<std::vector<std::vector<Scope>>> recorded_;    // by fence and round
+  std::vector<std::vector<Recorded>> recorded_;              // by fence and round
+  Vector vectors_;                                           // what was recorded
   std::vector<std::vector<std::vector<size_t>>> fences_at_;  // by place and command
   std::vector<std::vector<NetOrder>> orders_;                // by later op
   std::vector<size_t> maker_;                                // by value
-  std::vector<std::map<uint64_t, Stretch>> memory_;          // by memory: from its first byte
+  std::vector<WatchedMemory<Stretch>> memory_;               // by memory
   std::map<uint64_t, NetOpId> last_inputs_;                  // by round
 };
 

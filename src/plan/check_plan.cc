@@ -442,7 +442,7 @@ class Checker {
 
   const Graph& graph_;
   const Plan& plan_;
-  WatchedMemory memory_;
+  WatchedMemory<Interval> memory_;
   Now now_;
   uint64_t epoch_ = 0;
   std::array<uint64_t, kPlanQueues> done_{};

@@ -47,7 +47,8 @@ struct Interval {
   std::vector<Toucher> read_by;  // since the last join that anyone read it after
 };
 
-// The bytes of an arena, as intervals that were all touched alike.
+// The bytes of an arena, as intervals that were all touched alike. `Interval` has an `end`.
+template <typename Interval>
 class WatchedMemory {
  public:
   explicit WatchedMemory(uint64_t size) { intervals_[0].end = size; }
