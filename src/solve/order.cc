@@ -4,10 +4,8 @@
 #include <map>
 #include <numeric>
 
-#include "solve/order_cut.h"
-#include "solve/order_descent.h"
-#include "solve/order_greedy.h"
 #include "solve/order_net.h"
+#include "solve/order_piece.h"
 #include "solve/order_pieces.h"
 
 namespace tinyai {
@@ -17,79 +15,6 @@ using Ops = std::vector<uint32_t>;
 
 // About a second of the costliest states.
 constexpr uint64_t kNormalStates = 200'000;
-// A larger piece takes long for every state.
-constexpr size_t kMostSearched = 5000;
-
-struct PieceAnswer {
-  Ops order;
-  int64_t peak;   // within the piece's net
-  int64_t bound;  // no order has a lower peak, or one below the floor it was made for
-};
-
-PieceAnswer Heuristic(const OrderNet& net) {
-  Ops best(net.ops());
-  std::iota(best.begin(), best.end(), 0);
-  int64_t peak = PeakOf(net, best);
-  const auto offer = [&](Ops order) {
-    const int64_t its_peak = PeakOf(net, order);
-    if (its_peak >= peak) return;
-    peak = its_peak;
-    best = std::move(order);
-  };
-  offer(GreedyOrder(net));
-  Ops backward = GreedyOrder(Reversed(net));
-  std::reverse(backward.begin(), backward.end());
-  offer(std::move(backward));
-  return {std::move(best), peak, 0};
-}
-
-// One side of a least cut: from the start down to it, or, read backwards, from the end down to it.
-PieceAnswer SolveSide(const OrderNet& net, bool backward, int64_t floor, OrderBudget& budget) {
-  PieceAnswer answer = Heuristic(net);
-  answer.bound = floor;
-  if (answer.peak <= floor || net.ops() > kMostSearched) return answer;
-  DescentResult found = LeastPeakDescent(backward ? Reversed(net) : net, floor, budget);
-  answer.bound = found.peak;
-  if (!found.proved) return answer;
-  if (backward) std::reverse(found.order.begin(), found.order.end());
-  answer.peak = PeakOf(net, found.order);
-  answer.order = std::move(found.order);
-  return answer;
-}
-
-// What runs between two forced ops. Peaks up to `floor`, at least the levels of both ends, are all
-// the same.
-PieceAnswer SolvePiece(const OrderNet& net, int64_t floor, OrderBudget& budget) {
-  if (net.ops() > kMostSearched) return Heuristic(net);
-  const std::vector<uint8_t> inside = LeastCut(net);
-  Ops first, second;
-  for (uint32_t op = 0; op < net.ops(); ++op) (inside[op] ? first : second).push_back(op);
-  NetCutter cutter(net);
-  PieceAnswer answer{{}, 0, floor};
-  const auto add = [&](const Ops& ops, const PieceAnswer& side) {
-    for (const uint32_t op : side.order) answer.order.push_back(ops[op]);
-    answer.bound = std::max(answer.bound, side.bound);
-  };
-  OrderState state(net);
-  {
-    const OrderNet part = cutter.Part(first, std::vector<uint8_t>(net.ops(), 0));
-    const int64_t base = state.level() - OrderState(part).level();
-    PieceAnswer side = SolveSide(part, false, answer.bound - base, budget);
-    side.bound += base;
-    add(first, side);
-  }
-  for (const uint32_t op : answer.order) state.Run(op);
-  {
-    const OrderNet part = cutter.Part(second, inside);
-    const int64_t base = state.level() - OrderState(part).level();
-    PieceAnswer side = SolveSide(part, true, answer.bound - base, budget);
-    side.bound += base;
-    add(second, side);
-  }
-  answer.peak = PeakOf(net, answer.order);
-  return answer;
-}
-
 // A run of ops in a topological order of the whole.
 struct Piece {
   Ops ops;
@@ -138,7 +63,7 @@ void Solver::CutPieces() {
     } else {
       piece.net = cutter.Part(piece.ops, before);
       piece.base = state.level() - OrderState(piece.net).level();
-      piece.answer = Heuristic(piece.net);
+      piece.answer = QuickOrder(piece.net);
     }
     for (const uint32_t op : piece.ops) {
       state.Run(op);

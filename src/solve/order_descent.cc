@@ -34,8 +34,9 @@ using Ops = std::vector<uint32_t>;
 
 class Descent {
  public:
-  Descent(const OrderNet& net, OrderBudget& budget)
+  Descent(const OrderNet& net, uint64_t most_states, OrderBudget& budget)
       : net_(net),
+        most_states_(most_states),
         budget_(budget),
         cutter_(net),
         state_(net),
@@ -120,6 +121,7 @@ class Descent {
   }
 
   const OrderNet& net_;
+  uint64_t most_states_;
   OrderBudget& budget_;
   NetCutter cutter_;
   OrderState state_;
@@ -127,6 +129,7 @@ class Descent {
   std::unordered_map<SetKey, Known, SetKeyHash> known_;
   int64_t peak_ = 0;
   int nested_ = 0;
+  uint64_t states_ = 0;
   bool gave_up_ = false;
 };
 
@@ -219,7 +222,7 @@ int64_t Descent::Descend(const Ops& part) {
       return 0;
     }
   }
-  if (!budget_.Spend() || nested_ >= kMostNested) {
+  if (!budget_.Spend() || ++states_ > most_states_ || nested_ >= kMostNested) {
     gave_up_ = true;
     return 0;
   }
@@ -294,8 +297,9 @@ void Descent::KeepLeast(size_t mark) {
 
 }  // namespace
 
-DescentResult LeastPeakDescent(const OrderNet& net, int64_t floor, OrderBudget& budget) {
-  Descent descent(net, budget);
+DescentResult LeastPeakDescent(const OrderNet& net, int64_t floor, uint64_t most_states,
+                               OrderBudget& budget) {
+  Descent descent(net, most_states, budget);
   for (int64_t peak = floor;;) {
     const int64_t next = descent.Attempt(peak);
     if (descent.gave_up()) return {false, peak, {}};

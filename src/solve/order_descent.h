@@ -42,7 +42,7 @@ struct DescentResult {
 
 // An order of least peak, where peaks up to `floor` are all the same. The net has its least cut at
 // its end: no set of ops leaves fewer bytes than all of them. `floor` is at least the level of the
-// start.
+// start. Gives up after `most_states`, and where the budget ends.
 //
 // For a given peak, from any state: a set D of ops that leaves no more bytes than there were, none
 // of whose parts leaves fewer, and that can be run within the peak, may be run at once. By
@@ -51,6 +51,7 @@ struct DescentResult {
 // nothing are searched apart. Where the end is the least cut, a state that cannot be left is a
 // proof that the peak is too small. On trees this finds the segments of J. Liu, "An application of
 // generalized tree pebbling to sparse matrix factorization", 1987.
-DescentResult LeastPeakDescent(const OrderNet& net, int64_t floor, OrderBudget& budget);
+DescentResult LeastPeakDescent(const OrderNet& net, int64_t floor, uint64_t most_states,
+                               OrderBudget& budget);
 
 }  // namespace tinyai

@@ -1,77 +1,202 @@
 #include "solve/order.h"
 
 #include <algorithm>
-#include <random>
+#include <filesystem>
+#include <functional>
+#include <numeric>
 
 #include "gtest/gtest.h"
+#include "solve/order_cut.h"
+#include "solve/order_modules.h"
+#include "solve/order_net.h"
+#include "solve/order_piece.h"
+#include "solve/order_test_support.h"
 
 namespace tinyai {
 namespace {
 
-// The least peak over all orders that may be executed, by trying them all.
-uint64_t BruteForce(const OrderProblem& problem) {
+// The least peak over all orders that may be executed, by following each of them.
+uint64_t LeastPeakByOrders(const OrderProblem& problem) {
   std::vector<uint32_t> order(problem.ops.size());
   uint64_t best = UINT64_MAX;
   std::vector<uint8_t> there(problem.tensor_bytes.size(), 0), run(problem.ops.size(), 0);
   for (const uint32_t in : problem.inputs) there[in] = 1;
-  const auto extend = [&](auto&& self, size_t depth) -> void {
-    if (depth == order.size()) {
-      best = std::min(best, PeakOfOrder(problem, order).value());
-      return;
-    }
+  const std::function<void(size_t)> extend = [&](size_t depth) {
+    if (depth == order.size()) best = std::min(best, PeakOfOrder(problem, order).value());
     for (uint32_t op = 0; op < run.size(); ++op) {
       const auto& ins = problem.ops[op].ins;
-      if (run[op] ||
-          !std::all_of(ins.begin(), ins.end(), [&](uint32_t in) { return there[in] != 0; }))
+      if (run[op] || !std::all_of(ins.begin(), ins.end(), [&](uint32_t in) { return there[in]; })) {
         continue;
+      }
       order[depth] = op;
       run[op] = 1;
       for (const uint32_t out : problem.ops[op].outs) there[out] = 1;
-      self(self, depth + 1);
+      extend(depth + 1);
       for (const uint32_t out : problem.ops[op].outs) there[out] = 0;
       run[op] = 0;
     }
   };
-  extend(extend, 0);
+  extend(0);
   return best;
 }
 
-// A random net of `ops` ops. `reach`: how far back an op reads; 1 makes chains.
-OrderProblem RandomNet(std::mt19937& random, size_t ops, size_t reach) {
-  const auto below = [&](size_t n) { return static_cast<uint32_t>(random() % n); };
-  OrderProblem problem;
-  const auto tensor = [&] {
-    problem.tensor_bytes.push_back(below(12));
-    return static_cast<uint32_t>(problem.tensor_bytes.size() - 1);
-  };
-  for (size_t i = 0; i <= below(2); ++i) problem.inputs.push_back(tensor());
-  for (size_t i = 0; i < ops; ++i) {
-    OrderProblem::Op op;
-    const auto made = static_cast<uint32_t>(problem.tensor_bytes.size());
-    for (size_t k = below(4); k > 0; --k)
-      op.ins.push_back(made - 1 - below(std::min<size_t>(made, reach)));
-    for (size_t k = below(8) == 0 ? 2 : 1; k > 0; --k) op.outs.push_back(tensor());
-    if (below(6) == 0) op.workspace_bytes = below(10);
-    problem.ops.push_back(op);
-  }
-  for (uint32_t t = 0; t < problem.tensor_bytes.size(); ++t) {
-    if (below(7) == 0) problem.outputs.push_back(t);
-  }
-  return problem;
+void ExpectSound(const OrderProblem& problem, const OrderResult& result) {
+  const Status good = CheckOrderProblem(problem);
+  ASSERT_TRUE(good) << Describe(good.error());
+  const Result<uint64_t> peak = PeakOfOrder(problem, result.order);
+  ASSERT_TRUE(peak) << Describe(peak.error());
+  ASSERT_EQ(*peak, result.peak_bytes);
+  ASSERT_LE(result.lower_bound_bytes, result.peak_bytes);
+  std::vector<uint32_t> given(problem.ops.size());
+  std::iota(given.begin(), given.end(), 0);
+  ASSERT_LE(result.peak_bytes, PeakOfOrder(problem, given).value());
 }
 
-TEST(SolveOrder, EqualsTheBestOfAllOrdersOnRandomNets) {
-  for (uint32_t seed = 0; seed < 4000; ++seed) {
-    std::mt19937 random(seed);
-    const OrderProblem problem = RandomNet(random, 1 + random() % 7, 1 + random() % 8);
-    ASSERT_TRUE(CheckOrderProblem(problem)) << seed;
-    const OrderResult result = SolveOrder(problem);
-    const Result<uint64_t> peak = PeakOfOrder(problem, result.order);
-    ASSERT_TRUE(peak) << seed << Describe(peak.error());
-    ASSERT_EQ(*peak, result.peak_bytes) << seed;
-    ASSERT_EQ(result.peak_bytes, BruteForce(problem)) << seed;
-    ASSERT_TRUE(result.optimal()) << seed << " " << result.lower_bound_bytes;
+// Expects the least peak, proved, and a true bound without search.
+void ExpectSolved(const OrderProblem& problem, uint64_t least) {
+  const OrderResult result = SolveOrder(problem);
+  ASSERT_NO_FATAL_FAILURE(ExpectSound(problem, result));
+  ASSERT_EQ(result.peak_bytes, least);
+  ASSERT_EQ(result.lower_bound_bytes, least);
+  const OrderResult fast = SolveOrder(problem, {.effort = Effort::kFast});
+  ASSERT_NO_FATAL_FAILURE(ExpectSound(problem, fast));
+  ASSERT_GE(fast.peak_bytes, least);
+  ASSERT_LE(fast.lower_bound_bytes, least);
+}
+
+TEST(SolveOrder, EqualsTheBestOfAllOrdersOfSmallNets) {
+  for (uint32_t seed = 0; seed < 3000; ++seed) {
+    NetMaker maker(seed);
+    maker.Any(1 + maker.Below(7), 1 + maker.Below(8));
+    SCOPED_TRACE(seed);
+    ASSERT_NO_FATAL_FAILURE(ExpectSolved(maker.problem, LeastPeakByOrders(maker.problem)));
   }
+}
+
+TEST(SolveOrder, EqualsTheBestPathThroughAllSetsOfLargerNets) {
+  for (uint32_t seed = 0; seed < 800; ++seed) {
+    NetMaker maker(seed);
+    switch (seed % 5) {
+      case 0:
+        maker.Any(8 + maker.Below(6), 2 + maker.Below(12));
+        break;
+      case 1:
+        maker.Layered(10 + maker.Below(6));
+        break;
+      case 2:
+        maker.InTree(8 + maker.Below(6), 1 + maker.Below(8));
+        break;
+      case 3:
+        maker.OutTree(8 + maker.Below(4), 1 + maker.Below(6));
+        break;
+      case 4:
+        maker.SeriesParallel(maker.Input(), 6 + maker.Below(8));
+        maker.KeepUnread();
+        break;
+    }
+    SCOPED_TRACE(seed);
+    ASSERT_NO_FATAL_FAILURE(ExpectSolved(maker.problem, LeastPeakBySets(maker.problem)));
+  }
+}
+
+TEST(SolveOrder, ProvesTreesOfThreeThousandOps) {
+  for (const size_t reach : {2, 5, 50, 3000}) {
+    NetMaker maker(7);
+    maker.InTree(3000, reach);
+    const OrderResult result = SolveOrder(maker.problem);
+    ASSERT_NO_FATAL_FAILURE(ExpectSound(maker.problem, result));
+    EXPECT_TRUE(result.optimal()) << reach;
+  }
+}
+
+TEST(SolveOrder, IsTheSameEveryTime) {
+  NetMaker maker(11);
+  maker.SeriesParallel(maker.Input(), 120);
+  maker.KeepUnread();
+  const OrderResult once = SolveOrder(maker.problem), again = SolveOrder(maker.problem);
+  EXPECT_EQ(once.order, again.order);
+  EXPECT_EQ(once.states, again.states);
+}
+
+TEST(SolveOrder, HasAnAnswerWhenItsTimeIsOver) {
+  NetMaker maker(12);
+  maker.SeriesParallel(maker.Input(), 300);
+  maker.KeepUnread();
+  SearchLimits limits{.effort = Effort::kExact, .deadline = SearchLimits::Clock::now()};
+  ExpectSound(maker.problem, SolveOrder(maker.problem, limits));
+  std::stop_source stop;
+  stop.request_stop();
+  ExpectSound(maker.problem,
+              SolveOrder(maker.problem, {.effort = Effort::kExact, .stop = stop.get_token()}));
+}
+
+TEST(SolveOrder, AnswersProblemsWithNothingToDo) {
+  EXPECT_EQ(SolveOrder({}).peak_bytes, 0u);
+  EXPECT_TRUE(SolveOrder({}).optimal());
+  const OrderProblem only_tensors{.tensor_bytes = {5, 7}, .inputs = {0, 1}, .outputs = {0}};
+  ExpectSolved(only_tensors, 5);  // nobody reads the other
+}
+
+TEST(SolveOrder, CountsWorkspaceAndWhatNobodyReads) {
+  const OrderProblem problem{
+      .tensor_bytes = {10, 3, 4}, .inputs = {0}, .outputs = {2}, .ops = {{{0}, {1, 2}, 100}}};
+  ExpectSolved(problem, 117);
+}
+
+TEST(SolveOrder, OrdersWhatTheFileHasInNoOrder) {
+  const OrderProblem problem{.tensor_bytes = {1, 2, 4},
+                             .inputs = {0},
+                             .outputs = {2},
+                             .ops = {{{1}, {2}, 0}, {{0}, {1}, 0}}};
+  const OrderResult result = SolveOrder(problem);
+  EXPECT_EQ(result.order, (std::vector<uint32_t>{1, 0}));
+  EXPECT_EQ(result.peak_bytes, 6u);
+}
+
+TEST(LeastCut, LeavesTheFewestBytesOfAllSets) {
+  for (uint32_t seed = 0; seed < 500; ++seed) {
+    NetMaker maker(seed);
+    maker.Any(1 + maker.Below(9), 1 + maker.Below(9));
+    const OrderNet net = MakeOrderNet(maker.problem).net;
+    const std::vector<uint8_t> cut = LeastCut(net);
+    int64_t least = INT64_MAX, found = -1;
+    for (uint32_t set = 0; set < 1u << net.ops(); ++set) {
+      OrderState state(net);
+      for (uint32_t op = 0; op < net.ops(); ++op) {
+        if ((set >> op & 1) != 0 && state.ready(op)) state.Run(op);
+      }
+      least = std::min(least, state.level());
+      bool same = true;
+      for (uint32_t op = 0; op < net.ops(); ++op) same &= state.done(op) == (cut[op] != 0);
+      if (same) found = state.level();
+    }
+    ASSERT_EQ(found, least) << seed;
+  }
+}
+
+TEST(Reduce, KeepsTheLeastPeak) {
+  size_t modules_seen = 0;
+  for (uint32_t seed = 0; seed < 600; ++seed) {
+    NetMaker maker(seed);
+    maker.SeriesParallel(maker.Input(), 4 + maker.Below(9));
+    maker.KeepUnread();
+    const OrderNet net = MakeOrderNet(maker.problem).net;
+    OrderBudget budget(SearchLimits{}, 100'000);
+    std::vector<std::vector<uint32_t>> orders;
+    const std::vector<OrderModule> modules = FindModules(net);
+    modules_seen += modules.size();
+    NetCutter cutter(net);
+    for (const OrderModule& module : modules) {
+      std::vector<uint8_t> before(net.ops(), 0);
+      if (module.entry != OrderModule::kNone) before[module.entry] = 1;
+      orders.push_back(SolvePiece(cutter.Part(module.ops, before), INT64_MIN / 4, budget).order);
+    }
+    const ReducedNet reduced = Reduce(net, modules, orders);
+    const PieceAnswer answer = SolvePiece(reduced.net, 0, budget);
+    ASSERT_EQ(static_cast<uint64_t>(answer.peak), LeastPeakBySets(maker.problem)) << seed;
+    ASSERT_EQ(PeakOf(net, reduced.Expand(answer.order)), answer.peak) << seed;
+  }
+  EXPECT_GT(modules_seen, 300u);
 }
 
 }  // namespace
