@@ -1,21 +1,33 @@
 #include "plan/check_parts.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/checked.h"
 #include "fmt/format.h"
 
 namespace tinyai {
 namespace {
 
 constexpr uint64_t kBufferAlignment = 64;  // kernels read and write whole cache lines
+// What numbers may be, so that sums of a few of them fit into 64 bits whoever wrote the plan: more
+// than any machine has.
+constexpr uint64_t kMostArenaBytes = uint64_t{1} << 60;
+constexpr uint64_t kMostContext = uint64_t{1} << 40;
+constexpr uint64_t kMostBlock = uint64_t{1} << 30;
+constexpr uint32_t kMostDepth = 1 << 16;  // requests in flight; a loader takes memory for each
+
+// Too large a product needs more bytes than there are.
+uint64_t Times(uint64_t a, uint64_t b) { return CheckedMul(a, b).value_or(~uint64_t{0}); }
 
 class PartsChecker {
  public:
   PartsChecker(const Graph& graph, const Plan& plan) : graph_(graph), plan_(plan) {}
 
   Status Check() const {
+    TRY(CheckNumbers());
     TRY(CheckShape());
     TRY(CheckRoles());
     TRY(CheckBuffers());
@@ -24,10 +36,24 @@ class PartsChecker {
   }
 
  private:
+  Status CheckNumbers() const {
+    const bool good = plan_.workers >= 1 && plan_.chunk >= 1 && plan_.chunk <= plan_.context &&
+                      plan_.context <= kMostContext && IsPowerOfTwo(plan_.io_alignment) &&
+                      plan_.io_alignment <= kMostBlock && plan_.io_depth >= 1 &&
+                      plan_.io_depth <= kMostDepth && plan_.memory.arena_bytes <= kMostArenaBytes &&
+                      plan_.held_bytes <= kMostArenaBytes;
+    if (!good) return InvalidPlan("plan", "its numbers make no sense");
+    for (const std::optional<uint64_t>& offset : plan_.weight_offsets) {
+      if (offset && *offset >= plan_.memory.arena_bytes) {
+        return InvalidPlan("plan", "a weight lies outside the arena");
+      }
+    }
+    return {};
+  }
+
   Status CheckShape() const {
-    const bool sizes = plan_.queues.size() == kPlanQueues && plan_.workers >= 1 &&
-                       plan_.chunk >= 1 && plan_.context >= 1 && plan_.io_alignment != 0 &&
-                       plan_.io_depth >= 1 && plan_.value_buffers.size() == graph_.values.size() &&
+    const bool sizes = plan_.queues.size() == kPlanQueues &&
+                       plan_.value_buffers.size() == graph_.values.size() &&
                        plan_.weight_offsets.size() == graph_.weights.size() &&
                        plan_.cache_buffers.size() == graph_.attention.layers &&
                        plan_.workspace_buffers.size() == plan_.workers;
@@ -119,22 +145,23 @@ class PartsChecker {
     for (size_t i = 0; i < graph_.values.size(); ++i) {
       const Value& value = graph_.values[i];
       const uint64_t rows = value.rows == Rows::kTokens ? plan_.chunk : 1;
-      TRY(NeedBytes(plan_.buffer(plan_.value_buffers[i]), rows * value.row_bytes, value.name));
+      TRY(NeedBytes(plan_.buffer(plan_.value_buffers[i]), Times(rows, value.row_bytes),
+                    value.name));
     }
     const AttentionShape& shape = graph_.attention;
     for (const BufferId id : plan_.cache_buffers) {
-      TRY(NeedBytes(plan_.buffer(id),
-                    shape.kv_heads * plan_.context *
-                        (RowBytes(plan_.key_type, shape.head_dim) +
-                         RowBytes(plan_.value_type, shape.value_head_dim)),
-                    "keys and values"));
+      TRY(NeedBytes(
+          plan_.buffer(id),
+          Times(plan_.context, shape.kv_heads * (RowBytes(plan_.key_type, shape.head_dim) +
+                                                 RowBytes(plan_.value_type, shape.value_head_dim))),
+          "keys and values"));
     }
     for (const BufferId id : plan_.workspace_buffers) {
-      TRY(NeedBytes(plan_.buffer(id), shape.heads / shape.kv_heads * plan_.context * sizeof(float),
-                    "scores"));
+      TRY(NeedBytes(plan_.buffer(id),
+                    Times(plan_.context, shape.heads / shape.kv_heads * sizeof(float)), "scores"));
     }
     return NeedBytes(plan_.buffer(plan_.rope_buffer),
-                     plan_.chunk * graph_.rope.dims * sizeof(float), "angles");
+                     Times(plan_.chunk, graph_.rope.dims * sizeof(float)), "angles");
   }
 
   Status CheckFences() const {

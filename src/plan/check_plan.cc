@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/checked.h"
 #include "fmt/format.h"
 #include "plan/check_parts.h"
 #include "plan/watched_memory.h"
@@ -192,7 +193,8 @@ class Checker {
         plan_.weight_offsets[Index(rows.table)]) {
       return InvalidPlan(Here(), "these rows have no place or need none");
     }
-    TRY(NeedBytes(plan_.buffer(rows.staging), plan_.chunk * rows.stride, "embedding rows"));
+    const uint64_t staged = CheckedMul(plan_.chunk, rows.stride).value_or(~uint64_t{0});
+    TRY(NeedBytes(plan_.buffer(rows.staging), staged, "embedding rows"));
     return Write(plan_.buffer(rows.staging).offset, plan_.chunk * rows.stride,
                  {Content::Kind::kRows, Index(rows.table), now_.pass}, {});
   }
