@@ -2,7 +2,7 @@
 #include "command.h"
 #include "fmt/format.h"
 #include "json.h"
-#include "plan/plan_text.h"
+#include "plan/plan_file.h"
 #include "session_flags.h"
 
 namespace tinyai {
@@ -113,7 +113,7 @@ class PlanCommand : public Command {
 
  private:
   std::string Text(const Model& model, const Outcome& outcome) const {
-    return steps_ ? PlanText(model.graph(), outcome.session.plan) : Describe(outcome);
+    return steps_ ? WritePlan(model.graph(), outcome.session.plan) : Describe(outcome);
   }
 
   SessionFlags session_;

@@ -1,12 +1,10 @@
 #include <chrono>
 
 #include "base/units.h"
-#include "golden/golden.h"
 #include "gtest/gtest.h"
 #include "plan/check_plan.h"
 #include "plan/draft.h"
 #include "plan/plan_test_support.h"
-#include "plan/plan_text.h"
 #include "rapidcheck.h"
 
 namespace tinyai {
@@ -208,22 +206,6 @@ TEST(CompilePlan, IsQuickForAnEightBillionModel) {
     }
     RecordProperty(FormatByteSize(budget), std::to_string(best));
     EXPECT_LT(best, kMostSeconds) << FormatByteSize(budget);
-  }
-}
-
-// --- text ---
-
-TEST(PlanText, ShowsAStreamingAndAResidentPlan) {
-  const Graph graph =
-      MakeGraph({.width = 256, .layers = 2, .feed_forward = 1536, .vocabulary = 512, .tied = true});
-  PlanRequest request{.workers = 2, .context = 64, .chunk = 4};
-  const uint64_t least = LeastBudget(graph, request);
-  for (const bool resident : {false, true}) {
-    request.budget_bytes = resident ? 100 * kMiB : least + 512 * kKiB;
-    const Result<Planned> planned = CompilePlan(graph, request);
-    ASSERT_TRUE(planned) << Describe(planned.error());
-    ExpectGolden(fmt::format("src/plan/goldens/{}.txt", resident ? "resident" : "streaming"),
-                 PlanText(graph, planned->plan));
   }
 }
 

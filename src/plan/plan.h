@@ -18,6 +18,8 @@ enum class FenceId : uint32_t {};
 struct PlanMemory {
   std::string name;
   uint64_t arena_bytes = 0;
+
+  bool operator==(const PlanMemory&) const = default;
 };
 
 enum class BufferKind : uint8_t {
@@ -35,6 +37,8 @@ struct PlanBuffer {
   BufferKind kind;
   uint64_t offset;
   uint64_t bytes;
+
+  bool operator==(const PlanBuffer&) const = default;
 };
 
 // What a step does.
@@ -48,6 +52,8 @@ struct Load {
   uint64_t bytes;
   uint64_t arena_offset;
   bool once;
+
+  bool operator==(const Load&) const = default;
 };
 
 // Reads the embedding rows of the chunk's tokens into the staging buffer, row i of the chunk at
@@ -56,6 +62,8 @@ struct LoadRows {
   WeightId table;
   BufferId staging;
   uint64_t stride;
+
+  bool operator==(const LoadRows&) const = default;
 };
 
 // Computes rows [row_begin, row_end) of the result of a product, or all of any other op.
@@ -65,6 +73,8 @@ struct Run {
   uint64_t row_begin = 0;
   uint64_t row_end = 0;
   uint64_t weights_offset = 0;
+
+  bool operator==(const Run&) const = default;
 };
 
 }  // namespace step
@@ -74,6 +84,8 @@ struct Run {
 struct Sync {
   FenceId fence;
   uint32_t distance;
+
+  bool operator==(const Sync&) const = default;
 };
 
 struct Step {
@@ -84,6 +96,8 @@ struct Step {
   bool joins = false;
   // Left out of passes whose logits nobody wants. A step `once` is never left out.
   bool logits_only = false;
+
+  bool operator==(const Step&) const = default;
 };
 
 // An in-order queue. Its timeline counts steps: after step i of pass p it stands at
@@ -91,6 +105,8 @@ struct Step {
 struct PlanQueue {
   std::string name;
   std::vector<Step> steps;
+
+  bool operator==(const PlanQueue&) const = default;
 };
 
 // The point of a queue's timeline after one of its steps.
@@ -98,6 +114,8 @@ struct Fence {
   std::string name;
   uint32_t queue;
   uint32_t step;
+
+  bool operator==(const Fence&) const = default;
 };
 
 enum : uint32_t { kCpuQueue = 0, kDiskQueue = 1, kRowsQueue = 2 };
@@ -132,6 +150,8 @@ struct Plan {
   uint64_t once_read_bytes = 0;      // read in the first pass only
 
   const PlanBuffer& buffer(BufferId id) const { return buffers[Index(id)]; }
+
+  bool operator==(const Plan&) const = default;
 };
 
 // The cache of a layer: keys, then values, each [kv_head][position][head_dim].
