@@ -3,24 +3,29 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 
+#include "solve/order_greedy.h"
 #include "solve/order_net.h"
 #include "solve/order_piece.h"
 #include "solve/order_pieces.h"
+#include "solve/order_tree.h"
 
 namespace tinyai {
 namespace {
 
 using Ops = std::vector<uint32_t>;
 
-// About a second of the costliest states.
-constexpr uint64_t kNormalStates = 200'000;
-// A run of ops in a topological order of the whole.
+// About a second.
+constexpr uint64_t kNormalWork = 20'000'000;
+// Some ops that run between two that are forced, as a net of their own.
 struct Piece {
-  Ops ops;
+  size_t begin, end;  // in the order of the whole
   OrderNet net;
   int64_t base;  // what lives besides
   PieceAnswer answer;
+
+  int64_t peak() const { return base + answer.peak; }
 };
 
 class Solver {
@@ -28,64 +33,80 @@ class Solver {
   Solver(const OrderProblem& problem, const SearchLimits& limits)
       : limits_(limits),
         placed_(MakeOrderNet(problem)),
-        budget_(limits_, limits.effort == Effort::kExact ? UINT64_MAX : kNormalStates) {}
+        order_(TopologicalOrder(placed_.net)),
+        budget_(limits_, limits.effort == Effort::kExact ? UINT64_MAX : kNormalWork) {}
 
   OrderResult Solve(const OrderProblem& problem);
 
  private:
+  void OrderQuickly();
   void CutPieces();
-  void ImprovePieces();
-  // Not below the peak of any order: what an op takes by itself, levels between the pieces.
+  void SolvePieces();
+  // Follows order_, and raises the floor by what ops and levels between pieces need whatever the
+  // order. Calls `piece` for each piece of several ops.
+  template <typename Visit>
+  void FollowPieces(const Visit& piece);
+  // No order has a peak below the floor.
   void RaiseFloor(int64_t bytes) { floor_ = std::max(floor_, bytes); }
 
   const SearchLimits& limits_;
   PlacedNet placed_;
+  Ops order_;  // at any time one that may be executed
   OrderBudget budget_;
   std::vector<Piece> pieces_;
   int64_t floor_ = 0;
 };
 
-void Solver::CutPieces() {
-  const OrderNet& net = placed_.net;
-  const Ops order = TopologicalOrder(net);
-  const std::vector<size_t> begins = ForcedPieces(net, order);
-  NetCutter cutter(net);
-  OrderState state(net);
-  std::vector<uint8_t> before(net.ops(), 0);
+template <typename Visit>
+void Solver::FollowPieces(const Visit& piece) {
+  const std::vector<size_t> begins = ForcedPieces(placed_.net, order_);
+  OrderState state(placed_.net);
   RaiseFloor(state.level());
   for (size_t i = 0; i + 1 < begins.size(); ++i) {
-    Piece piece;
-    piece.ops.assign(order.begin() + static_cast<std::ptrdiff_t>(begins[i]),
-                     order.begin() + static_cast<std::ptrdiff_t>(begins[i + 1]));
-    if (piece.ops.size() == 1) {
-      RaiseFloor(state.level() + state.Try(piece.ops[0]).rise);
-      piece.answer.order = {0};
+    if (begins[i] + 1 == begins[i + 1]) {
+      RaiseFloor(state.level() + state.Try(order_[begins[i]]).rise);
     } else {
-      piece.net = cutter.Part(piece.ops, before);
-      piece.base = state.level() - OrderState(piece.net).level();
-      piece.answer = QuickOrder(piece.net);
+      piece(begins[i], begins[i + 1], state);
     }
-    for (const uint32_t op : piece.ops) {
-      state.Run(op);
-      before[op] = 1;
-    }
+    for (size_t at = begins[i]; at < begins[i + 1]; ++at) state.Run(order_[at]);
     RaiseFloor(state.level());
-    pieces_.push_back(std::move(piece));
   }
 }
 
-void Solver::ImprovePieces() {
-  // The costliest first: what it is proved to need is a floor for the others.
-  std::vector<Piece*> rest;
-  for (Piece& piece : pieces_) {
-    if (piece.ops.size() > 1) rest.push_back(&piece);
+void Solver::OrderQuickly() {
+  if (std::optional<Ops> best = TreeOrder(placed_.net)) {
+    order_ = std::move(*best);
+    RaiseFloor(PeakOf(placed_.net, order_));
+    return;
   }
-  std::stable_sort(rest.begin(), rest.end(), [](const Piece* a, const Piece* b) {
-    return a->base + a->answer.peak > b->base + b->answer.peak;
+  FollowPieces([](size_t, size_t, const OrderState&) {});
+  Ops greedy = GreedyOrder(placed_.net);
+  if (PeakOf(placed_.net, greedy) < PeakOf(placed_.net, order_)) order_ = std::move(greedy);
+}
+
+void Solver::CutPieces() {
+  NetCutter cutter(placed_.net);
+  std::vector<uint8_t> before(placed_.net.ops(), 0);
+  size_t done = 0;
+  FollowPieces([&](size_t begin, size_t end, const OrderState& state) {
+    for (; done < begin; ++done) before[order_[done]] = 1;
+    Piece piece{
+        begin, end, cutter.Part(std::span(order_).subspan(begin, end - begin), before), 0, {}};
+    piece.base = state.level() - OrderState(piece.net).level();
+    piece.answer = QuickOrder(piece.net);
+    pieces_.push_back(std::move(piece));
   });
+}
+
+void Solver::SolvePieces() {
+  // The costliest first: what it is proved to need is a floor for the others.
+  std::vector<Piece*> by_peak;
+  for (Piece& piece : pieces_) by_peak.push_back(&piece);
+  std::stable_sort(by_peak.begin(), by_peak.end(),
+                   [](const Piece* a, const Piece* b) { return a->peak() > b->peak(); });
   std::map<std::vector<int64_t>, PieceAnswer> known;
-  for (Piece* piece : rest) {
-    if (piece->base + piece->answer.peak <= floor_) break;
+  for (Piece* piece : by_peak) {
+    if (piece->peak() <= floor_) break;
     std::vector<int64_t> signature = SignatureOf(piece->net);
     auto at = known.find(signature);
     if (at == known.end()) {
@@ -95,26 +116,32 @@ void Solver::ImprovePieces() {
     if (at->second.peak < piece->answer.peak) piece->answer = at->second;
     RaiseFloor(piece->base + at->second.bound);
   }
+  for (const Piece& piece : pieces_) {
+    const Ops old(order_.begin() + static_cast<std::ptrdiff_t>(piece.begin),
+                  order_.begin() + static_cast<std::ptrdiff_t>(piece.end));
+    for (size_t i = 0; i < old.size(); ++i) order_[piece.begin + i] = old[piece.answer.order[i]];
+  }
 }
 
 OrderResult Solver::Solve(const OrderProblem& problem) {
-  CutPieces();
-  if (limits_.effort != Effort::kFast) ImprovePieces();
-  OrderResult result;
-  for (const Piece& piece : pieces_) {
-    for (const uint32_t op : piece.answer.order) result.order.push_back(piece.ops[op]);
+  if (limits_.effort == Effort::kFast) {
+    OrderQuickly();
+  } else {
+    CutPieces();
+    SolvePieces();
   }
-  result.peak_bytes = static_cast<uint64_t>(placed_.base + PeakOf(placed_.net, result.order));
+  OrderResult result;
+  result.peak_bytes = static_cast<uint64_t>(placed_.base + PeakOf(placed_.net, order_));
   result.lower_bound_bytes = static_cast<uint64_t>(placed_.base + floor_);
   result.states = budget_.states();
-  result.method = "descents";
+  result.method = result.states > 0 ? "descents" : result.optimal() ? "trees" : "greedy";
+  result.order = std::move(order_);
   Ops given(problem.ops.size());
   std::iota(given.begin(), given.end(), 0);
   const Result<uint64_t> given_peak = PeakOfOrder(problem, given);
   if (given_peak && *given_peak <= result.peak_bytes) {
     result.order = std::move(given);
     result.peak_bytes = *given_peak;
-    result.method = "given order";
   }
   return result;
 }

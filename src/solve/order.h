@@ -36,7 +36,8 @@ struct OrderResult {
   std::vector<uint32_t> order;  // every op once
   uint64_t peak_bytes = 0;
   uint64_t lower_bound_bytes = 0;  // no order needs less
-  std::string_view method;         // what proved the bound, or what was best: a literal
+  // What it took: "trees" if no search (trees and ops that are forced), "descents", "greedy".
+  std::string_view method;
   uint64_t states = 0;  // visited by searches, a measure of the work that is equal in equal runs
 
   bool optimal() const { return peak_bytes == lower_bound_bytes; }

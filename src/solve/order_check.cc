@@ -148,6 +148,7 @@ Result<uint64_t> PeakOfOrder(const OrderProblem& problem, std::span<const uint32
     if (there[tensor] && reads[tensor] > 0) bytes += problem.tensor_bytes[tensor];
   }
   uint64_t peak = bytes;
+  std::vector<uint32_t> fresh;  // outs of the op that runs
   const auto free_if_unread = [&](uint32_t tensor) {
     if (reads[tensor] == 0) bytes -= problem.tensor_bytes[tensor];
   };
@@ -159,7 +160,7 @@ Result<uint64_t> PeakOfOrder(const OrderProblem& problem, std::span<const uint32
       if (!there[in])
         return NoOrder(fmt::format("op {} runs before tensor {} is there", index, in));
     }
-    std::vector<uint32_t> fresh;
+    fresh.clear();
     for (const uint32_t out : op.outs) {
       if (there[out]) continue;
       there[out] = 1;

@@ -134,6 +134,7 @@ class Descent {
 };
 
 std::vector<Descent::Part> Descent::Split(const Ops& ops) {
+  budget_.Work(ops.size());
   for (const uint32_t op : ops) parent_[op] = op;
   for (const uint32_t op : ops) {
     for (const uint32_t succ : net_.succs[op]) Unite(op, succ);

@@ -11,26 +11,27 @@ namespace tinyai {
 // What is left of a search's time, shared by all its parts.
 class OrderBudget {
  public:
-  OrderBudget(const SearchLimits& limits, uint64_t most_states)
-      : limits_(limits), most_states_(most_states) {}
+  // `most_work`: ops looked at, over all states.
+  OrderBudget(const SearchLimits& limits, uint64_t most_work)
+      : limits_(limits), most_work_(most_work) {}
 
-  // Takes one state; false from the moment on that there are none left, or no time.
+  // Counts a state; false from the moment on that the budget is over.
   bool Spend() {
-    if (over_) return false;
-    over_ = ++states_ > most_states_ || (states_ % 256 == 0 && limits_.expired());
+    ++states_;
     return !over_;
+  }
+  void Work(uint64_t ops) {
+    constexpr uint64_t kBetweenLooks = 1 << 14;  // at the clock: about a millisecond
+    const uint64_t looks = work_ / kBetweenLooks;
+    work_ += ops;
+    if (work_ > most_work_ || (work_ / kBetweenLooks != looks && limits_.expired())) over_ = true;
   }
   bool over() const { return over_; }
   uint64_t states() const { return states_; }
-  // Allows `more` states from now on.
-  void Renew(uint64_t more) {
-    most_states_ = states_ + more;
-    over_ = limits_.expired();
-  }
 
  private:
   const SearchLimits& limits_;
-  uint64_t most_states_, states_ = 0;
+  uint64_t most_work_, work_ = 0, states_ = 0;
   bool over_ = false;
 };
 

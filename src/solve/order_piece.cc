@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "solve/order_cut.h"
 #include "solve/order_greedy.h"
 #include "solve/order_lifetimes.h"
 #include "solve/order_modules.h"
 #include "solve/order_pieces.h"
+#include "solve/order_tree.h"
 
 namespace tinyai {
 namespace {
@@ -18,8 +20,9 @@ using Ops = std::vector<uint32_t>;
 constexpr int64_t kNoFloor = std::numeric_limits<int64_t>::min() / 4;
 // A larger net takes long for every state.
 constexpr size_t kMostSearched = 5000;
-// Of a descent before other ways are tried: almost all that are proved at all take fewer.
-constexpr uint64_t kStatesAtFirst = 10'000;
+// States times ops of a descent before other ways are tried; what is proved at all mostly takes
+// less.
+constexpr uint64_t kWorkAtFirst = 1'000'000;
 constexpr int kRounds = 4;
 // Of modules within modules; keeps the recursion within a thread's stack.
 constexpr int kMostNested = 200;
@@ -62,6 +65,22 @@ class Assembly {
   PieceAnswer answer_;
 };
 
+// If the net is a tree in either direction.
+std::optional<PieceAnswer> SolveTree(const OrderNet& net, int64_t floor) {
+  std::optional<Ops> order = TreeOrder(net);
+  if (!order) {
+    order = TreeOrder(Reversed(net));
+    if (!order) return std::nullopt;
+    std::reverse(order->begin(), order->end());
+  }
+  PieceAnswer answer;
+  answer.peak = PeakOf(net, *order);
+  answer.order = std::move(*order);
+  answer.bound = std::max(floor, answer.peak);
+  answer.best = true;
+  return answer;
+}
+
 class PieceSolver {
  public:
   PieceSolver(uint64_t most_states, OrderBudget& budget)
@@ -70,6 +89,7 @@ class PieceSolver {
   // `alone`: the floor holds, and what matters is the peak. Otherwise the best order is wanted,
   // whatever runs in between: then there is no floor.
   PieceAnswer Solve(const OrderNet& net, bool alone, int64_t floor) {
+    if (std::optional<PieceAnswer> tree = SolveTree(net, floor)) return std::move(*tree);
     Ops order(net.ops());
     std::iota(order.begin(), order.end(), 0);
     const std::vector<size_t> begins = ForcedPieces(net, order);
@@ -198,13 +218,14 @@ PieceAnswer QuickOrder(const OrderNet& net) {
 }
 
 PieceAnswer SolvePiece(const OrderNet& net, int64_t floor, OrderBudget& budget) {
+  if (std::optional<PieceAnswer> tree = SolveTree(net, floor)) return std::move(*tree);
   if (net.ops() > kMostSearched) {
     PieceAnswer answer = QuickOrder(net);
     answer.bound = floor;
     return answer;
   }
   const OrderNet trimmed = WithoutInnerPins(net);
-  PieceSolver solver(kStatesAtFirst, budget);
+  PieceSolver solver(std::max<uint64_t>(200, kWorkAtFirst / net.ops()), budget);
   PieceAnswer answer = solver.Solve(trimmed, true, floor);
   if (answer.peak > answer.bound) Approach(trimmed, floor, solver, answer);
   if (answer.peak <= answer.bound || budget.over()) return answer;
