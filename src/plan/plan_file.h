@@ -12,8 +12,8 @@ namespace tinyai {
 
 // The plan as text in the scheduling language, offsets and all: docs/plan.md, "The text". One block
 // per run of steps of a queue, in an order in which they may be issued. ReadPlan gives the same
-// plan again, with its fences numbered by queue and step. Meant for plans that CheckPlan accepts;
-// any other is written as far as it can be.
+// plan again, with its fences numbered by queue and step. Every fence and buffer that the plan
+// names must exist; beyond that it need not be one that CheckPlan accepts.
 std::string WritePlan(const Graph& graph, const Plan& plan);
 
 // The plan that the source of `diagnostics` holds, accepted by CheckPlan. All mistakes go to

@@ -218,6 +218,20 @@ TEST(PlanFile, PointsAtTheStepThatTheCheckerRefuses) {
   EXPECT_NE(back.complaints.find("\n  blk.0."), std::string::npos) << back.complaints;
 }
 
+TEST(PlanFile, OfAPlanThatDeadlocksIsWrittenAndRefused) {
+  const Graph graph = SmallGraph();
+  Plan plan = SmallPlan(graph, false).plan;
+  for (PlanQueue& queue : plan.queues) {
+    for (Step& step : queue.steps) {
+      for (Sync& sync : step.syncs) sync.distance = 0;
+    }
+  }
+  const ReadBack back = Read(graph, WritePlan(graph, plan));
+  ASSERT_FALSE(back.plan);
+  EXPECT_EQ(back.plan.error().key, "PLAN_INVALID");
+  EXPECT_NE(back.complaints.find("deadlock"), std::string::npos) << back.complaints;
+}
+
 TEST(PlanFile, OfAnotherModelIsRefused) {
   const Graph graph = SmallGraph();
   const std::string text = WritePlan(graph, SmallPlan(graph, false).plan);
