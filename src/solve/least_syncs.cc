@@ -12,9 +12,9 @@ namespace {
 
 // Nets above this are not contracted: that takes quadratic memory.
 constexpr uint32_t kMostOpsContracted = 1024;
-// About a second, and about two gigabytes.
-constexpr uint64_t kNormalStates = 400'000;
-constexpr uint64_t kExactStates = 16'000'000;
+// Each of the two searches takes about a second: bounds of a state take time in proportion to
+// places and nodes.
+constexpr uint64_t kNormalBounds = 100'000'000;
 // Ops and edges gone through while a heuristic word is improved.
 constexpr uint64_t kNormalWork = 20'000'000;
 
@@ -68,15 +68,17 @@ LeastSyncs FromTwoPlaces(const SyncNet& net) {
 
 LeastSyncs FromSearch(const SyncNet& net, const SearchLimits& limits) {
   const uint64_t size = net.size() + net.edges.size() + 1;
-  const uint64_t runs = limits.effort == Effort::kFast ? 0 : kNormalWork / size;
+  const bool fast = limits.effort == Effort::kFast || limits.expired();
+  const uint64_t runs = fast ? 0 : kNormalWork / size;
   WordRunner runner(net);
   SyncSearchResult found;
   found.word = Shorten(runner, runner.Greedy(), runs);
   found.word = ReuseFences(runner, std::move(found.word), runs);
-  if (limits.effort != Effort::kFast && net.size() <= kMostOpsContracted) {
+  if (!fast && net.size() <= kMostOpsContracted) {
     const ContractedNet contracted = Contract(net);
-    const uint64_t states = limits.effort == Effort::kExact ? kExactStates : kNormalStates;
-    if (CanSearchSyncs(contracted)) found = SearchSyncs(contracted, found.word, states, limits);
+    const uint64_t normal = kNormalBounds / (uint64_t{net.places} * contracted.size() + 1);
+    const uint64_t looks = limits.effort == Effort::kExact ? UINT64_MAX : normal;
+    if (CanSearchSyncs(contracted)) found = SearchSyncs(contracted, found.word, looks, limits);
   }
   LeastSyncs out;
   out.least_syncs = found.least_syncs > 0 ? found.least_syncs : BoundOfPlaces(net);

@@ -26,8 +26,8 @@ class WordLevels {
   using Set = NodeSet<kWords>;
   WordLevels() = default;
 
-  // Letters are groups of nodes. `start`: what the empty word leaves. Levels wider than
-  // `most_width` are not made; then the bound is the number of levels made, if nothing fits.
+  // Letters are groups of nodes. `start`: what the empty word leaves. Of more than `most_width`
+  // sets in a level pairs are joined, which only lowers the bound.
   WordLevels(const SyncSpace<kWords>& space, const std::vector<Set>& groups, const Set& start,
              size_t most_width) {
     levels_.push_back({start});
@@ -36,7 +36,7 @@ class WordLevels {
       for (const Set& set : levels_.back()) {
         for (const Set& group : groups) AddLargest(Extend(space, set, group), next);
       }
-      if (next.size() > most_width) break;
+      while (next.size() > most_width) next = Paired(std::move(next));
       levels_.push_back(std::move(next));
     }
   }
@@ -76,6 +76,16 @@ class WordLevels {
     sets.push_back(set);
   }
 
+  static std::vector<Set> Paired(std::vector<Set> sets) {
+    std::sort(sets.begin(), sets.end(),
+              [](const Set& a, const Set& b) { return a.words < b.words; });
+    std::vector<Set> out;
+    for (size_t i = 0; i < sets.size(); i += 2) {
+      AddLargest(sets[i].Or(sets[std::min(i + 1, sets.size() - 1)]), out);
+    }
+    return out;
+  }
+
   std::vector<std::vector<Set>> levels_;  // by the length of the word
 };
 
@@ -109,11 +119,12 @@ class SyncBounds {
     return senders_.Length(Unknown(known, left), least);
   }
 
-  uint32_t Fences(std::span<const Set> known) {
+  // Known to be at least `least`.
+  uint32_t Fences(std::span<const Set> known, uint32_t least) {
     const Set left = space_.Left(known);
-    if (left.Empty()) return 0;
+    if (left.Empty()) return least;
     FindEdges(known, left);
-    return senders_.Length(Unknown(known, left), 0);
+    return senders_.Length(Unknown(known, left), least);
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "solve/sync_search.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "solve/sync_bounds.h"
 
@@ -12,6 +13,11 @@ constexpr uint32_t kMostNodes = 256;
 constexpr uint32_t kMostPlaces = 12;  // cuts double with each
 // How often the clock is asked, in states.
 constexpr uint64_t kClockEvery = 1024;
+// About two gigabytes.
+constexpr uint32_t kMostStates = 16'000'000;
+constexpr size_t kBeamWidth = 100;
+// Most nets are done by then, without a beam to begin with.
+constexpr uint64_t kEasyLooks = 10'000;
 
 // States of the same number of sets, each stored once, with how they were reached.
 template <int kWords>
@@ -119,8 +125,8 @@ class Search {
   using Set = NodeSet<kWords>;
   using Table = StateTable<kWords>;
 
-  Search(const ContractedNet& net, uint64_t most_states, const SearchLimits& limits)
-      : space_(net), bounds_(space_), most_states_(most_states), limits_(limits) {
+  Search(const ContractedNet& net, uint64_t most_looks, const SearchLimits& limits)
+      : space_(net), bounds_(space_), most_looks_(most_looks), limits_(limits) {
     for (uint32_t place = 0; place < space_.places(); ++place) {
       root_.push_back(space_.Close(place, {}));
     }
@@ -128,8 +134,12 @@ class Search {
 
   SyncSearchResult Run(const SyncWord& word) {
     SyncSearchResult result{word, 0, 0};
-    result.least_syncs = FewestSyncs(result.word);
-    result.least_fences = result.word.empty() ? 0 : bounds_.Fences(root_);
+    result.least_syncs = FewestSyncs(result.word, std::min(most_looks_, kEasyLooks));
+    if (result.least_syncs < result.word.size()) {
+      Beam(result.word);
+      result.least_syncs = FewestSyncs(result.word, most_looks_);
+    }
+    result.least_fences = result.word.empty() ? 0 : bounds_.Fences(root_, 0);
     if (result.least_syncs == result.word.size()) {
       const ContractedFences fences = FewestFences(result.word);
       result.least_fences = fences.least;
@@ -145,39 +155,81 @@ class Search {
     SyncWord word = {};
   };
 
-  bool Over(uint64_t states) {
-    return states >= most_states_ || (states % kClockEvery == 0 && limits_.expired());
+  // `looks`: states that bounds were found for.
+  bool Over(const Table& table, uint64_t most_looks) {
+    const uint64_t clock = looks_ / kClockEvery;
+    const bool ask = clock != std::exchange(last_clock_, clock);
+    return looks_ >= most_looks || table.size() >= kMostStates || (ask && limits_.expired());
+  }
+  uint32_t SyncsLeft(std::span<const Set> known) {
+    ++looks_;
+    return bounds_.Syncs(known);
+  }
+
+  // Replaces `word` by a shorter one if it finds one, following only the most promising states.
+  void Beam(SyncWord& word) {
+    struct Candidate {
+      uint32_t rest, left, state;
+      auto operator<=>(const Candidate&) const = default;
+    };
+    Table table(space_.places());
+    std::vector<Candidate> level = {{SyncsLeft(root_), 0, *table.Add(root_, {})}};
+    for (uint32_t syncs = 0; !level.empty() && !limits_.expired(); ++syncs) {
+      std::vector<Candidate> next;
+      for (const Candidate& candidate : level) {
+        if (candidate.rest == 0) {
+          if (syncs < word.size()) word = table.WordTo(candidate.state);
+          return;
+        }
+        ForEachSync(table, candidate.state, [&](const SyncMove& move, std::span<const Set> known) {
+          const uint32_t rest = SyncsLeft(known);
+          if (syncs + 1 + rest >= word.size()) return;
+          const auto added = table.Add(known, {candidate.state, move, syncs + 1, 0});
+          if (added) next.push_back({rest, space_.Left(known).Count(), *added});
+        });
+      }
+      std::sort(next.begin(), next.end());
+      next.resize(std::min(next.size(), kBeamWidth));
+      level = std::move(next);
+    }
+  }
+
+  // Calls with each sync from a state that is worth trying, and what is known after it.
+  template <typename F>
+  void ForEachSync(const Table& table, uint32_t state, F&& f) {
+    for (uint32_t to = 0; to < space_.places(); ++to) {
+      for (uint32_t from = 0; from < space_.places(); ++from) {
+        const std::span<const Set> known = table.sets(state);
+        if (!IsBestSender(known, from, to)) continue;
+        next_.assign(known.begin(), known.end());
+        next_[to] = space_.Close(to, known[to].Or(known[from]));
+        f(SyncMove{from, to, false}, std::span<const Set>(next_));
+      }
+    }
   }
 
   // Replaces `word` by a shorter one if there is one. What is proved is returned.
-  uint32_t FewestSyncs(SyncWord& word) {
+  uint32_t FewestSyncs(SyncWord& word, uint64_t most_looks) {
+    most_looks = looks_ + std::min(most_looks, UINT64_MAX - looks_);
     const uint32_t most = static_cast<uint32_t>(word.size());
     Table table(space_.places());
     Agenda agenda;
-    const uint32_t least = bounds_.Syncs(root_);
+    const uint32_t least = SyncsLeft(root_);
     if (least >= most) return most;
     agenda.Push(least, least, *table.Add(root_, {}));
-    std::vector<Set> next;
-    uint64_t looked_at = 0;
     for (uint32_t state = agenda.Pop(); state != kNone; state = agenda.Pop()) {
-      if (Over(looked_at++) || table.size() >= most_states_) return agenda.cost();
+      if (Over(table, most_looks)) return agenda.cost();
       const uint32_t syncs = table.label(state).syncs;
       if (space_.Left(table.sets(state)).Empty()) {
         word = table.WordTo(state);
         return syncs;
       }
-      for (uint32_t to = 0; to < space_.places(); ++to) {
-        for (uint32_t from = 0; from < space_.places(); ++from) {
-          const std::span<const Set> known = table.sets(state);
-          if (!IsBestSender(known, from, to)) continue;
-          next.assign(known.begin(), known.end());
-          next[to] = space_.Close(to, known[to].Or(known[from]));
-          const uint32_t rest = bounds_.Syncs(next);
-          if (syncs + 1 + rest >= most) continue;
-          const auto added = table.Add(next, {state, {from, to, false}, syncs + 1, 0});
-          if (added) agenda.Push(syncs + 1 + rest, rest, *added);
-        }
-      }
+      ForEachSync(table, state, [&](const SyncMove& move, std::span<const Set> known) {
+        const uint32_t rest = SyncsLeft(known);
+        if (syncs + 1 + rest >= most) return;
+        const auto added = table.Add(known, {state, move, syncs + 1, 0});
+        if (added) agenda.Push(syncs + 1 + rest, rest, *added);
+      });
     }
     return most;
   }
@@ -196,20 +248,20 @@ class Search {
 
   // A state is what each place knows, then what the latest fence of each knew.
   ContractedFences FewestFences(const SyncWord& word) {
+    const uint64_t most_looks = looks_ + std::min(most_looks_, UINT64_MAX - looks_);
     const uint32_t most_syncs = static_cast<uint32_t>(word.size());
     const uint32_t most = static_cast<uint32_t>(
         std::count_if(word.begin(), word.end(), [](const SyncMove& m) { return !m.reuse; }));
     const uint32_t places = space_.places();
     std::vector<Set> next = root_;
     next.resize(size_t{2} * places);
-    const uint32_t least = word.empty() ? 0 : bounds_.Fences(root_);
+    const uint32_t least = word.empty() ? 0 : bounds_.Fences(root_, 0);
     if (least >= most) return {most};
     Table table(next.size());
     Agenda agenda;
-    agenda.Push(least, bounds_.Syncs(root_), *table.Add(next, {}));
-    uint64_t looked_at = 0;
+    agenda.Push(least, SyncsLeft(root_), *table.Add(next, {}));
     for (uint32_t state = agenda.Pop(); state != kNone; state = agenda.Pop()) {
-      if (Over(looked_at++) || table.size() >= most_states_) return {agenda.cost()};
+      if (Over(table, most_looks)) return {agenda.cost()};
       const typename Table::Label label = table.label(state);
       if (space_.Left(table.sets(state).first(places)).Empty()) {
         return {label.fences, true, table.WordTo(state)};
@@ -219,10 +271,11 @@ class Search {
         next.assign(table.sets(state).begin(), table.sets(state).end());
         if (!Apply(sync, next)) continue;
         const std::span<const Set> known = std::span(next).first(places);
-        const uint32_t rest = bounds_.Syncs(known);
+        const uint32_t rest = SyncsLeft(known);
         if (label.syncs + 1 + rest > most_syncs) continue;
         const uint32_t fences = label.fences + (sync.reuse ? 0 : 1);
-        const uint32_t cost = fences + FencesLeft(next);
+        const uint32_t least_left = std::max(agenda.cost(), fences) - fences;
+        const uint32_t cost = fences + FencesLeft(next, least_left);
         if (cost >= most) continue;
         const auto added = table.Add(next, {state, sync, label.syncs + 1, fences});
         if (added) agenda.Push(cost, rest, *added);
@@ -245,7 +298,7 @@ class Search {
   }
 
   // With everything that fences have told, told to all for nothing.
-  uint32_t FencesLeft(const std::vector<Set>& sets) {
+  uint32_t FencesLeft(const std::vector<Set>& sets, uint32_t least) {
     const uint32_t places = space_.places();
     Set told;
     for (uint32_t place = 0; place < places; ++place) told = told.Or(sets[places + place]);
@@ -254,13 +307,13 @@ class Search {
     for (uint32_t place = 0; place < places; ++place) {
       known[place] = space_.Close(place, known[place].Or(told));
     }
-    return bounds_.Fences(known);
+    return bounds_.Fences(known, least);
   }
 
   SyncSpace<kWords> space_;
   SyncBounds<kWords> bounds_;
-  std::vector<Set> root_, scratch_;
-  uint64_t most_states_;
+  std::vector<Set> root_, next_, scratch_;
+  uint64_t most_looks_, looks_ = 0, last_clock_ = 0;
   const SearchLimits& limits_;
 };
 
@@ -270,11 +323,11 @@ bool CanSearchSyncs(const ContractedNet& net) {
   return net.size() <= kMostNodes && net.places >= 1 && net.places <= kMostPlaces;
 }
 
-SyncSearchResult SearchSyncs(const ContractedNet& net, const SyncWord& word, uint64_t most_states,
+SyncSearchResult SearchSyncs(const ContractedNet& net, const SyncWord& word, uint64_t most_looks,
                              const SearchLimits& limits) {
-  if (net.size() <= 64) return Search<1>(net, most_states, limits).Run(word);
-  if (net.size() <= 128) return Search<2>(net, most_states, limits).Run(word);
-  return Search<kMostNodes / 64>(net, most_states, limits).Run(word);
+  if (net.size() <= 64) return Search<1>(net, most_looks, limits).Run(word);
+  if (net.size() <= 128) return Search<2>(net, most_looks, limits).Run(word);
+  return Search<kMostNodes / 64>(net, most_looks, limits).Run(word);
 }
 
 }  // namespace tinyai

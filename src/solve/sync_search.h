@@ -21,9 +21,9 @@ struct SyncSearchResult {
 // Whether SearchSyncs can take a net of this size.
 bool CanSearchSyncs(const ContractedNet& net);
 
-// `word` completes the net that `net` was contracted from, or just `net`. Given up after
-// `most_states` (two searches, each), by then about 100 bytes each.
-SyncSearchResult SearchSyncs(const ContractedNet& net, const SyncWord& word, uint64_t most_states,
+// `word` completes the net that `net` was contracted from, or just `net`. Each of two
+// searches is given up when it has found bounds for `most_looks` states.
+SyncSearchResult SearchSyncs(const ContractedNet& net, const SyncWord& word, uint64_t most_looks,
                              const SearchLimits& limits);
 
 }  // namespace tinyai
