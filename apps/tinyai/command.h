@@ -23,6 +23,7 @@ std::unique_ptr<Command> MakeRunCommand();
 std::unique_ptr<Command> MakePlanCommand();
 std::unique_ptr<Command> MakeShowCommand();
 std::unique_ptr<Command> MakeSolveMakespanCommand();
+std::unique_ptr<Command> MakeSolveOffsetsCommand();
 std::unique_ptr<Command> MakeSolveOrderCommand();
 std::unique_ptr<Command> MakeSolveSyncsCommand();
 std::unique_ptr<Command> MakeTokenizeCommand();

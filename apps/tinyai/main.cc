@@ -35,6 +35,8 @@ constexpr Entry kCommands[] = {
     {"bench", "Measures how fast a model runs in a budget.", MakeBenchCommand},
     {"solve makespan", "Finds the shortest schedule of tasks on equal processors.",
      MakeSolveMakespanCommand},
+    {"solve offsets", "Packs buffers of known lifetimes into as few bytes as possible.",
+     MakeSolveOffsetsCommand},
     {"solve order", "Finds the order of ops in which the fewest bytes live at once.",
      MakeSolveOrderCommand},
     {"solve syncs", "Finds the fewest syncs and fences between queues.", MakeSolveSyncsCommand},

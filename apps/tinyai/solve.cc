@@ -17,6 +17,21 @@ double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+// Json looks for each key among all before it, too slow for solutions of 10^5 keys. The depth is
+// bounded by the parser.
+Json Unsorted(const SortedJson& json) {
+  if (!json.is_structured()) return Json(json);
+  if (json.is_array()) {
+    Json out = Json::array();
+    for (const SortedJson& item : json) out.push_back(Unsorted(item));
+    return out;
+  }
+  Json out = Json::object();
+  auto& members = out.get_ref<Json::object_t&>();
+  for (const auto& [key, value] : json.items()) members.emplace_back(key, Unsorted(value));
+  return out;
+}
+
 }  // namespace
 
 tl::unexpected<Error> BadProblem(const std::string& where, const std::string& what) {
@@ -65,7 +80,8 @@ Result<SolveCommand::Answer> SolveCommand::SolveFile(Console& console) const {
 
 Result<SolveCommand::Answer> SolveCommand::CheckFile() const {
   TRY_ASSIGN(const std::string text, ReadWholeFile(*solution_file_, kMostProblemBytes));
-  TRY_ASSIGN(const Json solution, ParseJson(text, *solution_file_));
+  TRY_ASSIGN(const SortedJson sorted, ParseSortedJson(text, *solution_file_));
+  const Json solution = Unsorted(sorted);
   Result<Answer> answer = Check(solution);
   if (!answer) answer.error().file = *solution_file_;
   return answer;
@@ -83,7 +99,7 @@ Result<int> SolveCommand::Run(Console& console) {
   }
   TRY_ASSIGN(const Answer answer, solution_file_ ? CheckFile() : SolveFile(console));
   TRY(console.Answer(console.json ? Dump(answer.json) : answer.text));
-  return StopSignal() != 0 ? 128 + StopSignal() : 0;
+  return StopSignal() != 0 ? 128 + StopSignal() : answer.code;
 }
 
 }  // namespace tinyai

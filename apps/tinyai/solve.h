@@ -22,6 +22,7 @@ class SolveCommand : public Command {
   struct Answer {
     Json json;         // "value", "lower_bound", "optimal", "solution"; "seconds" is added
     std::string text;  // the same for a person, lines
+    int code = 0;      // the exit code
   };
 
   // Takes the problem from the text of the file. Error BAD_PROBLEM (bad file): see BadProblem.

@@ -1,0 +1,145 @@
+#include "solve/offsets.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+#include "solve/exact_packing.h"
+#include "solve/first_fit.h"
+#include "solve/sections.h"
+
+namespace tinyai {
+namespace {
+
+constexpr uint64_t kMostTotal = uint64_t{1} << 62;
+// kNormal: what orders are improved by, and what exhaustive search costs, in items looked at. On a
+// machine of 2020 that is about a second and a few seconds.
+constexpr uint64_t kMostPlaced = 300'000;
+constexpr uint64_t kMostSearched = 250'000'000;
+constexpr uint32_t kMostRounds = 100;
+
+class Packer {
+ public:
+  Packer(const std::vector<Buffer>& buffers, const SearchLimits& limits)
+      : buffers_(buffers), limits_(limits), sections_(MakeSections(buffers)) {
+    low_ = MostAlive(sections_);
+  }
+
+  // Greedy, then improved until it is within `enough` units.
+  void Place(int64_t enough) {
+    enough = std::max(enough, low_);
+    best_ = BestFirstFit(sections_, enough, limits_);
+    if (limits_.effort == Effort::kFast || sections_.items.empty()) return;
+    const uint64_t rounds = kMostPlaced / sections_.items.size();
+    ImproveFirstFit(sections_, enough,
+                    static_cast<uint32_t>(std::clamp<uint64_t>(rounds, 1, kMostRounds)), limits_,
+                    best_);
+  }
+
+  bool CanSearch() const {
+    return limits_.effort != Effort::kFast && sections_.items.size() <= kMostExactItems;
+  }
+
+  // Halves the distance between bound and height as long as the search finds out; where it gives up
+  // it goes on in the upper half. Gives each of these more time, until they meet.
+  void Minimise() {
+    uint64_t left = SearchBudget();
+    if (left == 0 || low_ >= best_.height) return;
+    // The bound itself is often reached, and then all else is wasted.
+    Search(low_, left / 2, left);
+    for (uint64_t each = left / 64 + 1; low_ < best_.height && left > 0; each *= 4) {
+      for (int64_t from = low_; from < best_.height && left > 0;) {
+        const int64_t target = from + (best_.height - from) / 2;
+        const Packed packed = Search(target, each, left);
+        if (packed != Packed::kYes) from = std::max(low_, target + 1);
+      }
+    }
+  }
+
+  Packed Search(int64_t capacity, uint64_t most_nodes, uint64_t& left) {
+    NodeBudget budget{limits_, std::min(most_nodes, left)};
+    const uint64_t given = budget.left;
+    std::vector<int64_t> offsets;
+    const Packed packed = PackExactly(sections_, capacity, budget, offsets);
+    left -= given - budget.left;
+    if (limits_.expired()) left = 0;
+    if (packed == Packed::kImpossible) low_ = std::max(low_, capacity + 1);
+    if (packed == Packed::kYes) Take(std::move(offsets));
+    return packed;
+  }
+
+  uint64_t SearchBudget() const {
+    if (!CanSearch()) return 0;
+    if (limits_.effort == Effort::kExact) return uint64_t{1} << 62;
+    return kMostSearched / std::max<uint64_t>(1, sections_.items.size());
+  }
+
+  Packing Answer() const {
+    Packing out;
+    out.offsets.assign(buffers_.size(), 0);
+    for (size_t i = 0; i < sections_.items.size(); ++i) {
+      out.offsets[sections_.items[i].buffer] =
+          static_cast<uint64_t>(best_.offsets[i]) * sections_.unit;
+    }
+    out.height = static_cast<uint64_t>(best_.height) * sections_.unit;
+    out.lower_bound = static_cast<uint64_t>(low_) * sections_.unit;
+    return out;
+  }
+
+  const Sections& sections() const { return sections_; }
+  int64_t low() const { return low_; }
+  int64_t height() const { return best_.height; }
+
+ private:
+  void Take(std::vector<int64_t> offsets) {
+    FitResult found{std::move(offsets), 0};
+    for (size_t i = 0; i < sections_.items.size(); ++i) {
+      found.height = std::max(found.height, found.offsets[i] + sections_.items[i].size);
+    }
+    if (found.height < best_.height) best_ = std::move(found);
+  }
+
+  const std::vector<Buffer>& buffers_;
+  const SearchLimits& limits_;
+  const Sections sections_;
+  int64_t low_ = 0;  // no packing is lower
+  FitResult best_;
+};
+
+}  // namespace
+
+bool CanBePacked(const std::vector<Buffer>& buffers) {
+  uint64_t total = 0;
+  for (const Buffer& buffer : buffers) {
+    const std::optional<uint64_t> size = CheckedAdd(buffer.bytes, buffer.alignment);
+    const std::optional<uint64_t> sum = size ? CheckedAdd(total, *size) : std::nullopt;
+    if (!sum || *sum >= kMostTotal) return false;
+    total = *sum;
+  }
+  return true;
+}
+
+uint64_t MostBytesAlive(const std::vector<Buffer>& buffers) {
+  const Sections sections = MakeSections(buffers);
+  return static_cast<uint64_t>(MostAlive(sections)) * sections.unit;
+}
+
+Packing PackBuffers(const std::vector<Buffer>& buffers, const SearchLimits& limits) {
+  Packer packer(buffers, limits);
+  packer.Place(0);
+  packer.Minimise();
+  return packer.Answer();
+}
+
+CapacityAnswer PackWithin(const std::vector<Buffer>& buffers, uint64_t capacity,
+                          const SearchLimits& limits) {
+  Packer packer(buffers, limits);
+  const auto units = static_cast<int64_t>(std::min(capacity, kMostTotal) / packer.sections().unit);
+  packer.Place(units);
+  uint64_t left = packer.SearchBudget();
+  if (packer.low() <= units && packer.height() > units && left > 0) {
+    packer.Search(units, left, left);
+  }
+  return {packer.Answer(), packer.height() <= units, packer.low() > units};
+}
+
+}  // namespace tinyai
