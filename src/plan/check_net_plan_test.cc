@@ -27,7 +27,8 @@ void ForEachPlan(uint32_t count, const std::function<void(const TaskNet&, const 
       const TaskNet net = RandomNet(shape, seed).Take();
       const Status valid = CheckNet(net);
       ASSERT_TRUE(valid) << Describe(valid.error());
-      const Result<PlannedNet> planned = PlanInOrder(net, ProgramOrder(net), FirstPlaces(net));
+      const Result<PlannedNet> planned =
+          PlanInOrder(net, {ProgramOrder(net), FirstPlaces(net), {}});
       ASSERT_TRUE(planned) << Describe(planned.error()) << "\nplaces " << shape.places << ", loops "
                            << shape.loops << ", arms " << shape.arms << ", seed " << seed;
       SCOPED_TRACE(fmt::format("places {}, loops {}, arms {}, ops {}, seed {}", shape.places,
@@ -141,7 +142,7 @@ TEST(CheckNetPlan, FindsEveryHarmfulDamage) {
 
 TEST(CheckNetPlan, RefusesIdsThatDoNotExist) {
   const TaskNet net = RandomNet({.places = 2}, 3).Take();
-  const NetPlan plan = PlanInOrder(net, ProgramOrder(net), FirstPlaces(net))->plan;
+  const NetPlan plan = PlanInOrder(net, {ProgramOrder(net), FirstPlaces(net), {}})->plan;
   NetPlan other = plan;
   other.queues[0][0].op = NetOpId(99);
   EXPECT_EQ(CheckNetPlan(net, other).error().key, "PLAN_INVALID");

@@ -69,7 +69,7 @@ uint64_t BufferBytes(const Graph& graph, const PlanRequest& request, const Sizes
   const PlanDraft draft = NewDraft(graph, request, sizes);
   const TaskNet net = BuildModelNetWithoutWeights(draft).net;
   NetPlan plan;
-  PlaceNetBuffers(net, InOrder(net), OnlyPlaces(net), plan);
+  PlaceNetBuffers(net, InOrder(net), OnlyPlaces(net), Sharing::kAll, plan);
   return plan.heights[0] + draft.plan.held_bytes;
 }
 
@@ -239,7 +239,7 @@ Result<Planned> Build(const Graph& graph, const PlanRequest& request, const Size
   const uint64_t resident = ChooseResident(draft, room - buffers);
   const ModelNet model = BuildModelNet(draft, resident);
   TRY_ASSIGN(const PlannedNet planned,
-             PlanInOrder(model.net, InOrder(model.net), OnlyPlaces(model.net)));
+             PlanInOrder(model.net, {InOrder(model.net), OnlyPlaces(model.net), {}}));
   Planned out{LowerPlan(draft, model, planned.plan), {}};
   DeriveJoins(graph, out.plan);
   TRY(CheckPlan(graph, out.plan));

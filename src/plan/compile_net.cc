@@ -1,48 +1,246 @@
 #include "plan/compile_net.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/units.h"
 #include "fmt/format.h"
+#include "plan/draft_net.h"
 
 namespace tinyai {
 namespace {
 
-QueueOrders SplitByPlace(const TaskNet& net, const std::vector<NetOpId>& order,
-                         const std::vector<PlaceId>& place_of) {
+using Term = NetObjective::Term;
+
+QueueOrders SplitByPlace(const TaskNet& net, const NetDraft& draft) {
   QueueOrders queues(net.places.size());
-  for (const NetOpId op : order) queues[Index(place_of[Index(op)])].push_back(op);
+  for (const NetOpId op : draft.order) queues[Index(draft.place_of[Index(op)])].push_back(op);
   return queues;
 }
 
-Status CheckHeights(const TaskNet& net, const std::vector<Bounded>& peaks) {
+// The first memory whose budget is too small.
+std::optional<MemoryId> Overfull(const TaskNet& net, const std::vector<Bounded>& peaks) {
   for (size_t i = 0; i < peaks.size(); ++i) {
-    const NetMemory& memory = net.memories[i];
-    if (peaks[i].value <= memory.budget_bytes) continue;
-    const bool proved = peaks[i].lower_bound > memory.budget_bytes;
-    return Fail(
-        ErrorCode::kBudget, "BUDGET_INFEASIBLE",
-        fmt::format("memory {}: this order needs {} {} bytes, the budget is {}; need={} ({})",
-                    memory.name, proved ? "at least" : "as far as was searched",
-                    proved ? peaks[i].lower_bound : peaks[i].value, memory.budget_bytes,
-                    peaks[i].value, FormatByteSize(peaks[i].value)));
+    if (peaks[i].value > net.memories[i].budget_bytes) return MemoryId(i);
   }
+  return std::nullopt;
+}
+
+tl::unexpected<Error> TooSmall(const NetMemory& memory, uint64_t need) {
+  return Fail(
+      ErrorCode::kBudget, "BUDGET_INFEASIBLE",
+      fmt::format("memory {}: the best order found needs {} bytes, the budget is {}; need={} ({})",
+                  memory.name, need, memory.budget_bytes, need, FormatByteSize(need)));
+}
+
+double SecondsAt(const NetOp& op, PlaceId place) {
+  for (const NetChoice& choice : op.choices) {
+    if (choice.place == place) return choice.seconds;
+  }
+  return 0;
+}
+
+// The busiest place, and the longest chain of ops that need each other.
+double LeastMakespan(const TaskNet& net, const NetDraft& draft) {
+  std::vector<double> busy(net.places.size(), 0), end(net.ops.size(), 0), start(net.ops.size(), 0);
+  std::vector<std::vector<uint32_t>> after(net.ops.size());
+  for (const NetNeed& need : Needs(net)) {
+    if (need.distance == 0) after[Index(need.earlier)].push_back(static_cast<uint32_t>(need.later));
+  }
+  double chain = 0;
+  for (const NetOpId id : draft.order) {
+    if (net.op(id).once) continue;
+    const double seconds = SecondsAt(net.op(id), draft.place_of[Index(id)]);
+    busy[Index(draft.place_of[Index(id)])] += seconds;
+    end[Index(id)] = start[Index(id)] + seconds;
+    chain = std::max(chain, end[Index(id)]);
+    for (const uint32_t later : after[Index(id)]) {
+      start[later] = std::max(start[later], end[Index(id)]);
+    }
+  }
+  const double busiest = busy.empty() ? 0 : *std::max_element(busy.begin(), busy.end());
+  return net.loops ? busiest : std::max(chain, busiest);  // iterations of a loop overlap
+}
+
+// Bytes of values that ops at another place than their maker's use, once for each such place.
+uint64_t MovedBytes(const TaskNet& net, const std::vector<PlaceId>& place_of) {
+  const std::vector<std::optional<NetOpId>> makers = Makers(net);
+  std::vector<std::pair<uint32_t, uint32_t>> moved;  // value and place
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    bytes += net.ops[i].moved_bytes;
+    for (const NetValueId in : net.ops[i].ins) {
+      const auto maker = makers[Index(in)];
+      if (!maker || place_of[Index(*maker)] == place_of[i]) continue;
+      moved.emplace_back(static_cast<uint32_t>(in), static_cast<uint32_t>(place_of[i]));
+    }
+  }
+  std::sort(moved.begin(), moved.end());
+  moved.erase(std::unique(moved.begin(), moved.end()), moved.end());
+  for (const auto& [value, place] : moved) bytes += net.values[value].bytes;
+  return bytes;
+}
+
+double Worth(const PlannedNet& planned, Term term) {
+  switch (term) {
+    case Term::kSyncs:
+      return static_cast<double>(planned.syncs.value);
+    case Term::kFences:
+      return static_cast<double>(planned.fences.value);
+    case Term::kMovedBytes:
+      return static_cast<double>(planned.moved_bytes);
+    case Term::kMakespan:
+      return planned.simulation.makespan;
+    case Term::kPeak: {
+      double bytes = 0;
+      for (const Bounded& peak : planned.peaks) bytes += static_cast<double>(peak.value);
+      return bytes;
+    }
+  }
+  return 0;
+}
+
+bool IsBetter(const PlannedNet& a, const PlannedNet& b, const NetObjective& objective) {
+  for (const Term term : objective.terms) {
+    const double x = Worth(a, term), y = Worth(b, term);
+    if (std::abs(x - y) > 1e-9 * std::max(std::abs(x), std::abs(y))) return x < y;
+  }
+  return false;
+}
+
+// From buffers to the whole plan.
+Status Complete(const TaskNet& net, const NetDraft& draft, PlannedNet& out) {
+  std::vector<NetNeed> needs = Needs(net);
+  needs.insert(needs.end(), draft.extra.begin(), draft.extra.end());
+  const std::vector<NetNeed> reuse = ReuseNeeds(net, draft.order, draft.place_of, out.plan);
+  needs.insert(needs.end(), reuse.begin(), reuse.end());
+  DeriveSyncs(net, SplitByPlace(net, draft), needs, out.plan);
+  TRY(CheckNetPlan(net, out.plan));
+  out.simulation = Simulate(net, out.plan);
+  out.syncs.value = out.plan.syncs();
+  out.fences.value = out.plan.fences.size();
+  out.moved_bytes = MovedBytes(net, draft.place_of);
+  out.least_makespan = LeastMakespan(net, draft);
+  out.order = draft.order;
+  out.place_of = draft.place_of;
   return {};
 }
 
+// Plans drafts and keeps the best.
+class NetCompiler {
+ public:
+  NetCompiler(const TaskNet& net, const NetObjective& objective, const SearchLimits& limits)
+      : net_(net), objective_(objective), limits_(limits) {}
+
+  Result<PlannedNet> Compile() {
+    for (const std::vector<PlaceId>& places : Placements()) TRY(TryPlaces(places));
+    if (limits_.effort == Effort::kFast && best_) return Finish();
+    TRY_ASSIGN(NetPlacement soonest, DraftForMakespan(net_, limits_));
+    least_makespan_ = soonest.least_makespan;
+    TRY(TryPlaces(soonest.draft.place_of));
+    TRY(Try(soonest.draft));
+    return Finish();
+  }
+
+ private:
+  bool SyncsFirst() const {
+    return !objective_.terms.empty() && objective_.terms[0] == Term::kSyncs;
+  }
+
+  // Those that need no search.
+  std::vector<std::vector<PlaceId>> Placements() const {
+    std::vector<std::vector<PlaceId>> out;
+    if (std::all_of(net_.ops.begin(), net_.ops.end(),
+                    [](const NetOp& op) { return op.choices.size() == 1; })) {
+      out.emplace_back();
+      for (const NetOp& op : net_.ops) out.back().push_back(op.choices[0].place);
+      return out;
+    }
+    if (const auto one = OnOnePlace(net_)) out.push_back(*one);
+    if (const auto two = OnTwoPlaces(net_); two && out.empty()) out.push_back(*two);
+    return out;
+  }
+
+  Status TryPlaces(const std::vector<PlaceId>& places) {
+    const bool fast = limits_.effort == Effort::kFast;
+    least_syncs_ = least_fences_ = 0;
+    if (SyncsFirst() && !net_.loops) {
+      NetSyncDraft least = DraftForSyncs(net_, places, limits_);
+      least_syncs_ = least.syncs.lower_bound;
+      least_fences_ = least.fences.lower_bound;
+      TRY(Try(least.draft));
+      if (fast && best_) return {};
+    }
+    TRY(Try({OrderLikeProgram(net_), places, {}}));
+    if (fast && best_) return {};
+    return Try(DraftForPeak(net_, places, limits_));
+  }
+
+  // With as little sharing of memory as fits, since sharing makes places wait for each other; and
+  // with more, where that is no loss. A draft that does not fit its memories is passed over.
+  Status Try(const NetDraft& draft) {
+    for (const Sharing sharing : {Sharing::kWithinPlaces, Sharing::kAll}) {
+      if (best_ && (limits_.expired() || limits_.effort == Effort::kFast)) return {};
+      TRY(Try(draft, sharing));
+    }
+    return {};
+  }
+  Status Try(const NetDraft& draft, Sharing sharing) {
+    PlannedNet planned;
+    planned.peaks = PlaceNetBuffers(net_, draft.order, draft.place_of, sharing, planned.plan);
+    if (const auto memory = Overfull(net_, planned.peaks)) {
+      const uint64_t need = planned.peaks[Index(*memory)].value;
+      if (!overfull_ || need < overfull_->second) overfull_ = {*memory, need};
+      return {};
+    }
+    TRY(Complete(net_, draft, planned));
+    planned.syncs.lower_bound = least_syncs_;
+    planned.fences.lower_bound = least_fences_;
+    if (!best_ || IsBetter(planned, *best_, objective_)) best_ = std::move(planned);
+    return {};
+  }
+
+  Result<PlannedNet> Finish() {
+    if (!best_) return TooSmall(net_.memories[Index(overfull_->first)], overfull_->second);
+    const bool chosen = std::any_of(net_.ops.begin(), net_.ops.end(),
+                                    [](const NetOp& op) { return op.choices.size() > 1; });
+    if (chosen) best_->least_makespan = least_makespan_;
+    return std::move(*best_);
+  }
+
+  const TaskNet& net_;
+  const NetObjective& objective_;
+  const SearchLimits& limits_;
+  double least_makespan_ = 0;
+  std::optional<PlannedNet> best_;
+  uint64_t least_syncs_ = 0, least_fences_ = 0;  // on the places that are tried
+  std::optional<std::pair<MemoryId, uint64_t>>
+      overfull_;  // what comes nearest to fitting, and its need
+};
+
 }  // namespace
 
-Result<PlannedNet> PlanInOrder(const TaskNet& net, const std::vector<NetOpId>& order,
-                               const std::vector<PlaceId>& place_of) {
+NetObjective NetObjective::ForPrograms() {
+  return {{Term::kSyncs, Term::kFences, Term::kMovedBytes, Term::kMakespan, Term::kPeak}};
+}
+NetObjective NetObjective::ForModels() {
+  return {{Term::kMakespan, Term::kSyncs, Term::kFences, Term::kMovedBytes, Term::kPeak}};
+}
+
+Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft) {
   PlannedNet out;
-  out.peaks = PlaceNetBuffers(net, order, place_of, out.plan);
-  TRY(CheckHeights(net, out.peaks));
-  std::vector<NetNeed> needs = Needs(net);
-  const std::vector<NetNeed> reuse = ReuseNeeds(net, order, place_of, out.plan);
-  needs.insert(needs.end(), reuse.begin(), reuse.end());
-  DeriveSyncs(net, SplitByPlace(net, order, place_of), needs, out.plan);
-  TRY(CheckNetPlan(net, out.plan));
-  out.simulation = Simulate(net, out.plan);
-  out.syncs = {out.plan.syncs(), 0};
+  out.peaks = PlaceNetBuffers(net, draft.order, draft.place_of, Sharing::kAll, out.plan);
+  if (const auto memory = Overfull(net, out.peaks)) {
+    return TooSmall(net.memories[Index(*memory)], out.peaks[Index(*memory)].value);
+  }
+  TRY(Complete(net, draft, out));
   return out;
+}
+
+Result<PlannedNet> CompileNet(const TaskNet& net, const NetObjective& objective,
+                              const SearchLimits& limits) {
+  TRY(CheckNet(net));
+  return NetCompiler(net, objective, limits).Compile();
 }
 
 }  // namespace tinyai

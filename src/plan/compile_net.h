@@ -6,22 +6,52 @@
 #include "plan/net_plan.h"
 #include "plan/simulate.h"
 #include "plan/task_net.h"
+#include "solve/search_limits.h"
 
 namespace tinyai {
+
+// What is to be least, the first term first; later ones decide between plans that are equal so far.
+struct NetObjective {
+  enum class Term : uint8_t { kSyncs, kFences, kMovedBytes, kMakespan, kPeak };
+  std::vector<Term> terms;
+
+  // scheduling.md 2.3: for programs, and for passes of a model, where overlap is the point.
+  static NetObjective ForPrograms();
+  static NetObjective ForModels();
+};
 
 // A net's plan, and how good it is.
 struct PlannedNet {
   NetPlan plan;
+  std::vector<NetOpId> order;     // one order of all ops that the queues follow
+  std::vector<PlaceId> place_of;  // by op
   Simulation simulation;
-  Bounded syncs;  // with these queues; the bound holds for any queues with these places
-  std::vector<Bounded> peaks;  // by memory, with this order
+  uint64_t moved_bytes = 0;
+  Bounded syncs;  // the bound: for these places, whatever the order
+  Bounded fences;
+  double least_makespan =
+      0;  // seconds; no plan on these places, or on any if they were chosen, is faster
+  std::vector<Bounded> peaks;  // by memory; the bound: for this order
 };
 
-// Plans a net whose ops run where and in which order has been decided: `order` holds every op once
-// and contradicts no need; each queue takes its ops from it in order. Errors: BUDGET_INFEASIBLE
-// where the buffers do not fit their memory, PLAN_INVALID if the checker refuses the plan (a fault
-// of ours).
-Result<PlannedNet> PlanInOrder(const TaskNet& net, const std::vector<NetOpId>& order,
-                               const std::vector<PlaceId>& place_of);
+// An order of ops that holds all needs, places for them, and orders besides the needs that it
+// counts on (a sync that stands for several needs).
+struct NetDraft {
+  std::vector<NetOpId> order;
+  std::vector<PlaceId> place_of;  // by op
+  std::vector<NetNeed> extra;
+};
+
+// Plans a net whose order and places are decided: each queue takes its ops from the order. Errors:
+// BUDGET_INFEASIBLE where the buffers do not fit their memory, PLAN_INVALID if the checker refuses
+// the plan (a fault of ours).
+Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft);
+
+// Decides everything: places, order, buffers, syncs. Tries several drafts (least syncs, earliest
+// end, least memory, the program's own order), plans each and keeps the one that the objective
+// likes best among those that fit their memories. kFast tries the first one that fits. Errors:
+// those of CheckNet; BUDGET_INFEASIBLE naming what the best order found needs.
+Result<PlannedNet> CompileNet(const TaskNet& net, const NetObjective& objective,
+                              const SearchLimits& limits);
 
 }  // namespace tinyai

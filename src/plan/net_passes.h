@@ -28,12 +28,17 @@ using QueueOrders = std::vector<std::vector<NetOpId>>;
 void DeriveSyncs(const TaskNet& net, const QueueOrders& orders, const std::vector<NetNeed>& needs,
                  NetPlan& plan);
 
+// Which values may lie in the same bytes, one after the other: any, or only those that one place
+// alone touches, which never makes a place wait for another.
+enum class Sharing : uint8_t { kAll, kWithinPlaces };
+
 // Chooses the offset of every value and workspace, where the ops run in `order` at `place_of`: what
 // does not live at the same time shares memory, and results take their operand's place where they
 // may. `plan` gets buffers and heights. Returns what each memory takes and what it takes at least
-// in this order.
+// in this order and with this sharing.
 std::vector<Bounded> PlaceNetBuffers(const TaskNet& net, const std::vector<NetOpId>& order,
-                                     const std::vector<PlaceId>& place_of, NetPlan& plan);
+                                     const std::vector<PlaceId>& place_of, Sharing sharing,
+                                     NetPlan& plan);
 
 // What the sharing of memory adds to the needs: who overwrites comes after everyone who still
 // needed what was there, in this iteration and from one to the next. Only between different places;

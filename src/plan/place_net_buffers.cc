@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "base/checked.h"
 #include "plan/assign_offsets.h"
@@ -8,10 +9,12 @@ namespace tinyai {
 namespace {
 
 constexpr size_t kNone = ~size_t{0};
+constexpr uint32_t kNobody = ~uint32_t{0}, kSeveral = kNobody - 1;
 
 // Values that lie in the same bytes, one after the other.
 struct Storage {
   MemoryId memory{};
+  uint32_t place = kNobody;  // the only one that touches it, or kSeveral
   uint64_t bytes = 0;
   uint64_t begin = 0, end = 0;  // moments: half open, twice the position in the order
   std::optional<uint64_t> offset;
@@ -20,25 +23,46 @@ struct Storage {
 class BufferPlacer {
  public:
   BufferPlacer(const TaskNet& net, const std::vector<NetOpId>& order,
-               const std::vector<PlaceId>& place_of, NetPlan& plan)
+               const std::vector<PlaceId>& place_of, Sharing sharing, NetPlan& plan)
       : net_(net),
         order_(order),
         place_of_(place_of),
+        sharing_(sharing),
         plan_(plan),
         last_use_(net.values.size(), 0),
+        toucher_(net.values.size(), kNobody),
         storage_of_(net.values.size(), kNone) {}
 
   std::vector<Bounded> Place() {
+    FindTouchers();
     FindLastUses();
     PlaceGiven();
     for (size_t at = 0; at < order_.size(); ++at) PlaceResults(at);
     AddWorkspaces();
+    plan_.heights.clear();
     return Pack();
   }
 
  private:
   // Later than any use: nobody may take the place of what lives until then.
   uint64_t End() const { return order_.size() + 1; }
+
+  void FindTouchers() {
+    const auto touch = [&](NetValueId id, uint32_t place) {
+      uint32_t& toucher = toucher_[Index(id)];
+      toucher = toucher == kNobody || toucher == place ? place : kSeveral;
+    };
+    for (const NetOpId id : order_) {
+      const NetOp& op = net_.op(id);
+      const uint32_t place = static_cast<uint32_t>(place_of_[Index(id)]);
+      for (const NetValueId in : op.ins) touch(in, place);
+      for (const NetValueId out : op.outs) touch(out, place);
+      for (RegionId region = op.region; Index(region) != 0;
+           region = net_.regions[Index(region)].parent) {
+        if (const auto condition = net_.regions[Index(region)].condition) touch(*condition, place);
+      }
+    }
+  }
 
   void FindLastUses() {
     for (size_t at = 0; at < order_.size(); ++at) {
@@ -65,8 +89,9 @@ class BufferPlacer {
     }
   }
 
-  size_t AddStorage(const NetValue& value, uint64_t begin, uint64_t end) {
-    storages_.push_back({value.memory, value.bytes, begin, end, value.offset});
+  size_t AddStorage(NetValueId id, uint64_t begin, uint64_t end) {
+    const NetValue& value = net_.value(id);
+    storages_.push_back({value.memory, toucher_[Index(id)], value.bytes, begin, end, value.offset});
     return storages_.size() - 1;
   }
 
@@ -74,7 +99,7 @@ class BufferPlacer {
     for (size_t i = 0; i < net_.values.size(); ++i) {
       const NetValue& value = net_.values[i];
       if (!value.given) continue;
-      storage_of_[i] = AddStorage(value, 0, std::max<uint64_t>(1, last_use_[i]));
+      storage_of_[i] = AddStorage(NetValueId(i), 0, std::max<uint64_t>(1, last_use_[i]));
       if (value.carried_from) storage_of_[Index(*value.carried_from)] = storage_of_[i];
     }
   }
@@ -93,12 +118,16 @@ class BufferPlacer {
       // Made once, it stays.
       const bool stays = op.once && net_.loops;
       storage_of_[Index(out)] =
-          AddStorage(net_.value(out), stays ? 0 : at, stays ? End() : last_use_[Index(out)]);
+          AddStorage(out, stays ? 0 : at, stays ? End() : last_use_[Index(out)]);
     }
   }
 
   bool MayTake(NetValueId in, NetValueId out, size_t at) const {
     const NetValue &from = net_.value(in), &to = net_.value(out);
+    if (sharing_ == Sharing::kWithinPlaces &&
+        (toucher_[Index(in)] == kSeveral || toucher_[Index(in)] != toucher_[Index(out)])) {
+      return false;
+    }
     return last_use_[Index(in)] == at + 1 && from.bytes == to.bytes && from.memory == to.memory &&
            !from.offset && !to.offset;
   }
@@ -109,40 +138,52 @@ class BufferPlacer {
       for (const NetChoice& choice : net_.op(order_[at]).choices) {
         if (choice.place != place_of_[Index(order_[at])] || choice.workspace_bytes == 0) continue;
         workspace_of_[Index(order_[at])] = storages_.size();
-        storages_.push_back(
-            {net_.place(choice.place).memory, choice.workspace_bytes, at, at + 1, std::nullopt});
+        storages_.push_back({net_.place(choice.place).memory, static_cast<uint32_t>(choice.place),
+                             choice.workspace_bytes, at, at + 1, std::nullopt});
       }
     }
   }
 
-  // Each memory by itself, behind its reserved bytes.
+  // Each memory by itself, behind its reserved bytes; without sharing between places, what each
+  // place has for itself, and what several touch, lie one after the other.
   std::vector<Bounded> Pack() {
     std::vector<Bounded> out;
-    std::vector<uint64_t> offsets(storages_.size(), 0);
-    plan_.heights.clear();
+    offsets_.assign(storages_.size(), 0);
     for (size_t memory = 0; memory < net_.memories.size(); ++memory) {
-      const uint64_t alignment = net_.memories[memory].alignment;
-      const uint64_t base = RoundUp(net_.memories[memory].reserved_bytes, alignment);
-      std::vector<Lifetime> lifetimes;
-      std::vector<size_t> packed;
+      const NetMemory& in = net_.memories[memory];
+      const uint64_t base = RoundUp(in.reserved_bytes, in.alignment);
+      Bounded height{base, base};
+      std::map<uint32_t, std::vector<size_t>> groups;
       for (size_t i = 0; i < storages_.size(); ++i) {
         const Storage& storage = storages_[i];
-        if (Index(storage.memory) != memory) continue;
+        if (Index(storage.memory) != memory || storage.bytes == 0) continue;
         if (storage.offset) {
-          offsets[i] = *storage.offset;
-        } else if (storage.bytes != 0) {
-          packed.push_back(i);
-          lifetimes.push_back({RoundUp(storage.bytes, alignment), storage.begin, storage.end - 1});
+          offsets_[i] = *storage.offset;
+        } else {
+          groups[sharing_ == Sharing::kAll ? 0 : storage.place].push_back(i);
         }
       }
-      std::vector<uint64_t> placed;
-      const uint64_t height = AssignOffsets(lifetimes, placed);
-      for (size_t i = 0; i < packed.size(); ++i) offsets[packed[i]] = base + placed[i];
-      plan_.heights.push_back(base + height);
-      out.push_back({base + height, base + MostBytesAlive(lifetimes)});
+      for (const auto& [place, group] : groups) PackGroup(group, place, in.alignment, height);
+      plan_.heights.push_back(height.value);
+      out.push_back(height);
     }
-    Write(offsets);
+    Write(offsets_);
     return out;
+  }
+
+  void PackGroup(const std::vector<size_t>& group, uint32_t place, uint64_t alignment,
+                 Bounded& height) {
+    std::vector<Lifetime> lifetimes;
+    for (const size_t i : group) {
+      const bool alone = sharing_ == Sharing::kWithinPlaces && place == kSeveral;
+      lifetimes.push_back({RoundUp(storages_[i].bytes, alignment), alone ? 0 : storages_[i].begin,
+                           alone ? 0 : storages_[i].end - 1});
+    }
+    std::vector<uint64_t> placed;
+    const uint64_t bytes = AssignOffsets(lifetimes, placed);
+    for (size_t i = 0; i < group.size(); ++i) offsets_[group[i]] = height.value + placed[i];
+    height.value += bytes;
+    height.lower_bound += MostBytesAlive(lifetimes);
   }
 
   void Write(const std::vector<uint64_t>& offsets) {
@@ -164,18 +205,22 @@ class BufferPlacer {
   const TaskNet& net_;
   const std::vector<NetOpId>& order_;
   const std::vector<PlaceId>& place_of_;
+  const Sharing sharing_;
   NetPlan& plan_;
   std::vector<uint64_t> last_use_;    // by value: position of the last op that touches it, plus 1
+  std::vector<uint32_t> toucher_;     // by value: a place, kNobody or kSeveral
   std::vector<size_t> storage_of_;    // by value
   std::vector<size_t> workspace_of_;  // by op
   std::vector<Storage> storages_;
+  std::vector<uint64_t> offsets_;  // by storage
 };
 
 }  // namespace
 
 std::vector<Bounded> PlaceNetBuffers(const TaskNet& net, const std::vector<NetOpId>& order,
-                                     const std::vector<PlaceId>& place_of, NetPlan& plan) {
-  return BufferPlacer(net, order, place_of, plan).Place();
+                                     const std::vector<PlaceId>& place_of, Sharing sharing,
+                                     NetPlan& plan) {
+  return BufferPlacer(net, order, place_of, sharing, plan).Place();
 }
 
 }  // namespace tinyai

@@ -31,7 +31,7 @@ TaskNet Pipeline(uint32_t slices, uint32_t slots, double load_seconds, double us
 
 PlannedNet Plan(const TaskNet& net) {
   EXPECT_TRUE(CheckNet(net));
-  Result<PlannedNet> planned = PlanInOrder(net, ProgramOrder(net), FirstPlaces(net));
+  Result<PlannedNet> planned = PlanInOrder(net, {ProgramOrder(net), FirstPlaces(net), {}});
   EXPECT_TRUE(planned) << Describe(planned.error());
   return std::move(*planned);
 }

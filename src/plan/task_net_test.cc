@@ -41,7 +41,7 @@ TEST(CheckNet, AcceptsAChainAndAnEmptyNet) {
   empty.places = {{"CPU"}};
   empty.regions = {{"all"}};
   EXPECT_TRUE(CheckNet(empty));
-  EXPECT_TRUE(PlanInOrder(empty, {}, {}));
+  EXPECT_TRUE(PlanInOrder(empty, {}));
 }
 
 TEST(CheckNet, NamesTheCycle) {
@@ -91,7 +91,7 @@ TEST(PlanInOrder, RefusesWhatDoesNotFitTheBudget) {
   TaskNet net = Chain();
   net.values[0].wanted = true;
   net.memories[0].budget_bytes = 119;
-  const Result<PlannedNet> planned = PlanInOrder(net, ProgramOrder(net), FirstPlaces(net));
+  const Result<PlannedNet> planned = PlanInOrder(net, {ProgramOrder(net), FirstPlaces(net), {}});
   ASSERT_FALSE(planned);
   EXPECT_EQ(planned.error().key, "BUDGET_INFEASIBLE");
   EXPECT_THAT(planned.error().message, HasSubstr("need=120"));

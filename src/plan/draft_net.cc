@@ -1,0 +1,213 @@
+#include "plan/draft_net.h"
+
+#include <algorithm>
+#include <numeric>
+#include <queue>
+
+#include "solve/least_syncs.h"
+#include "solve/order.h"
+#include "solve/placement.h"
+#include "solve/sync_two_places.h"
+
+namespace tinyai {
+namespace {
+
+// Ops by `rank`, the least that is ready first.
+template <typename Rank>
+std::vector<NetOpId> OrderBy(const TaskNet& net, const std::vector<Rank>& rank) {
+  std::vector<uint32_t> missing(net.ops.size(), 0), first(net.ops.size() + 1, 0), after;
+  std::vector<NetNeed> needs = Needs(net);
+  std::erase_if(needs, [](const NetNeed& need) { return need.distance != 0; });
+  for (const NetNeed& need : needs) {
+    ++missing[Index(need.later)];
+    ++first[Index(need.earlier) + 1];
+  }
+  std::partial_sum(first.begin(), first.end(), first.begin());
+  after.resize(needs.size());
+  std::vector<uint32_t> next(first.begin(), first.end() - 1);
+  for (const NetNeed& need : needs) {
+    after[next[Index(need.earlier)]++] = static_cast<uint32_t>(need.later);
+  }
+  using Entry = std::pair<Rank, uint32_t>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
+  for (uint32_t i = 0; i < net.ops.size(); ++i) {
+    if (missing[i] == 0) ready.emplace(rank[i], i);
+  }
+  std::vector<NetOpId> order;
+  order.reserve(net.ops.size());
+  while (!ready.empty()) {
+    const uint32_t op = ready.top().second;
+    ready.pop();
+    order.push_back(NetOpId(op));
+    for (uint32_t i = first[op]; i < first[op + 1]; ++i) {
+      if (--missing[after[i]] == 0) ready.emplace(rank[after[i]], after[i]);
+    }
+  }
+  return order;
+}
+
+bool CanBeOn(const NetOp& op, PlaceId place) {
+  return std::any_of(op.choices.begin(), op.choices.end(),
+                     [place](const NetChoice& choice) { return choice.place == place; });
+}
+
+SyncNet ToSyncNet(const TaskNet& net) {
+  SyncNet out;
+  out.places = static_cast<uint32_t>(net.places.size());
+  out.place.resize(net.ops.size());
+  for (const NetNeed& need : Needs(net)) {
+    if (need.distance == 0) {
+      out.edges.push_back({static_cast<uint32_t>(need.earlier), static_cast<uint32_t>(need.later)});
+    }
+  }
+  return out;
+}
+
+// Goes through the queues together, and writes each sync down as a need of the next op of its
+// queue.
+void Follow(const SyncSchedule& schedule, NetDraft& draft) {
+  using Kind = SyncCommand::Kind;
+  const size_t places = schedule.queues.size();
+  std::vector<size_t> at(places, 0);
+  std::vector<std::optional<uint32_t>> last(places);  // op that ran
+  std::vector<std::optional<NetOpId>> fence_after;    // by fence
+  std::vector<bool> recorded;
+  std::vector<std::vector<uint32_t>> waits(places);  // fences since the last op
+  const auto at_least = [&](uint32_t fence) {
+    if (fence < recorded.size()) return;
+    recorded.resize(fence + 1);
+    fence_after.resize(fence + 1);
+  };
+  bool moved = true;
+  while (moved) {
+    moved = false;
+    for (size_t place = 0; place < places; ++place) {
+      for (; at[place] < schedule.queues[place].size(); ++at[place]) {
+        const SyncCommand& command = schedule.queues[place][at[place]];
+        if (command.kind != Kind::kRun) at_least(command.id);
+        if (command.kind == Kind::kSync) {
+          if (!recorded[command.id]) break;
+          waits[place].push_back(command.id);
+        } else if (command.kind == Kind::kFence) {
+          recorded[command.id] = true;
+          if (last[place]) fence_after[command.id] = NetOpId(*last[place]);
+        } else {
+          for (const uint32_t fence : waits[place]) {
+            if (fence_after[fence]) {
+              draft.extra.push_back({*fence_after[fence], NetOpId(command.id), 0});
+            }
+          }
+          waits[place].clear();
+          last[place] = command.id;
+          draft.order.push_back(NetOpId(command.id));
+        }
+        moved = true;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<NetOpId> OrderLikeProgram(const TaskNet& net) {
+  std::vector<uint32_t> rank(net.ops.size());
+  std::iota(rank.begin(), rank.end(), 0u);
+  return OrderBy(net, rank);
+}
+
+Result<NetPlacement> DraftForMakespan(const TaskNet& net, const SearchLimits& limits) {
+  PlacementProblem problem;
+  problem.places = static_cast<uint32_t>(net.places.size());
+  problem.seconds.assign(net.ops.size() * problem.places, PlacementProblem::kNever);
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    for (const NetChoice& choice : net.ops[i].choices) {
+      problem.seconds[i * problem.places + Index(choice.place)] = choice.seconds;
+    }
+  }
+  problem.links.resize(size_t{problem.places} * problem.places);
+  for (const NetNeed& need : Needs(net)) {
+    if (need.distance != 0) continue;
+    problem.edges.push_back(
+        {static_cast<uint32_t>(need.earlier), static_cast<uint32_t>(need.later), 0});
+  }
+  TRY_ASSIGN(const PlacementResult result, SolvePlacement(problem, limits));
+  NetPlacement out;
+  out.least_makespan = result.lower_bound_seconds;
+  for (const uint32_t place : result.place) out.draft.place_of.push_back(PlaceId(place));
+  out.draft.order = OrderBy(net, result.start);
+  return out;
+}
+
+std::optional<std::vector<PlaceId>> OnOnePlace(const TaskNet& net) {
+  for (size_t place = 0; place < net.places.size(); ++place) {
+    if (std::all_of(net.ops.begin(), net.ops.end(),
+                    [&](const NetOp& op) { return CanBeOn(op, PlaceId(place)); })) {
+      return std::vector<PlaceId>(net.ops.size(), PlaceId(place));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::vector<PlaceId>> OnTwoPlaces(const TaskNet& net) {
+  if (net.places.size() < 2) return std::nullopt;
+  std::vector<uint8_t> allowed;
+  for (const NetOp& op : net.ops) {
+    const unsigned mask = (CanBeOn(op, PlaceId(0)) ? 1u : 0u) | (CanBeOn(op, PlaceId(1)) ? 2u : 0u);
+    if (mask == 0) return std::nullopt;
+    allowed.push_back(static_cast<uint8_t>(mask));
+  }
+  std::vector<PlaceId> places;
+  for (const uint32_t place : PlaceOnTwo(ToSyncNet(net), allowed).place) {
+    places.push_back(PlaceId(place));
+  }
+  return places;
+}
+
+NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<PlaceId>& place_of,
+                           const SearchLimits& limits) {
+  SyncNet syncs = ToSyncNet(net);
+  for (size_t i = 0; i < place_of.size(); ++i) {
+    syncs.place[i] = static_cast<uint32_t>(place_of[i]);
+  }
+  const LeastSyncs least = FindLeastSyncs(syncs, limits);
+  NetSyncDraft out;
+  out.draft.place_of = place_of;
+  out.syncs = {least.syncs, least.least_syncs};
+  out.fences = {least.fences, least.least_fences};
+  Follow(least.schedule, out.draft);
+  return out;
+}
+
+NetDraft DraftForPeak(const TaskNet& net, const std::vector<PlaceId>& place_of,
+                      const SearchLimits& limits) {
+  OrderProblem problem;
+  for (const NetValue& value : net.values)
+    problem.tensor_bytes.push_back(value.offset ? 0 : value.bytes);
+  for (uint32_t i = 0; i < net.values.size(); ++i) {
+    if (net.values[i].given) problem.inputs.push_back(i);
+    if (net.values[i].wanted) problem.outputs.push_back(i);
+  }
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    OrderProblem::Op op;
+    for (const NetValueId in : net.ops[i].ins) op.ins.push_back(static_cast<uint32_t>(in));
+    for (const NetValueId out : net.ops[i].outs) op.outs.push_back(static_cast<uint32_t>(out));
+    for (const NetChoice& choice : net.ops[i].choices) {
+      if (choice.place == place_of[i]) op.workspace_bytes = choice.workspace_bytes;
+    }
+    problem.ops.push_back(std::move(op));
+  }
+  // What is no data: a tensor without bytes.
+  for (const NetNeed& need : Needs(net)) {
+    if (need.distance != 0) continue;
+    const uint32_t token = static_cast<uint32_t>(problem.tensor_bytes.size());
+    problem.tensor_bytes.push_back(0);
+    problem.ops[Index(need.earlier)].outs.push_back(token);
+    problem.ops[Index(need.later)].ins.push_back(token);
+  }
+  NetDraft draft;
+  draft.place_of = place_of;
+  for (const uint32_t op : SolveOrder(problem, limits).order) draft.order.push_back(NetOpId(op));
+  return draft;
+}
+
+}  // namespace tinyai
