@@ -12,8 +12,8 @@ struct Lifetime {
   size_t begin, end;
 };
 
-// Offsets such that no two lifetimes overlap in time and memory; greedy by size (Pisarchyk and Lee
-// 2020). Returns the height.
+// Offsets such that no two lifetimes overlap in time and memory, by the heuristics of
+// solve/offsets.h. Returns the height.
 uint64_t AssignOffsets(const std::vector<Lifetime>& lifetimes, std::vector<uint64_t>& offsets);
 
 // What lives at one moment, at the worst moment: no height is less.
