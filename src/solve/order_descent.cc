@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "solve/order_cut.h"
+#include "solve/order_twins.h"
 
 namespace tinyai {
 namespace {
@@ -41,7 +42,8 @@ class Descent {
         cutter_(net),
         state_(net),
         parent_(net.ops()),
-        seen_(net.bytes.size(), UINT32_MAX) {}
+        seen_(net.bytes.size(), UINT32_MAX),
+        twins_(TwinClasses(net)) {}
 
   // Runs everything within `peak`, or returns the least peak with which it may go further. What has
   // run then is the right beginning for greater peaks too.
@@ -125,7 +127,7 @@ class Descent {
   OrderBudget& budget_;
   NetCutter cutter_;
   OrderState state_;
-  Ops trail_, parent_, seen_;
+  Ops trail_, parent_, seen_, twins_;
   std::unordered_map<SetKey, Known, SetKeyHash> known_;
   int64_t peak_ = 0;
   int nested_ = 0;
@@ -239,7 +241,10 @@ int64_t Descent::TryChildren(const Ops& part, const std::vector<Child>& children
   const int64_t start = state_.level();
   const size_t mark = trail_.size();
   int64_t need = kNever;
+  Ops tried;  // classes
   for (const Child& child : children) {
+    if (std::find(tried.begin(), tried.end(), twins_[child.op]) != tried.end()) continue;
+    tried.push_back(twins_[child.op]);
     if (start + child.step.rise > peak_) {
       need = std::min(need, child.step.rise);
       continue;

@@ -99,6 +99,53 @@ TEST(SolveOrder, EqualsTheBestPathThroughAllSetsOfLargerNets) {
   }
 }
 
+TEST(SolveOrder, EqualsTheBestPathThroughAllSetsWhereBranchesAreAlike) {
+  for (uint32_t seed = 0; seed < 300; ++seed) {
+    NetMaker maker(seed);
+    const uint32_t shared = maker.Input();
+    std::vector<uint32_t> ends;
+    for (size_t kind = 0; kind < 2; ++kind) {
+      const size_t length = 1 + maker.Below(3);
+      std::vector<uint64_t> bytes;
+      for (size_t i = 0; i < length; ++i) bytes.push_back(1 + maker.Below(9));
+      for (size_t branch = 2 + maker.Below(2); branch > 0; --branch) {
+        uint32_t at = shared;
+        for (const uint64_t size : bytes) {
+          at = maker.Op({at});
+          maker.problem.tensor_bytes[at] = size;
+          maker.problem.ops.back().workspace_bytes = 0;
+        }
+        ends.push_back(at);
+      }
+    }
+    if (maker.Below(2) == 0) maker.Op(ends);
+    maker.KeepUnread();
+    SCOPED_TRACE(seed);
+    ASSERT_NO_FATAL_FAILURE(ExpectSolved(maker.problem, LeastPeakBySets(maker.problem)));
+  }
+}
+
+TEST(SolveOrder, DoesNotTryBranchesThatAreAlikeInEveryOrder) {
+  NetMaker maker(1);
+  const uint32_t shared = maker.Input();
+  maker.problem.tensor_bytes[shared] = 1000;
+  std::vector<uint32_t> ends;
+  for (int branch = 0; branch < 24; ++branch) {
+    uint32_t at = shared;
+    for (const uint64_t size : {50, 30, 70, 20}) {
+      at = maker.Op({at});
+      maker.problem.tensor_bytes[at] = size;
+      maker.problem.ops.back().workspace_bytes = 0;
+    }
+    ends.push_back(at);
+  }
+  maker.Op(ends);
+  maker.KeepUnread();
+  const OrderResult result = SolveOrder(maker.problem);
+  ExpectSound(maker.problem, result);
+  EXPECT_TRUE(result.optimal()) << result.lower_bound_bytes << " " << result.peak_bytes;
+}
+
 TEST(SolveOrder, ProvesTreesOfThreeThousandOps) {
   for (const size_t reach : {2, 5, 50, 3000}) {
     NetMaker maker(7);
