@@ -60,6 +60,20 @@ uint32_t BoundOfPlaces(const SyncNet& net) {
   return std::max(most, (sum + 1) / 2);
 }
 
+// The most crossings on a path: each needs a sync and a fence of its own, one after the other.
+uint32_t MostCrossings(const SyncNet& net) {
+  const OpLists predecessors = OpLists::Predecessors(net);
+  std::vector<uint32_t> crossings(net.size());
+  uint32_t most = 0;
+  for (const uint32_t op : TopologicalOrder(net)) {
+    for (const uint32_t p : predecessors.of(op)) {
+      crossings[op] = std::max(crossings[op], crossings[p] + net.Crosses({p, op}));
+    }
+    most = std::max(most, crossings[op]);
+  }
+  return most;
+}
+
 LeastSyncs FromTwoPlaces(const SyncNet& net) {
   TwoPlaceSyncs two = SolveTwoPlaces(net);
   return {std::move(two.schedule), two.syncs, two.syncs, two.syncs, two.syncs,
@@ -67,12 +81,14 @@ LeastSyncs FromTwoPlaces(const SyncNet& net) {
 }
 
 LeastSyncs FromSearch(const SyncNet& net, const SearchLimits& limits) {
-  const uint64_t size = net.size() + net.edges.size() + 1;
-  const bool fast = limits.effort == Effort::kFast || limits.expired();
-  const uint64_t runs = fast ? 0 : kNormalWork / size;
   WordRunner runner(net);
   SyncSearchResult found;
-  found.word = Shorten(runner, runner.Greedy(), runs);
+  found.word = runner.Greedy();
+  const uint64_t size =
+      net.size() + net.edges.size() + uint64_t{net.places} * (found.word.size() + 1);
+  const bool fast = limits.effort == Effort::kFast || limits.expired();
+  const uint64_t runs = fast ? 0 : kNormalWork / size;
+  found.word = Shorten(runner, std::move(found.word), runs);
   found.word = ReuseFences(runner, std::move(found.word), runs);
   if (!fast && net.size() <= kMostOpsContracted) {
     const ContractedNet contracted = Contract(net);
@@ -81,10 +97,15 @@ LeastSyncs FromSearch(const SyncNet& net, const SearchLimits& limits) {
     if (CanSearchSyncs(contracted)) found = SearchSyncs(contracted, found.word, looks, limits);
   }
   LeastSyncs out;
-  out.least_syncs = found.least_syncs > 0 ? found.least_syncs : BoundOfPlaces(net);
+  out.least_syncs = found.least_syncs;
+  out.least_fences = found.least_fences;
+  if (out.least_syncs == 0) {
+    out.least_fences = MostCrossings(net);
+    out.least_syncs = std::max(BoundOfPlaces(net), out.least_fences);
+  }
   // One fence is waited for by at most all other places.
   const auto syncs = static_cast<uint32_t>(found.word.size());
-  out.least_fences = std::max(found.least_fences, (syncs + net.places - 2) / (net.places - 1));
+  out.least_fences = std::max(out.least_fences, (syncs + net.places - 2) / (net.places - 1));
   out.schedule = *runner.Schedule(ReuseFences(runner, std::move(found.word), runs));
   out.syncs = out.schedule.syncs();
   out.fences = out.schedule.fences();
