@@ -80,6 +80,7 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
   request.value_type = options.value_type;
   request.chunk = options.chunk;
   request.rates = machine.rates;
+  request.details = options.details;
   return request;
 }
 
@@ -124,6 +125,7 @@ Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& option
   TRY_ASSIGN(Planned planned, compile());
   session.plan = std::move(planned.plan);
   session.report = std::move(planned.report);
+  session.details = std::move(planned.details);
   return session;
 }
 
@@ -134,6 +136,7 @@ Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& o
   TRY_ASSIGN(Planned planned, CompileLeast(model.graph(), RequestFor(model, session, machine)));
   session.plan = std::move(planned.plan);
   session.report = std::move(planned.report);
+  session.details = std::move(planned.details);
   return session;
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct SessionOptions {
   // Starts with the least plan even where the budget or the cgroup is smaller than that. The budget
   // still holds, so this fails when it would be passed: it shows that the least is no padding.
   bool force = false;
+  bool details = false;  // SessionPlan::details too
 };
 
 inline constexpr uint64_t kDefaultContext = 4096;
@@ -37,6 +39,7 @@ struct SessionPlan {
   std::vector<std::string> notes;  // what was lowered or clamped, for the user
   Plan plan;
   PlanReport report;
+  std::shared_ptr<const PlanDetails> details;  // for people; drop it before a run
 };
 
 // Plans a session; reads no weights. `machine` says what is free and how fast it is. Errors:

@@ -3,6 +3,8 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "base/units.h"
+#include "fmt/format.h"
 #include "plan/draft.h"
 
 namespace tinyai {
@@ -74,6 +76,54 @@ uint64_t KeepEmbedding(PlanDraft& draft, uint64_t arena_used, uint64_t budget) {
   return 0;
 }
 
+void ExplainEmbedding(PlanDraft& draft, std::string why) {
+  draft.reasons.Add("embedding",
+                    fmt::format("{}: {}",
+                                draft.embedding_resident ? "the whole table stays"
+                                                         : "rows are read when their token comes",
+                                why));
+}
+
+void ExplainAllStay(PlanDraft& draft, uint64_t used, uint64_t room) {
+  if (!draft.reasons.wanted()) return;
+  draft.reasons.Add(
+      "weights", fmt::format("all {} slices stay: their blocks take {} of {}", draft.slices.size(),
+                             FormatByteSize(used), FormatByteSize(room)));
+  ExplainEmbedding(draft, draft.embedding_resident
+                              ? "all other weights stay, and there is room for it"
+                              : "a token needs one row of the table, which is larger than what is "
+                                "left");
+}
+
+void ExplainStreaming(PlanDraft& draft, uint64_t kept, uint64_t room) {
+  if (!draft.reasons.wanted()) return;
+  size_t streamed = 0, vectors = 0;
+  uint64_t streamed_bytes = 0;
+  for (const Slice& slice : draft.slices) {
+    vectors += slice.can_stream ? 0 : 1;
+    if (slice.resident) continue;
+    ++streamed;
+    streamed_bytes += slice.bytes;
+  }
+  draft.reasons.Add(
+      "weights",
+      fmt::format("{} of {} slices stay, in {} of {} that the other buffers leave: as many bytes "
+                  "as fit, since a pass reads everything else once whichever slices these are",
+                  draft.slices.size() - streamed, draft.slices.size(), FormatByteSize(kept),
+                  FormatByteSize(room)));
+  draft.reasons.Add(
+      "weights",
+      fmt::format("{} vectors stay in any case: a request costs more than their bytes", vectors));
+  draft.reasons.Add(
+      "weights",
+      fmt::format("{} slices ({}) are streamed, spread evenly over the pass: so the disk reads one "
+                  "while ops compute with slices that stay, and neither waits for the other long",
+                  streamed, FormatByteSize(streamed_bytes)));
+  ExplainEmbedding(draft,
+                   "a byte of the table saves less reading than one of the other weights, "
+                   "and these do not all fit");
+}
+
 }  // namespace
 
 uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
@@ -91,7 +141,9 @@ uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
   };
   const uint64_t used = used_when_streaming(0);
   if (used <= resident_budget_bytes) {
-    return used + KeepEmbedding(draft, used, resident_budget_bytes);
+    const uint64_t embedding = KeepEmbedding(draft, used, resident_budget_bytes);
+    ExplainAllStay(draft, used, resident_budget_bytes);
+    return used + embedding;
   }
   uint64_t too_little = 0, enough = total;  // bytes to stream: the least that fits, within a slice
   const uint64_t precision = std::max<uint64_t>(1, draft.sizes.slice_bytes / 8);
@@ -100,7 +152,9 @@ uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
     (used_when_streaming(middle) <= resident_budget_bytes ? enough : too_little) = middle;
   }
   draft.embedding_resident = false;
-  return used_when_streaming(enough);
+  const uint64_t kept = used_when_streaming(enough);
+  ExplainStreaming(draft, kept, resident_budget_bytes);
+  return kept;
 }
 
 }  // namespace tinyai

@@ -8,6 +8,7 @@
 #include "fmt/format.h"
 #include "plan/check_plan.h"
 #include "plan/compile_net.h"
+#include "plan/details.h"
 #include "plan/draft.h"
 #include "plan/model_net.h"
 #include "plan/request.h"
@@ -155,10 +156,46 @@ Sizes TryFullyResident(const Graph& graph, const PlanRequest& request, uint64_t 
   return {.chunk = 0};
 }
 
-Sizes ChooseSizes(const Graph& graph, const PlanRequest& request, const Least& least,
-                  uint64_t room) {
+void ExplainRing(const Sizes& sizes, uint64_t more_bytes, uint64_t share, Reasons& reasons) {
+  if (!reasons.wanted()) return;
+  reasons.Add("ring",
+              fmt::format("{} slots for slices of at most {}: the fastest ring that takes no more "
+                          "than 1/{} of the memory beyond the least ({}; it takes {})",
+                          sizes.ring_slots, FormatByteSize(sizes.slice_bytes), kBufferShare,
+                          FormatByteSize(share), FormatByteSize(more_bytes)));
+}
+
+void ExplainChunk(const PlanRequest& request, const Sizes& sizes, uint64_t wanted,
+                  Reasons& reasons) {
+  if (!reasons.wanted()) return;
+  reasons.Add("chunk",
+              request.chunk != 0
+                  ? fmt::format("{} tokens of the prompt per pass, as asked for", sizes.chunk)
+                  : fmt::format("{} tokens of the prompt per pass: {} would keep the cores busy "
+                                "while a pass is read, the activations of this many fit into 1/{} "
+                                "of the memory beyond the least",
+                                sizes.chunk, wanted, kBufferShare));
+}
+
+void ExplainResident(const PlanRequest& request, const Sizes& sizes, Reasons& reasons) {
+  if (!reasons.wanted()) return;
+  reasons.Add("ring", "none: every weight fits and stays");
+  reasons.Add("chunk",
+              request.chunk != 0
+                  ? fmt::format("{} tokens of the prompt per pass, as asked for", sizes.chunk)
+                  : fmt::format("{} tokens of the prompt per pass: the most up to {}, where "
+                                "products reach their full speed, that fit beside the "
+                                "weights",
+                                sizes.chunk, kEnoughTokens));
+}
+
+Sizes ChooseSizes(const Graph& graph, const PlanRequest& request, const Least& least, uint64_t room,
+                  Reasons& reasons) {
   const Sizes resident = TryFullyResident(graph, request, room);
-  if (resident.chunk != 0) return resident;
+  if (resident.chunk != 0) {
+    ExplainResident(request, resident, reasons);
+    return resident;
+  }
   const uint64_t share = (room - least.room()) / kBufferShare;
   Sizes sizes = least.sizes;
   for (const Ring& ring : kRings) {
@@ -171,14 +208,18 @@ Sizes ChooseSizes(const Graph& graph, const PlanRequest& request, const Least& l
     }
   }
   const uint64_t with_ring = BufferBytes(graph, request, sizes);
+  ExplainRing(sizes, with_ring - std::min(with_ring, least.buffers), share, reasons);
   const uint64_t wanted =
       std::max(kEnoughTokens, TokensPerStreamedPass(graph, request, room - with_ring));
   for (const uint64_t chunk : ChunkCandidates(request)) {
     if (request.chunk == 0 && chunk / 2 >= wanted) continue;
     Sizes tried = sizes;
     tried.chunk = chunk;
-    if (BufferBytes(graph, request, tried) <= with_ring + share) return tried;
+    if (BufferBytes(graph, request, tried) > with_ring + share) continue;
+    sizes = tried;
+    break;
   }
+  ExplainChunk(request, sizes, wanted, reasons);
   return sizes;
 }
 
@@ -231,19 +272,37 @@ PlanReport Report(const Graph& graph, const PlanRequest& request, const Plan& pl
   return report;
 }
 
+void ExplainOrder(const Graph& graph, const Sizes& sizes, Reasons& reasons) {
+  const OpOrder order = OrderOps(graph, sizes.chunk);
+  const bool own = std::is_sorted(order.ops.begin(), order.ops.end());
+  reasons.Add("order", fmt::format("the ops run in {}: activations of {} at once, {}",
+                                   own ? "the model's own order" : "an order of our own",
+                                   FormatByteSize(order.peak_bytes),
+                                   order.peak_bytes == order.lower_bound_bytes
+                                       ? "proved to be the least of any order"
+                                       : fmt::format("where no order needs less than {}",
+                                                     FormatByteSize(order.lower_bound_bytes))));
+}
+
 // With so many bytes for the arena and the plan.
 Result<Planned> Build(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
-                      uint64_t room) {
+                      uint64_t room, Reasons reasons) {
   PlanDraft draft = NewDraft(graph, request, sizes);
+  draft.reasons = std::move(reasons);
   const uint64_t buffers = BufferBytes(graph, request, sizes);
   const uint64_t resident = ChooseResident(draft, room - buffers);
-  const ModelNet model = BuildModelNet(draft, resident);
-  TRY_ASSIGN(const PlannedNet planned,
+  ModelNet model = BuildModelNet(draft, resident);
+  TRY_ASSIGN(PlannedNet planned,
              PlanInOrder(model.net, {InOrder(model.net), OnlyPlaces(model.net), {}}));
-  Planned out{LowerPlan(draft, model, planned.plan), {}};
+  Planned out{LowerPlan(draft, model, planned.plan), {}, {}};
   DeriveJoins(graph, out.plan);
   TRY(CheckPlan(graph, out.plan));
   out.report = Report(graph, request, out.plan);
+  if (!request.details) return out;
+  ExplainOrder(graph, sizes, draft.reasons);
+  out.details = std::make_shared<const PlanDetails>(
+      PlanDetails{std::move(model), std::move(planned), draft.reasons.list(), sizes.ring_slots,
+                  draft.slot_bytes});
   return out;
 }
 
@@ -287,13 +346,19 @@ uint64_t LeastBudget(const PlanRequest& request, const PlanReport& report) {
   return RoundUp(report.predicted_peak_bytes, request.page_bytes);
 }
 
+Reasons LeastReasons(const PlanRequest& request) {
+  Reasons reasons(request.details);
+  reasons.Add("ring and chunk", "the smallest there are: this is the least budget that works");
+  return reasons;
+}
+
 }  // namespace
 
 Result<Planned> CompileLeast(const Graph& graph, const PlanRequest& request) {
   TRY(CheckSizes(graph, request));
   const Least least = FindLeast(graph, request);
-  TRY_ASSIGN(Planned planned,
-             Build(graph, request, least.sizes, least.room() + request.io_alignment));
+  TRY_ASSIGN(Planned planned, Build(graph, request, least.sizes,
+                                    least.room() + request.io_alignment, LeastReasons(request)));
   planned.report.least_budget_bytes = LeastBudget(request, planned.report);
   return planned;
 }
@@ -302,17 +367,18 @@ Result<Planned> CompilePlan(const Graph& graph, const PlanRequest& request) {
   TRY(CheckSizes(graph, request));
   const Least least = FindLeast(graph, request);
   const uint64_t least_room = least.room() + request.io_alignment;
-  TRY_ASSIGN(Planned least_planned, Build(graph, request, least.sizes, least_room));
+  TRY_ASSIGN(Planned least_planned,
+             Build(graph, request, least.sizes, least_room, LeastReasons(request)));
   PlanReport& least_report = least_planned.report;
   least_report.least_budget_bytes = LeastBudget(request, least_report);
   if (request.budget_bytes < least_report.least_budget_bytes) {
     return Infeasible(request, least_report);
   }
   const uint64_t room = RoomWithin(request, request.budget_bytes - FixedBytes(request));
-  TRY_ASSIGN(Planned planned,
-             room < least_room
-                 ? Build(graph, request, least.sizes, least_room)
-                 : Build(graph, request, ChooseSizes(graph, request, least, room), room));
+  if (room < least_room) return least_planned;
+  Reasons reasons(request.details);
+  const Sizes sizes = ChooseSizes(graph, request, least, room, reasons);
+  TRY_ASSIGN(Planned planned, Build(graph, request, sizes, room, std::move(reasons)));
   planned.report.least_budget_bytes = least_report.least_budget_bytes;
   return planned;
 }

@@ -114,7 +114,7 @@ Status Complete(const TaskNet& net, const NetDraft& draft, PlannedNet& out) {
   needs.insert(needs.end(), draft.extra.begin(), draft.extra.end());
   const std::vector<NetNeed> reuse = ReuseNeeds(net, draft.order, draft.place_of, out.plan);
   needs.insert(needs.end(), reuse.begin(), reuse.end());
-  DeriveSyncs(net, SplitByPlace(net, draft), needs, out.plan);
+  out.causes = DeriveSyncs(net, SplitByPlace(net, draft), needs, out.plan);
   TRY(CheckNetPlan(net, out.plan));
   out.simulation = Simulate(net, out.plan);
   out.syncs.value = out.plan.syncs();

@@ -31,7 +31,8 @@ struct PlannedNet {
   Bounded fences;
   double least_makespan =
       0;  // seconds; no plan on these places, or on any if they were chosen, is faster
-  std::vector<Bounded> peaks;  // by memory; the bound: for this order
+  std::vector<Bounded> peaks;     // by memory; the bound: for this order
+  std::vector<SyncCause> causes;  // of every sync
 };
 
 // An order of ops that holds all needs, places for them, and orders besides the needs that it

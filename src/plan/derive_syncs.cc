@@ -45,7 +45,7 @@ class SyncDeriver {
     SortNeeds(needs);
   }
 
-  void Derive() {
+  std::vector<SyncCause> Derive() {
     bool moved = true;
     while (moved) {
       moved = false;
@@ -55,12 +55,14 @@ class SyncDeriver {
         }
       }
     }
+    return std::move(causes_);
   }
 
  private:
   struct Target {
     uint32_t place, at, distance;
     uint64_t position;  // 0: before the first iteration
+    uint32_t need = 0;  // into needs_
   };
 
   // By later op; counting sort.
@@ -94,7 +96,7 @@ class SyncDeriver {
       const uint32_t at = at_[Index(need.earlier)];
       const uint64_t position = Position(other, at, need.distance, iteration);
       if (position > done_[other]) return false;
-      if (position > 0) targets_.push_back({other, at, need.distance, position});
+      if (position > 0) targets_.push_back({other, at, need.distance, position, i});
     }
     if (done_[place] % queue.size() == 0) clocks_.EndIteration(place);
     clocks_.Enter(place, net_.op(command.op).region);
@@ -138,6 +140,8 @@ class SyncDeriver {
     for (size_t i = 0; i < targets_.size(); ++i) {
       if (!kept_[i]) continue;
       Learn(place, targets_[i]);
+      causes_.push_back({PlaceId(place), at_[Index(command.op)],
+                         static_cast<uint32_t>(command.syncs.size()), needs_[targets_[i].need]});
       command.syncs.push_back({FenceAt(targets_[i].place, targets_[i].at), targets_[i].distance});
     }
   }
@@ -173,13 +177,14 @@ class SyncDeriver {
   std::vector<Target> targets_;                             // of one command
   std::vector<bool> kept_;                                  // of these, as syncs
   std::unordered_map<uint64_t, uint32_t> fences_;           // by place and command
+  std::vector<SyncCause> causes_;
 };
 
 }  // namespace
 
-void DeriveSyncs(const TaskNet& net, const QueueOrders& orders, const std::vector<NetNeed>& needs,
-                 NetPlan& plan) {
-  SyncDeriver(net, orders, needs, plan).Derive();
+std::vector<SyncCause> DeriveSyncs(const TaskNet& net, const QueueOrders& orders,
+                                   const std::vector<NetNeed>& needs, NetPlan& plan) {
+  return SyncDeriver(net, orders, needs, plan).Derive();
 }
 
 }  // namespace tinyai

@@ -5,6 +5,7 @@
 
 #include "graph/graph.h"
 #include "plan/plan.h"
+#include "plan/reasons.h"
 #include "plan/request.h"
 
 namespace tinyai {
@@ -49,6 +50,7 @@ struct PlanDraft {
   std::vector<ResidentRun> runs;
   uint64_t slot_bytes = 0;
   Plan plan;
+  Reasons reasons;
 };
 
 // --- the passes, in order; each in the file of its name ---

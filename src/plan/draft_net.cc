@@ -94,7 +94,8 @@ void Follow(const SyncSchedule& schedule, NetDraft& draft) {
         } else {
           for (const uint32_t fence : waits[place]) {
             if (fence_after[fence]) {
-              draft.extra.push_back({*fence_after[fence], NetOpId(command.id), 0});
+              draft.extra.push_back(
+                  {*fence_after[fence], NetOpId(command.id), 0, NetNeed::Kind::kOrder});
             }
           }
           waits[place].clear();

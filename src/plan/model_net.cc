@@ -262,7 +262,8 @@ class Builder {
       step::Run run{id, first.row_begin, draft_.slices[slices[end - 1]].row_end, 0};
       piece.choices = {{kCpu, ProductSeconds(run.row_end - run.row_begin, weight)}};
       if (weights_) run.weights_offset = NeedSlices(slices, i, end, piece);
-      if (slices.size() > 1) piece.name += fmt::format("[{}..{}]", run.row_begin, run.row_end);
+      if (run.row_end - run.row_begin != weight.rows)
+        piece.name += fmt::format("[{}..{}]", run.row_begin, run.row_end);
       AddRun(std::move(piece), run);
       i = end;
     }

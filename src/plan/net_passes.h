@@ -21,12 +21,19 @@ struct Bounded {
 // The ops of each place in the order in which they are issued.
 using QueueOrders = std::vector<std::vector<NetOpId>>;
 
+// Why a sync is there: the need that made it.
+struct SyncCause {
+  PlaceId place{};
+  uint32_t command = 0, sync = 0;  // which sync: of that command of the place
+  NetNeed need;
+};
+
 // Writes the queues with the fewest syncs that hold all `needs` without any further order between
 // queues: the transitive reduction, which is unique (Krothapalli and Sadayappan 1991), by vector
 // clocks; in a loop over iterations too. The queues' orders must not contradict the needs. `plan`
-// gets queues and fences.
-void DeriveSyncs(const TaskNet& net, const QueueOrders& orders, const std::vector<NetNeed>& needs,
-                 NetPlan& plan);
+// gets queues and fences. Returns the cause of each sync.
+std::vector<SyncCause> DeriveSyncs(const TaskNet& net, const QueueOrders& orders,
+                                   const std::vector<NetNeed>& needs, NetPlan& plan);
 
 // Which values may lie in the same bytes, one after the other: any, or only those that one place
 // alone touches, which never makes a place wait for another.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct PlanRequest {
   // What the system takes to map the arena, per byte of it, as a fraction 1/n: page tables.
   uint64_t page_table_divisor = 512;
   Rates rates;
+  bool details = false;  // also what plan/details.h shows to people
 };
 
 struct PlanReport {
@@ -46,9 +48,12 @@ struct PlanReport {
   std::vector<Component> components;  // add up to predicted_peak_bytes
 };
 
+struct PlanDetails;  // plan/details.h
+
 struct Planned {
   Plan plan;
   PlanReport report;
+  std::shared_ptr<const PlanDetails> details;  // if they were asked for
 };
 
 // The plan of the least budget with which the request can work, whatever its own budget.

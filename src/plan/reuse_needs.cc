@@ -50,7 +50,8 @@ class ReuseFinder {
     Write(plan_.workspaces[Index(id)], touch);
     for (const NetValueId out : op.outs) Write(plan_.value_buffers[Index(out)], touch);
     for (const Touch& old : latest_) {
-      if (old.op != kNobody) needs_.push_back({NetOpId(old.op), id, iteration - old.iteration});
+      if (old.op == kNobody) continue;
+      needs_.push_back({NetOpId(old.op), id, iteration - old.iteration, NetNeed::Kind::kReuse});
     }
   }
 

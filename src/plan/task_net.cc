@@ -250,7 +250,7 @@ std::vector<NetNeed> Needs(const TaskNet& net) {
     needs.push_back({*makers[Index(*from)], later, 1});
     // The two share their buffer.
     if (net.value(id).bytes != 0 && *makers[Index(*from)] != later)
-      needs.push_back({later, *makers[Index(*from)], 0});
+      needs.push_back({later, *makers[Index(*from)], 0, NetNeed::Kind::kReuse});
   };
   for (size_t i = 0; i < net.ops.size(); ++i) {
     const NetOp& op = net.ops[i];
@@ -263,7 +263,9 @@ std::vector<NetNeed> Needs(const TaskNet& net) {
     }
   }
   for (const NetOrder& order : net.orders) {
-    needs.push_back({order.earlier, order.later, order.distance});
+    const bool reuse = order.kind == NetOrder::Kind::kReuse;
+    needs.push_back({order.earlier, order.later, order.distance,
+                     reuse ? NetNeed::Kind::kReuse : NetNeed::Kind::kOrder});
   }
   return needs;
 }

@@ -112,10 +112,13 @@ Status CheckNet(const TaskNet& net);
 // The op that makes each value; nothing for given ones. Of a net that CheckNet accepted.
 std::vector<std::optional<NetOpId>> Makers(const TaskNet& net);
 
-// What must have ended before an op starts: data, orders, and carried values.
+// What must have ended before an op starts: data, orders, and carried values. kReuse: `later`
+// writes where something lies that `earlier` still uses.
 struct NetNeed {
+  enum class Kind : uint8_t { kData, kOrder, kReuse };
   NetOpId earlier{}, later{};
   uint32_t distance = 0;
+  Kind kind = Kind::kData;
   friend bool operator==(const NetNeed&, const NetNeed&) = default;
 };
 std::vector<NetNeed> Needs(const TaskNet& net);
