@@ -30,7 +30,7 @@ class OrderBudget {
   uint64_t states() const { return states_; }
 
  private:
-  const SearchLimits& limits_;
+  SearchLimits limits_;
   uint64_t most_work_, work_ = 0, states_ = 0;
   bool over_ = false;
 };
