@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "json.h"
 #include "kernel/isa.h"
+#include "plan_source.h"
 #include "session_flags.h"
 #include "stop_watcher.h"
 
@@ -109,6 +110,7 @@ class BenchCommand : public Command {
     flags.Integer("-r,--repetitions", "of each test; the median counts (3)", &repetitions_, 1,
                   kMostRepetitions);
     session_.AddTo(flags);
+    plan_source_.AddTo(flags);
   }
   Result<int> Run(Console& console) override;
 
@@ -120,6 +122,7 @@ class BenchCommand : public Command {
   static Json Answer(const Session& session, const std::vector<Test>& tests);
 
   SessionFlags session_;
+  PlanSource plan_source_{session_};
   std::optional<int64_t> prompt_, generated_;
   int64_t repetitions_ = 3;
 };
@@ -201,8 +204,9 @@ Json BenchCommand::Answer(const Session& session, const std::vector<Test>& tests
 Result<int> BenchCommand::Run(Console& console) {
   TRY_ASSIGN(const std::unique_ptr<StopWatcher> watcher, StopWatcher::Start());
   TRY_ASSIGN(Prepared prepared, Prepare(session_, console));
+  TRY(plan_source_.Read(prepared, console));
   std::vector<Test> tests = ChooseTests(*prepared.model, prepared.options);
-  TRY_ASSIGN(SessionPlan plan, PlanSession(*prepared.model, prepared.options, prepared.machine));
+  TRY_ASSIGN(SessionPlan plan, plan_source_.Plan(prepared));
   for (const std::string& note : plan.notes) console.Note(note);
   Budget process("process", plan.budget_bytes);
   TRY_ASSIGN(const std::unique_ptr<Session> session,

@@ -68,6 +68,13 @@ void Console::Note(std::string_view line) {
 
 void Console::Fail(const Error& error) { Say(fmt::format("error: {}", Describe(error))); }
 
+void Console::Explain(const Diagnostics& diagnostics) {
+  if (diagnostics.all().empty()) return;
+  EndProgress();
+  WriteAll(STDERR_FILENO, diagnostics.Text());
+  explained_ = diagnostics.Located();
+}
+
 void Console::Progress(std::string_view line) {
   if (!shows_progress()) return;
   if (std::chrono::steady_clock::now() - start_ < kWorkBeforeProgress) return;

@@ -4,8 +4,10 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "lang/diagnostics.h"
 
 namespace tinyai {
 
@@ -26,6 +28,9 @@ class Console {
   void Say(std::string_view line);
   void Note(std::string_view line);
   void Fail(const Error& error);
+  // What is wrong with a text, each with its place. The error that it leads to is reported besides.
+  void Explain(const Diagnostics& diagnostics);
+  const std::vector<LocatedDiagnostic>& explained() const { return explained_; }
 
   // A line that the next one replaces, on a terminal only, and only after a second of work. From
   // any thread.
@@ -44,6 +49,7 @@ class Console {
   const std::chrono::steady_clock::time_point start_;
   std::mutex progress_mutex_;  // guards progress_shown_
   bool progress_shown_ = false;
+  std::vector<LocatedDiagnostic> explained_;
 };
 
 inline bool IsStdoutClosed(const Error& error) { return error.key == "STDOUT_CLOSED"; }

@@ -99,6 +99,19 @@ Json ToJson(const Error& error) {
   return out;
 }
 
+Json ToJson(const LocatedDiagnostic& diagnostic) {
+  Json out;
+  out["severity"] = diagnostic.severity;
+  out["code"] = diagnostic.code;
+  out["file"] = diagnostic.file;
+  out["line"] = diagnostic.at.line;
+  out["column"] = diagnostic.at.column;
+  out["message"] = diagnostic.message;
+  out["notes"] = diagnostic.notes;
+  out["help"] = diagnostic.help.empty() ? Json() : Json(diagnostic.help);
+  return out;
+}
+
 Json ToJson(float value) {
   if (!std::isfinite(value)) return nullptr;
   const std::string text = fmt::format("{}", value);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "lang/diagnostics.h"
 #include "nlohmann/json.hpp"
 
 namespace tinyai {
@@ -22,6 +23,10 @@ std::string Dump(const Json& json);
 
 // {"code": ..., "key": ..., "message": ..., "file": ..., "offset": ...}; null where there is none.
 Json ToJson(const Error& error);
+
+// {"severity", "code", "file", "line", "column", "message", "notes": [..], "help"}; help null where
+// there is none.
+Json ToJson(const LocatedDiagnostic& diagnostic);
 
 // The shortest decimal number that is read back as this float; null if it is not finite.
 Json ToJson(float value);

@@ -142,6 +142,7 @@ int Report(const Error& error, Console& console) {
   if (console.json) {
     Json out;
     out["error"] = ToJson(error);
+    for (const LocatedDiagnostic& one : console.explained()) out["errors"].push_back(ToJson(one));
     console.Answer(Dump(out));
   }
   return stopped != 0 ? 128 + stopped : static_cast<int>(error.code);

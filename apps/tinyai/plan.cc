@@ -4,6 +4,7 @@
 #include "json.h"
 #include "plan/plan_file.h"
 #include "session_flags.h"
+#include "whole_file.h"
 
 namespace tinyai {
 namespace {
@@ -89,35 +90,58 @@ std::string Describe(const Outcome& outcome) {
 class PlanCommand : public Command {
  public:
   void AddFlags(Flags& flags) override {
-    flags.Switch("--steps", "print every step of a pass", &steps_);
+    flags.Switch("--steps", "print every step of a pass: --emit schedule", &steps_);
+    flags.Value("--emit", "FORM", "the plan as text instead: schedule, which run --plan reads",
+                [this](std::string_view text) -> Status {
+                  if (text != "schedule") {
+                    return Fail(ErrorCode::kUsage, "BAD_OPTION",
+                                fmt::format("there is no form '{}'; use schedule", text));
+                  }
+                  emit_ = text;
+                  return {};
+                });
+    flags.Text("-o,--output", "FILE", "with --emit: the file to write", &output_);
     session_.AddTo(flags);
   }
 
   Result<int> Run(Console& console) override {
+    if (steps_ && !emit_) emit_ = "schedule";
+    if (output_ && !emit_) {
+      return Fail(ErrorCode::kUsage, "BAD_USAGE", "-o names the file for --emit; say what to emit");
+    }
     TRY_ASSIGN(const Prepared prepared, Prepare(session_, console));
     const Model& model = *prepared.model;
     Result<SessionPlan> session = PlanSession(model, prepared.options, prepared.machine);
     std::optional<Error> infeasible;
-    if (!session && session.error().key == "BUDGET_INFEASIBLE") {
+    if (!session && session.error().key == "BUDGET_INFEASIBLE" && !emit_) {
       infeasible = session.error();
       session = PlanLeastSession(model, prepared.options, prepared.machine);
     }
     if (!session) return tl::unexpected<Error>(std::move(session).error());
     for (const std::string& note : session->notes) console.Note(note);
     const Outcome outcome{!infeasible, std::move(*session), model.bytes(), prepared.machine.rates};
-    TRY(console.Answer(console.json ? Dump(ToJson(outcome)) : Text(model, outcome)));
+    if (emit_) return Emit(model, outcome, console);
+    TRY(console.Answer(console.json ? Dump(ToJson(outcome)) : Describe(outcome)));
     if (!infeasible) return 0;
     console.Fail(*infeasible);
     return static_cast<int>(infeasible->code);
   }
 
  private:
-  std::string Text(const Model& model, const Outcome& outcome) const {
-    return steps_ ? WritePlan(model.graph(), outcome.session.plan) : Describe(outcome);
+  Result<int> Emit(const Model& model, const Outcome& outcome, Console& console) const {
+    const std::string text = WritePlan(model.graph(), outcome.session.plan);
+    if (!output_) {
+      TRY(console.Answer(text));
+      return 0;
+    }
+    TRY(WriteWholeFile(*output_, text));
+    if (console.json) TRY(console.Answer(Dump(ToJson(outcome))));
+    return 0;
   }
 
   SessionFlags session_;
   bool steps_ = false;
+  std::optional<std::string> emit_, output_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "fmt/format.h"
 #include "json.h"
 #include "os/signals.h"
+#include "plan_source.h"
 #include "prompt.h"
 #include "run_report.h"
 #include "session_flags.h"
@@ -41,8 +42,8 @@ class RunCommand : public Command {
   Result<int> Run(Console& console) override;
 
  private:
-  Status ChoosePrompt(const Model& model, Console& console);
-  Result<std::vector<TokenId>> Encode(const Model& model) const;
+  Status ChoosePrompt(const Prepared& prepared, Console& console);
+  Result<std::vector<TokenId>> Encode(const Prepared& prepared) const;
   Status CheckFits(const SessionPlan& plan) const;
   Result<std::unique_ptr<Ticker>> ShowWaiting(const std::atomic<size_t>& prompt_done,
                                               Console& console) const;
@@ -51,6 +52,7 @@ class RunCommand : public Command {
   Result<int> Finish(const Session& session, const Status& status, Console& console);
 
   SessionFlags session_;
+  PlanSource plan_source_{session_};
   TextFlags text_;
   GenerateOptions options_;
   int64_t tokens_ = -1;
@@ -89,23 +91,25 @@ void RunCommand::AddFlags(Flags& flags) {
   flags.Integer("--top-logits", "with --json: also the K best logits for each token", &top_logits_,
                 0, kMostTopLogits);
   session_.AddTo(flags);
+  plan_source_.AddTo(flags);
 }
 
-Status RunCommand::ChoosePrompt(const Model& model, Console& console) {
+Status RunCommand::ChoosePrompt(const Prepared& prepared, Console& console) {
   if (!prompt_ids_) {
     TRY_ASSIGN(const std::optional<std::string> text, text_.Read(console));
     tale_ = !text && !session_.model.path;
     prompt_ = text.value_or(tale_ ? std::string(kEmbeddedPrompt) : std::string());
   }
-  TRY_ASSIGN(report_.prompt, Encode(model));
+  TRY_ASSIGN(report_.prompt, Encode(prepared));
   return {};
 }
 
-Result<std::vector<TokenId>> RunCommand::Encode(const Model& model) const {
+Result<std::vector<TokenId>> RunCommand::Encode(const Prepared& prepared) const {
   if (prompt_ids_) return *prompt_ids_;
+  const Model& model = *prepared.model;
   const Tokenizer& tokenizer = model.tokenizer();
-  const uint64_t context = session_.options.context != 0
-                               ? session_.options.context
+  const uint64_t context = prepared.options.context != 0
+                               ? prepared.options.context
                                : std::min(model.graph().context, kDefaultContext);
   TRY_ASSIGN(std::vector<TokenId> ids, EncodePrompt(model, prompt_, context));
   if (ids.empty() && tokenizer.bos()) ids.push_back(*tokenizer.bos());
@@ -191,11 +195,12 @@ Result<int> RunCommand::Run(Console& console) {
   TRY(Check(options_.sampler));
   TRY_ASSIGN(const std::unique_ptr<StopWatcher> watcher, StopWatcher::Start());
   const Clock::time_point start = Clock::now();
-  TRY_ASSIGN(const Prepared prepared, Prepare(session_, console));
+  TRY_ASSIGN(Prepared prepared, Prepare(session_, console));
+  TRY(plan_source_.Read(prepared, console));
   const double opening = SecondsSince(start);
-  TRY(ChoosePrompt(*prepared.model, console));
+  TRY(ChoosePrompt(prepared, console));
   const Clock::time_point loading = Clock::now();
-  TRY_ASSIGN(SessionPlan plan, PlanSession(*prepared.model, prepared.options, prepared.machine));
+  TRY_ASSIGN(SessionPlan plan, plan_source_.Plan(prepared));
   for (const std::string& note : plan.notes) console.Note(note);
   TRY(CheckFits(plan));
   Budget process("process", plan.budget_bytes);

@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "fmt/format.h"
+#include "plan/plan_file.h"
 
 namespace tinyai {
 namespace {
@@ -126,6 +127,19 @@ Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& option
   session.plan = std::move(planned.plan);
   session.report = std::move(planned.report);
   session.details = std::move(planned.details);
+  return session;
+}
+
+Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,
+                              const Machine& machine, Plan plan) {
+  TRY(CheckOptions(model, options));
+  SessionPlan session = Resolve(model, options, machine);
+  if (options.context == 0) session.options.context = plan.context;
+  TRY(CheckCgroup(session, machine));
+  const PlanRequest request = RequestFor(model, session, machine);
+  TRY(CheckPlanSuits(plan, request));
+  session.report = ReportPlan(model.graph(), request, plan);
+  session.plan = std::move(plan);
   return session;
 }
 

@@ -47,6 +47,12 @@ struct SessionPlan {
 Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& options,
                                 const Machine& machine);
 
+// The session of a plan that was made before. A context, cache types or chunk that `options` leaves
+// open is as in the plan (`options.context` 0). Errors: PLAN_MISMATCH naming what the plan was not
+// made for; those of PlanSession.
+Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,
+                              const Machine& machine, Plan plan);
+
 // The same for the least budget that works with these options, whatever the budget.
 Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& options,
                                      const Machine& machine);

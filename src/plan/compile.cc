@@ -354,6 +354,12 @@ Reasons LeastReasons(const PlanRequest& request) {
 
 }  // namespace
 
+PlanReport ReportPlan(const Graph& graph, const PlanRequest& request, const Plan& plan) {
+  PlanReport report = Report(graph, request, plan);
+  report.least_budget_bytes = LeastBudget(request, report);
+  return report;
+}
+
 Result<Planned> CompileLeast(const Graph& graph, const PlanRequest& request) {
   TRY(CheckSizes(graph, request));
   const Least least = FindLeast(graph, request);

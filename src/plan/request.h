@@ -63,4 +63,8 @@ Result<Planned> CompileLeast(const Graph& graph, const PlanRequest& request);
 // budget that works and what it is for.
 Result<Planned> CompilePlan(const Graph& graph, const PlanRequest& request);
 
+// What a plan that CheckPlanSuits accepted for the request needs and will do. The least budget is
+// that of this very plan.
+PlanReport ReportPlan(const Graph& graph, const PlanRequest& request, const Plan& plan);
+
 }  // namespace tinyai

@@ -1,0 +1,52 @@
+#include "plan_source.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "lang/source.h"
+#include "plan/plan_file.h"
+#include "whole_file.h"
+
+namespace tinyai {
+namespace {
+
+// What nobody asked for is as the plan has it, as far as this machine can.
+void FillFrom(const Plan& plan, const SessionFlags& flags, SessionOptions& options) {
+  if (!flags.threads && plan.workers < options.threads) {
+    options.threads = plan.workers;
+    options.cpus.resize(std::min<size_t>(options.cpus.size(), plan.workers));
+  }
+  if (options.context == 0) options.context = plan.context;
+  if (!flags.key_type) options.key_type = plan.key_type;
+  if (!flags.value_type) options.value_type = plan.value_type;
+}
+
+}  // namespace
+
+void PlanSource::AddTo(Flags& flags) {
+  flags.Text("--plan", "FILE",
+             "do as this plan says, which tinyai plan --emit schedule has written", &plan_path_);
+}
+
+Status PlanSource::Read(Prepared& prepared, Console& console) {
+  if (!plan_path_) return {};
+  TRY_ASSIGN(std::string text, ReadWholeFile(*plan_path_, kMostSourceBytes));
+  const SourceText source(*plan_path_, std::move(text));
+  Diagnostics diagnostics(source);
+  Result<tinyai::Plan> plan = ReadPlan(prepared.model->graph(), diagnostics);
+  console.Explain(diagnostics);
+  if (!plan) return tl::unexpected<Error>(std::move(plan).error());
+  FillFrom(*plan, session_, prepared.options);
+  saved_ = std::move(*plan);
+  return {};
+}
+
+Result<SessionPlan> PlanSource::Plan(const Prepared& prepared) {
+  if (!saved_) return PlanSession(*prepared.model, prepared.options, prepared.machine);
+  Result<SessionPlan> session =
+      AdoptPlan(*prepared.model, prepared.options, prepared.machine, *std::move(saved_));
+  if (!session && session.error().file.empty()) session.error().file = *plan_path_;
+  return session;
+}
+
+}  // namespace tinyai
