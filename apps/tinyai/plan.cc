@@ -1,10 +1,16 @@
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
 #include "base/units.h"
 #include "command.h"
 #include "fmt/format.h"
 #include "json.h"
+#include "output_file.h"
 #include "plan/plan_file.h"
+#include "plan_view.h"
 #include "session_flags.h"
-#include "whole_file.h"
+#include "view/write_view.h"
 
 namespace tinyai {
 namespace {
@@ -27,6 +33,24 @@ struct Outcome {
   Rates rates;
 };
 
+// Of one pass over one token, by the simulation.
+void AddPass(const PlanDetails& details, Json& out) {
+  const PlannedNet& planned = details.planned;
+  out["pass_seconds"] = planned.simulation.makespan;
+  out["least_pass_seconds"] = planned.least_makespan;
+  Json& queues = out["queues"] = Json::array();
+  for (size_t i = 0; i < details.model.net.places.size(); ++i) {
+    queues.push_back({{"name", details.model.net.places[i].name},
+                      {"busy_seconds", planned.simulation.busy[i]},
+                      {"stalled_seconds", planned.simulation.stalled[i]},
+                      {"bytes", planned.simulation.moved_bytes[i]}});
+  }
+  out["syncs"] = {{"value", planned.syncs.value}, {"lower_bound", planned.syncs.lower_bound}};
+  out["fences"] = {{"value", planned.fences.value}, {"lower_bound", planned.fences.lower_bound}};
+  out["arena_bytes"] = {{"value", planned.peaks[0].value},
+                        {"lower_bound", planned.peaks[0].lower_bound}};
+}
+
 Json ToJson(const Outcome& outcome) {
   const Plan& plan = outcome.session.plan;
   const PlanReport& report = outcome.session.report;
@@ -44,6 +68,7 @@ Json ToJson(const Outcome& outcome) {
   out["threads"] = plan.workers;
   out["prompt_chunk"] = plan.chunk;
   out["rates"] = ToJson(outcome.rates);
+  AddPass(*outcome.session.details, out);
   Json& components = out["components"] = Json::array();
   for (const Component& component : report.components) {
     components.push_back({{"name", component.name}, {"bytes", component.bytes}});
@@ -79,70 +104,139 @@ std::string Describe(const Outcome& outcome) {
                      Describe(outcome.rates));
   out += fmt::format("runs with     context {}, {} threads, prompt in chunks of {}\n\n",
                      plan.context, plan.workers, plan.chunk);
-  out += "Memory:\n";
+  out += "One token:\n";
+  for (const auto& [name, text] : DescribePass(*outcome.session.details)) {
+    out += fmt::format("  {:16} {}\n", name, text);
+  }
+  out += "\nMemory:\n";
   for (const Component& component : report.components) {
     if (component.bytes != 0) out += Row(component.name, component.bytes);
   }
   return out + Row("in all", report.predicted_peak_bytes);
 }
 
+constexpr size_t kBlockBytes = 256 << 10;
+
+using WriteView = Status (*)(const NetView&, const TextSink&);
+struct Form {
+  std::string_view name;
+  WriteView write;  // null: the plan as a schedule, which needs no net
+};
+constexpr Form kForms[] = {{"schedule", nullptr},
+                           {"json", WriteJson},
+                           {"trace", WriteTrace},
+                           {"html", WritePage},
+                           {"dot", WriteDot}};
+
 // `tinyai plan`: what a run would do. Reads no weights.
 class PlanCommand : public Command {
  public:
-  void AddFlags(Flags& flags) override {
-    flags.Switch("--steps", "print every step of a pass: --emit schedule", &steps_);
-    flags.Value("--emit", "FORM", "the plan as text instead: schedule, which run --plan reads",
-                [this](std::string_view text) -> Status {
-                  if (text != "schedule") {
-                    return Fail(ErrorCode::kUsage, "BAD_OPTION",
-                                fmt::format("there is no form '{}'; use schedule", text));
-                  }
-                  emit_ = text;
-                  return {};
-                });
-    flags.Text("-o,--output", "FILE", "with --emit: the file to write", &output_);
-    session_.AddTo(flags);
-  }
-
-  Result<int> Run(Console& console) override {
-    if (steps_ && !emit_) emit_ = "schedule";
-    if (output_ && !emit_) {
-      return Fail(ErrorCode::kUsage, "BAD_USAGE", "-o names the file for --emit; say what to emit");
-    }
-    TRY_ASSIGN(const Prepared prepared, Prepare(session_, console));
-    const Model& model = *prepared.model;
-    Result<SessionPlan> session = PlanSession(model, prepared.options, prepared.machine);
-    std::optional<Error> infeasible;
-    if (!session && session.error().key == "BUDGET_INFEASIBLE" && !emit_) {
-      infeasible = session.error();
-      session = PlanLeastSession(model, prepared.options, prepared.machine);
-    }
-    if (!session) return tl::unexpected<Error>(std::move(session).error());
-    for (const std::string& note : session->notes) console.Note(note);
-    const Outcome outcome{!infeasible, std::move(*session), model.bytes(), prepared.machine.rates};
-    if (emit_) return Emit(model, outcome, console);
-    TRY(console.Answer(console.json ? Dump(ToJson(outcome)) : Describe(outcome)));
-    if (!infeasible) return 0;
-    console.Fail(*infeasible);
-    return static_cast<int>(infeasible->code);
-  }
+  void AddFlags(Flags& flags) override;
+  Result<int> Run(Console& console) override;
 
  private:
-  Result<int> Emit(const Model& model, const Outcome& outcome, Console& console) const {
-    const std::string text = WritePlan(model.graph(), outcome.session.plan);
-    if (!output_) {
-      TRY(console.Answer(text));
-      return 0;
-    }
-    TRY(WriteWholeFile(*output_, text));
-    if (console.json) TRY(console.Answer(Dump(ToJson(outcome))));
-    return 0;
-  }
+  Status CheckFlags(const Console& console) const;
+  Status Emit(const Model& model, const SessionPlan& session, const TextSink& sink) const;
+  Status Emit(const Model& model, const SessionPlan& session, Console& console) const;
+  std::string Title(const SessionPlan& session) const;
+  std::string Text(const Outcome& outcome) const;
 
   SessionFlags session_;
-  bool steps_ = false;
-  std::optional<std::string> emit_, output_;
+  const Form* form_ = nullptr;
+  std::optional<std::string> file_;
+  bool explain_ = false;
 };
+
+void PlanCommand::AddFlags(Flags& flags) {
+  flags.Value("--emit", "FORM",
+              "the whole plan: schedule (to be read back), json, trace (for ui.perfetto.dev), html "
+              "(a page) or dot (for Graphviz)",
+              [this](std::string_view text) -> Status {
+                const auto* const form =
+                    std::find_if(std::begin(kForms), std::end(kForms),
+                                 [&](const Form& known) { return known.name == text; });
+                if (form == std::end(kForms)) {
+                  return Fail(
+                      ErrorCode::kUsage, "BAD_OPTION",
+                      fmt::format("'{}' is none of schedule, json, trace, html, dot", text));
+                }
+                form_ = form;
+                return {};
+              });
+  flags.Text("-o,--output", "FILE", "where --emit writes to; without it stdout", &file_);
+  flags.Switch("--explain", "why everything was chosen as it is, and what each sync is for",
+               &explain_);
+  session_.AddTo(flags);
+}
+
+Status PlanCommand::CheckFlags(const Console& console) const {
+  if (file_ && form_ == nullptr) {
+    return Fail(ErrorCode::kUsage, "BAD_USAGE", "-o says where, but not what: use --emit too");
+  }
+  if (form_ != nullptr && !file_ && console.json) {
+    return Fail(ErrorCode::kUsage, "BAD_USAGE",
+                "--json and --emit both answer on stdout; give --emit a file with -o");
+  }
+  return {};
+}
+
+Result<int> PlanCommand::Run(Console& console) {
+  TRY(CheckFlags(console));
+  session_.options.details = true;
+  TRY_ASSIGN(const Prepared prepared, Prepare(session_, console));
+  const Model& model = *prepared.model;
+  Result<SessionPlan> session = PlanSession(model, prepared.options, prepared.machine);
+  std::optional<Error> infeasible;
+  if (!session && session.error().key == "BUDGET_INFEASIBLE" && form_ == nullptr) {
+    infeasible = session.error();
+    session = PlanLeastSession(model, prepared.options, prepared.machine);
+  }
+  if (!session) return tl::unexpected<Error>(std::move(session).error());
+  for (const std::string& note : session->notes) console.Note(note);
+  if (form_ != nullptr) TRY(Emit(model, *session, console));
+  if (form_ != nullptr && !console.json) return 0;
+  const Outcome outcome{!infeasible, std::move(*session), model.bytes(), prepared.machine.rates};
+  TRY(console.Answer(console.json ? Dump(ToJson(outcome)) : Text(outcome)));
+  if (!infeasible) return 0;
+  console.Fail(*infeasible);
+  return static_cast<int>(infeasible->code);
+}
+
+// In blocks: the writers hand out many small pieces.
+Status PlanCommand::Emit(const Model& model, const SessionPlan& session,
+                         const TextSink& sink) const {
+  if (form_->write == nullptr) return sink(WritePlan(model.graph(), session.plan));
+  std::string block;
+  TRY(form_->write(ViewOf(session, Title(session)), [&](std::string_view text) -> Status {
+    block += text;
+    if (block.size() < kBlockBytes) return {};
+    return sink(std::exchange(block, {}));
+  }));
+  return sink(block);
+}
+
+Status PlanCommand::Emit(const Model& model, const SessionPlan& session, Console& console) const {
+  if (!file_) {
+    return Emit(model, session, [&](std::string_view text) { return console.Answer(text); });
+  }
+  TRY_ASSIGN(OutputFile file, OutputFile::Open(*file_));
+  TRY(Emit(model, session, [&](std::string_view text) { return file.Write(text); }));
+  return file.Commit();
+}
+
+std::string PlanCommand::Title(const SessionPlan& session) const {
+  const std::string model = session_.model.path
+                                ? std::filesystem::path(*session_.model.path).filename().string()
+                                : "the model inside tinyai";
+  return fmt::format("{} in {}, context {}", model, FormatByteSize(session.budget_bytes),
+                     session.plan.context);
+}
+
+std::string PlanCommand::Text(const Outcome& outcome) const {
+  const std::string text = Describe(outcome);
+  if (!explain_) return text;
+  return text + "\n" + Explain(ViewOf(outcome.session, Title(outcome.session)));
+}
 
 }  // namespace
 

@@ -1,11 +1,9 @@
 #include "whole_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "base/units.h"
@@ -43,42 +41,6 @@ Result<std::string> ReadAll(int fd, const std::string& label, uint64_t most_byte
   return text;
 }
 
-tl::unexpected<Error> CannotWrite(const std::string& path) {
-  return FailAt(ErrorCode::kIo, "IO_WRITE",
-                fmt::format("cannot write the file: {}", std::strerror(errno)), path);
-}
-
-Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
-    if (StopSignal() != 0) return Stopped();
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return CannotWrite(path);
-    bytes.remove_prefix(static_cast<size_t>(count));
-  }
-  return {};
-}
-
-Status WriteInPlace(const std::string& path, std::string_view bytes) {
-  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK));
-  if (fd.get() < 0) return CannotWrite(path);
-  ::fcntl(fd.get(), F_SETFL, 0);
-  return WriteAll(fd.get(), bytes, path);
-}
-
-// Into a file of another name beside it, which takes its place once all is written.
-Status WriteBeside(const std::string& path, const std::string& temporary, std::string_view bytes) {
-  const UniqueFd fd(
-      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
-  if (fd.get() < 0) return CannotWrite(path);
-  Status written = WriteAll(fd.get(), bytes, path);
-  if (written && (::fsync(fd.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)) {
-    written = CannotWrite(path);
-  }
-  if (!written) ::unlink(temporary.c_str());
-  return written;
-}
-
 }  // namespace
 
 Result<std::string> ReadWholeFile(const std::string& path, uint64_t most_bytes) {
@@ -91,14 +53,6 @@ Result<std::string> ReadWholeFile(const std::string& path, uint64_t most_bytes) 
   }
   ::fcntl(fd.get(), F_SETFL, 0);
   return ReadAll(fd.get(), path, most_bytes);
-}
-
-Status WriteWholeFile(const std::string& path, std::string_view bytes) {
-  struct stat known {};
-  if (::stat(path.c_str(), &known) == 0 && !S_ISREG(known.st_mode)) {
-    return WriteInPlace(path, bytes);
-  }
-  return WriteBeside(path, fmt::format("{}.new-{}", path, ::getpid()), bytes);
 }
 
 }  // namespace tinyai

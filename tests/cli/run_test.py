@@ -5,6 +5,7 @@ import pty
 import re
 import select
 import signal
+import stat
 import subprocess
 import time
 import unittest
@@ -154,8 +155,96 @@ class Plan(Case):
         self.assertEqual(ended.code, 4)
         self.assertIn("too small", ended.text)
 
-    def test_steps_are_printed_as_text(self):
-        self.assertIn("blk.0", tinyai("plan", "--steps").text)
+    def test_the_summary_tells_where_the_time_goes_and_explain_why(self):
+        plain = tinyai("plan", "--memory", "64M").text
+        self.assertRegex(plain, r"time per token +[\d.]+ [mu]?s")
+        self.assertRegex(plain, r"syncs +\d+")
+        self.assertNotIn("Why:", plain)
+        explained = tinyai("plan", "--memory", "64M", "--explain").text
+        self.assertTrue(explained.startswith(plain))
+        for choice in ("ring", "chunk", "weights", "embedding", "order"):
+            self.assertRegex(explained, rf"(?m)^  {choice} +\S")
+        syncs = tinyai("plan", "--memory", "64M", "--json").json["syncs"]["value"]
+        self.assertEqual(len(re.findall(r"(?m)^  \S+ \d+: .* waits for ", explained)), syncs)
+
+
+class Emit(Case):
+    LEAST = ["-c", "128"]
+
+    def emitted(self, form, *budget):
+        ended = tinyai("plan", "--emit", form, *self.LEAST, *(budget or ["--memory", "64M"]))
+        self.assertEqual(ended.code, 0, ended.err)
+        return ended.text
+
+    def tight(self):
+        """A budget in which weights are streamed."""
+        plan = tinyai("plan", "--json", *self.LEAST).json
+        return ["--memory", str(plan["least_budget_bytes"] + (1 << 18))]
+
+    def test_every_form_is_written_to_stdout_or_whole_to_a_file(self):
+        for form in ("schedule", "json", "trace", "html", "dot"):
+            with self.subTest(form):
+                text = self.emitted(form)
+                path = self.directory / f"plan.{form}"
+                path.write_text("before")
+                ended = tinyai("plan", "--emit", form, "-o", str(path), "--memory", "64M",
+                               *self.LEAST)
+                self.assertEqual(ended.code, 0, ended.err)
+                self.assertEqual(path.read_text(), text)
+                self.assertEqual(ended.text, "")
+        self.assertEqual(len(list(self.directory.iterdir())), 5)
+
+    def test_json_and_trace_hold_every_step_of_the_plan(self):
+        tight = self.tight()
+        plan = json.loads(self.emitted("json", *tight))
+        ops = [command["op"] for place in plan["places"] for command in place["commands"]]
+        self.assertEqual(len(ops), len(set(ops)))
+        self.assertEqual([place["name"] for place in plan["places"]], ["CPU", "DISK", "DISK.rows"])
+        events = json.loads(self.emitted("trace", *tight))["traceEvents"]
+        lanes = [e["args"]["name"] for e in events if e["name"] == "thread_name"]
+        self.assertEqual(lanes, ["CPU", "DISK", "DISK.rows"])
+        once = [c["op"] for p in plan["places"] for c in p["commands"] if c.get("once")]
+        spans = [e["name"] for e in events if e["ph"] == "X"]
+        self.assertEqual(sorted(spans + once), sorted(ops))
+        for budget in ([], tight):
+            self.assertEqual(len(json.loads(self.emitted("json", *budget))["memories"]), 1)
+
+    def test_the_dot_has_a_node_for_each_op_and_a_dashed_edge_for_each_sync(self):
+        tight = self.tight()
+        dot = self.emitted("dot", *tight)
+        plan = json.loads(self.emitted("json", *tight))
+        commands = [c for place in plan["places"] for c in place["commands"]]
+        self.assertEqual(len(re.findall(r"(?m)^ +o\d+ \[label", dot)), len(commands))
+        self.assertEqual(dot.count("style=dashed"), sum(len(c["syncs"]) for c in commands))
+        self.assertEqual(dot.count("subgraph cluster_"), 3)
+
+    def test_the_page_stands_alone(self):
+        page = self.emitted("html", *self.tight())
+        self.assertNotRegex(page, r"https?:|src=|href=")
+        data = re.search(r'(?s)<script type="application/json" id="plan">(.*?)</script>', page)
+        self.assertEqual(len(json.loads(data.group(1))["places"]), 3)
+        self.assertLess(len(page), 1 << 20)
+
+    def test_what_cannot_be_emitted_or_written_is_an_error(self):
+        self.assert_error(tinyai("plan", "--emit", "pdf"), 2, "BAD_OPTION")
+        self.assert_error(tinyai("plan", "-o", "x"), 2, "BAD_USAGE")
+        self.assert_error(tinyai("plan", "--emit", "dot", "--json"), 2, "BAD_USAGE")
+        self.assert_error(tinyai("plan", "--emit", "json", "--memory", "1M"), 4, "BUDGET_INFEASIBLE")
+        for path in (self.directory, self.directory / "none" / "plan", "/dev/full"):
+            with self.subTest(path):
+                ended = tinyai("plan", "--emit", "json", "-o", str(path))
+                self.assert_error(ended, 5, "IO_WRITE")
+        self.assertEqual(list(self.directory.iterdir()), [])
+        self.assert_error(tinyai("plan", "--emit", "json", "-o", "/dev/full", "--json"), 5, "IO_WRITE")
+
+    def test_a_link_is_followed_and_a_pipe_written_to(self):
+        path, link = self.directory / "plan", self.directory / "link"
+        link.symlink_to(path)
+        self.assertEqual(tinyai("plan", "--emit", "dot", "-o", str(link)).code, 0)
+        self.assertTrue(link.is_symlink())
+        self.assertTrue(path.read_text().startswith("digraph"))
+        self.assertEqual(tinyai("plan", "--emit", "dot", "-o", "/dev/null").code, 0)
+        self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
 
 
 class Tokenize(Case):

@@ -1,0 +1,135 @@
+#include "plan_view.h"
+
+#include <cmath>
+
+#include "base/units.h"
+#include "fmt/format.h"
+
+namespace tinyai {
+namespace {
+
+constexpr size_t kKinds = static_cast<size_t>(BufferKind::kWorkspace) + 1;
+
+void SetKind(NetView& view, NetValueId id, BufferKind kind) {
+  view.kind_of[Index(id)] = static_cast<uint8_t>(kind);
+}
+
+// What each value of a model's net lies in memory for.
+void FindKinds(const ModelNet& model, NetView& view) {
+  for (size_t i = 0; i < kKinds; ++i) view.kinds.emplace_back(Name(BufferKind(i)));
+  const TaskNet& net = model.net;
+  view.kind_of.assign(net.values.size(), static_cast<uint8_t>(BufferKind::kActivation));
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    if (!std::holds_alternative<step::Load>(model.work[i])) continue;
+    for (const NetValueId out : net.ops[i].outs) {
+      SetKind(view, out, net.ops[i].once ? BufferKind::kResident : BufferKind::kRing);
+    }
+  }
+  for (const NetValueId cache : model.caches) {
+    SetKind(view, cache, BufferKind::kCache);
+    if (const auto stored = net.value(cache).carried_from) {
+      SetKind(view, *stored, BufferKind::kCache);
+    }
+  }
+  for (const NetValueId scores : model.scores) SetKind(view, scores, BufferKind::kWorkspace);
+  SetKind(view, model.rope, BufferKind::kWorkspace);
+  if (model.staging) SetKind(view, *model.staging, BufferKind::kStaging);
+}
+
+std::string OfAtLeast(const Bounded& count) {
+  if (count.lower_bound == 0 && count.value != 0) return fmt::format("{} per token", count.value);
+  return count.optimal()
+             ? fmt::format("{}, the least possible", count.value)
+             : fmt::format("{}, at least {} in any order", count.value, count.lower_bound);
+}
+
+}  // namespace
+
+std::string FormatSeconds(double seconds) {
+  struct Unit {
+    double size;
+    std::string_view name;
+  };
+  for (const Unit& unit : {Unit{1, "s"}, Unit{1e-3, "ms"}, Unit{1e-6, "us"}}) {
+    if (seconds >= 0.9995 * unit.size)
+      return fmt::format("{:.3g} {}", seconds / unit.size, unit.name);
+  }
+  return fmt::format("{:.3g} ns", seconds * 1e9);
+}
+
+NetView ViewOf(const SessionPlan& session, std::string title) {
+  const PlanDetails& details = *session.details;
+  NetView view{.net = details.model.net,
+               .planned = details.planned,
+               .title = std::move(title),
+               .budget_bytes = session.budget_bytes,
+               .areas = session.plan.buffers,
+               .reasons = details.reasons};
+  FindKinds(details.model, view);
+  for (const Component& component : session.report.components) {
+    if (!component.held_by_arena) view.held.push_back({component.name, component.bytes});
+  }
+  view.summary = {
+      {"budget", FormatByteSize(session.budget_bytes)},
+      {"peak", FormatByteSize(session.report.predicted_peak_bytes)},
+      {"least budget", FormatByteSize(session.report.least_budget_bytes)},
+      {"speed", fmt::format("{:.3g} tokens/s", session.report.predicted_tokens_per_second)},
+      {"weights that stay", FormatByteSize(session.plan.resident_bytes)},
+      {"read per token", FormatByteSize(session.plan.streamed_read_bytes)},
+  };
+  const auto pass = DescribePass(details);
+  view.summary.insert(view.summary.end(), pass.begin(), pass.end());
+  return view;
+}
+
+std::vector<std::pair<std::string, std::string>> DescribePass(const PlanDetails& details) {
+  const TaskNet& net = details.model.net;
+  const PlannedNet& planned = details.planned;
+  const Simulation& simulation = planned.simulation;
+  std::vector<std::pair<std::string, std::string>> out = {
+      {"time per token", fmt::format("{}, {}", FormatSeconds(simulation.makespan),
+                                     simulation.makespan <= planned.least_makespan * (1 + 1e-9)
+                                         ? "as short as the busiest queue allows"
+                                         : fmt::format("at least {} for the busiest queue",
+                                                       FormatSeconds(planned.least_makespan)))}};
+  for (size_t place = 0; place < net.places.size(); ++place) {
+    if (planned.plan.queues[place].empty()) continue;
+    out.emplace_back(net.places[place].name,
+                     fmt::format("{} of work, waits {}", FormatSeconds(simulation.busy[place]),
+                                 FormatSeconds(simulation.stalled[place])));
+  }
+  out.emplace_back("syncs", OfAtLeast(planned.syncs));
+  out.emplace_back("fences", OfAtLeast(planned.fences));
+  const Bounded& peak = planned.peaks[0];
+  out.emplace_back("arena",
+                   peak.optimal()
+                       ? fmt::format("{}, the least in this order", FormatByteSize(peak.value))
+                       : fmt::format("{}, at least {} in this order", FormatByteSize(peak.value),
+                                     FormatByteSize(peak.lower_bound)));
+  return out;
+}
+
+std::string Explain(const NetView& view) {
+  std::string out = "Why:\n";
+  for (const Reason& reason : view.reasons) {
+    out += fmt::format("  {:12} {}\n", reason.choice, reason.text);
+  }
+  const NetPlan& plan = view.planned.plan;
+  const SyncCauses causes(view);
+  out += fmt::format("\nSyncs ({} per pass):\n", plan.syncs());
+  for (size_t place = 0; place < plan.queues.size(); ++place) {
+    for (size_t at = 0; at < plan.queues[place].size(); ++at) {
+      const NetCommand& command = plan.queues[place][at];
+      for (size_t i = 0; i < command.syncs.size(); ++i) {
+        const NetSync& sync = command.syncs[i];
+        out += fmt::format("  {} {}: {} waits for {}{}; {}\n", view.net.places[place].name, at,
+                           view.net.op(command.op).name, FenceText(view, sync.fence),
+                           sync.distance == 0 ? "" : " in the pass before",
+                           causes.Text(PlaceId(place), at, i));
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace tinyai
