@@ -61,6 +61,16 @@ uint32_t ClampThreads(int64_t asked, const Machine& machine, Console& console) {
   return static_cast<uint32_t>(used);
 }
 
+Status ParseMode(std::string_view text, PlanMode& mode) {
+  for (const PlanMode known :
+       {PlanMode::kAdaptive, PlanMode::kNormal, PlanMode::kMemoryOptimised, PlanMode::kStreaming}) {
+    if (text != Name(known)) continue;
+    mode = known;
+    return {};
+  }
+  return NoneOf(text, "adaptive, normal, memory, streaming");
+}
+
 }  // namespace
 
 void ModelFlags::AddTo(Flags& flags) {
@@ -92,6 +102,15 @@ void SessionFlags::AddTo(Flags& flags) {
               });
   flags.Integer("-ub,--ubatch-size", "tokens of the prompt per pass; 0: chosen", &options.chunk, 0,
                 kMostChunk);
+  flags.Value("--mode", "MODE",
+              "adaptive: the fastest that fits; normal: all weights stay; memory: none that need "
+              "not; streaming: the least memory at all",
+              [this](std::string_view text) { return ParseMode(text, options.mode); });
+  flags.Value("--speed", "X", "between the least memory (0) and the fastest that fits (1)",
+              [this](std::string_view text) -> Status {
+                TRY_ASSIGN(options.speed, ParseDecimal(text));
+                return {};
+              });
   AddCacheType(flags, "-ctk,--cache-type-k", "type of cached keys: f16, q8_0 or f32 (f16)",
                &key_type);
   AddCacheType(flags, "-ctv,--cache-type-v", "type of cached values: f16, q8_0 or f32 (f16)",

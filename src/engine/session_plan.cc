@@ -31,6 +31,12 @@ bool CanCache(DType type, uint64_t head_dim) {
 }
 
 Status CheckOptions(const Model& model, const SessionOptions& options) {
+  if (!(options.speed >= 0 && options.speed <= 1)) {
+    return BadOption("a speed is between 0 (least memory) and 1 (fastest)");
+  }
+  if (options.speed != 1 && options.mode != PlanMode::kAdaptive) {
+    return BadOption(fmt::format("a speed is chosen in mode adaptive, not {}", Name(options.mode)));
+  }
   const uint64_t head_dim = model.graph().attention.head_dim;
   for (const DType type : {options.key_type, options.value_type}) {
     if (!CanCache(type, head_dim)) {
@@ -80,6 +86,8 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
   request.key_type = options.key_type;
   request.value_type = options.value_type;
   request.chunk = options.chunk;
+  request.mode = options.mode;
+  request.speed = options.speed;
   request.rates = machine.rates;
   request.details = options.details;
   return request;

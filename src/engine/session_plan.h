@@ -21,6 +21,8 @@ struct SessionOptions {
   DType key_type = DType::kF16;          // of the cache: F16, Q8_0 or F32
   DType value_type = DType::kF16;
   uint64_t chunk = 0;  // prompt tokens per pass; 0: chosen
+  PlanMode mode = PlanMode::kAdaptive;
+  double speed = 1;  // kAdaptive: 1: as fast as fits .. 0: as little memory as works
   IoPath io_path = IoPath::kAuto;
   std::chrono::nanoseconds io_timeout = std::chrono::seconds(60);
   std::vector<uint32_t> cpus;  // for the compute threads; empty: one per core

@@ -50,6 +50,16 @@ uint64_t LayOut(PlanDraft& draft, const std::vector<size_t>& file_order) {
   return arena;
 }
 
+std::vector<size_t> FileOrder(const PlanDraft& draft) {
+  std::vector<size_t> order(draft.slices.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const Slice &x = draft.slices[a], &y = draft.slices[b];
+    return std::pair(x.part, x.file_begin) < std::pair(y.part, y.file_begin);
+  });
+  return order;
+}
+
 // A whole embedding table only has rows taken, so it saves least per byte: it stays only when
 // everything else does. Returns the arena bytes it adds.
 uint64_t KeepEmbedding(PlanDraft& draft, uint64_t arena_used, uint64_t budget) {
@@ -127,12 +137,7 @@ void ExplainStreaming(PlanDraft& draft, uint64_t kept, uint64_t room) {
 }  // namespace
 
 uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
-  std::vector<size_t> file_order(draft.slices.size());
-  std::iota(file_order.begin(), file_order.end(), size_t{0});
-  std::stable_sort(file_order.begin(), file_order.end(), [&](size_t a, size_t b) {
-    const Slice &x = draft.slices[a], &y = draft.slices[b];
-    return std::pair(x.part, x.file_begin) < std::pair(y.part, y.file_begin);
-  });
+  const std::vector<size_t> file_order = FileOrder(draft);
   uint64_t total = 0;
   for (const Slice& slice : draft.slices) total += slice.can_stream ? slice.bytes : 0;
   const auto used_when_streaming = [&](uint64_t stream_bytes) {
@@ -155,6 +160,11 @@ uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
   const uint64_t kept = used_when_streaming(enough);
   ExplainStreaming(draft, kept, resident_budget_bytes);
   return kept;
+}
+
+uint64_t ResidentBytesOfAll(PlanDraft& draft) {
+  SpreadStreamed(draft, 0, 1);
+  return LayOut(draft, FileOrder(draft));
 }
 
 }  // namespace tinyai

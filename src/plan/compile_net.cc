@@ -227,6 +227,19 @@ NetObjective NetObjective::ForModels() {
   return {{Term::kMakespan, Term::kSyncs, Term::kFences, Term::kMovedBytes, Term::kPeak}};
 }
 
+std::vector<NetOpId> InOrder(const TaskNet& net) {
+  std::vector<NetOpId> order;
+  order.reserve(net.ops.size());
+  for (size_t i = 0; i < net.ops.size(); ++i) order.push_back(NetOpId(i));
+  return order;
+}
+std::vector<PlaceId> OnlyPlaces(const TaskNet& net) {
+  std::vector<PlaceId> places;
+  places.reserve(net.ops.size());
+  for (const NetOp& op : net.ops) places.push_back(op.choices.front().place);
+  return places;
+}
+
 Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft) {
   PlannedNet out;
   out.peaks = PlaceNetBuffers(net, draft.order, draft.place_of, Sharing::kAll, out.plan);

@@ -43,6 +43,10 @@ struct NetDraft {
   std::vector<NetNeed> extra;
 };
 
+// The net's own order, and its ops' first places.
+std::vector<NetOpId> InOrder(const TaskNet& net);
+std::vector<PlaceId> OnlyPlaces(const TaskNet& net);
+
 // Plans a net whose order and places are decided: each queue takes its ops from the order. Errors:
 // BUDGET_INFEASIBLE where the buffers do not fit their memory, PLAN_INVALID if the checker refuses
 // the plan (a fault of ours).

@@ -1,5 +1,3 @@
-#include <chrono>
-
 #include "base/units.h"
 #include "gtest/gtest.h"
 #include "plan/check_plan.h"
@@ -188,25 +186,81 @@ TEST(CompilePlan, SpreadsWhatIsStreamedEvenly) {
   }
 }
 
-// 0.1 s on a machine of its own; a crowded one gets ten times that, an instrumented program more.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr double kMostSeconds = 20;
-#else
-constexpr double kMostSeconds = 1;
-#endif
+// --- modes ---
 
-TEST(CompilePlan, IsQuickForAnEightBillionModel) {
-  for (const uint64_t budget : {120 * kMiB, 512 * kMiB, 2 * kGiB, 8 * kGiB}) {
-    double best = 1e9;
-    for (int i = 0; i < 3; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      PlanEightB(budget);
-      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-      best = std::min(best, took.count());
-    }
-    RecordProperty(FormatByteSize(budget), std::to_string(best));
-    EXPECT_LT(best, kMostSeconds) << FormatByteSize(budget);
+uint64_t PeakOf(const Graph& graph, PlanRequest request, PlanMode mode) {
+  request.mode = mode;
+  const Result<Planned> planned = CompilePlan(graph, request);
+  if (!planned) RC_FAIL(Describe(planned.error()));
+  RC_ASSERT(planned->report.predicted_peak_bytes <= request.budget_bytes);
+  return planned->report.predicted_peak_bytes;
+}
+
+TEST(CompilePlan, ModesTakeMoreMemoryTheLessTheyStream) {
+  EXPECT_TRUE(rc::check([] {
+    const Graph graph = MakeGraph(RandomModel());
+    PlanRequest request = RandomRequest();
+    request.budget_bytes = 4 * kGiB;
+    const uint64_t streaming = PeakOf(graph, request, PlanMode::kStreaming);
+    const uint64_t memory = PeakOf(graph, request, PlanMode::kMemoryOptimised);
+    const uint64_t normal = PeakOf(graph, request, PlanMode::kNormal);
+    RC_ASSERT(streaming <= memory);
+    RC_ASSERT(memory <= normal);
+    request.budget_bytes = LeastBudget(graph, request);
+    PeakOf(graph, request, PlanMode::kStreaming);
+  }));
+}
+
+TEST(CompilePlan, NormalModeSaysWhatItNeedsAndThatIsEnough) {
+  const Graph graph = MakeGraph(EightB());
+  PlanRequest request{.budget_bytes = kGiB, .workers = 2, .context = 256};
+  request.mode = PlanMode::kNormal;
+  const Result<Planned> refused = CompilePlan(graph, request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().key, "BUDGET_INFEASIBLE");
+  const std::string& message = refused.error().message;
+  request.budget_bytes = std::stoull(message.substr(message.find("need=") + 5));
+  const Result<Planned> planned = CompilePlan(graph, request);
+  ASSERT_TRUE(planned) << Describe(planned.error());
+  EXPECT_EQ(planned->plan.streamed_bytes, 0u);
+}
+
+TEST(CompilePlan, MoreSpeedTakesMoreMemoryAndStreamsLess) {
+  const Graph graph = MakeGraph(EightB());
+  PlanRequest request{.budget_bytes = 3 * kGiB, .workers = 2, .context = 256};
+  uint64_t peak = 0, streamed = ~uint64_t{0};
+  for (const double speed : {0.0, 0.1, 0.3, 0.5, 0.8, 1.0}) {
+    request.speed = speed;
+    const Result<Planned> planned = CompilePlan(graph, request);
+    ASSERT_TRUE(planned) << Describe(planned.error());
+    EXPECT_GT(planned->report.predicted_peak_bytes, peak);
+    EXPECT_LT(planned->plan.streamed_bytes, streamed);
+    peak = planned->report.predicted_peak_bytes;
+    streamed = planned->plan.streamed_bytes;
   }
+}
+
+// Monotone and exact: the next larger chunk does not fit.
+TEST(CompilePlan, TheLargestChunkFitsAndTheNextOneDoesNot) {
+  const Graph graph = MakeGraph(TestShape{.layers = 3});
+  PlanRequest request{.workers = 2, .context = 2000};
+  const uint64_t least = LeastBudget(graph, request);
+  request.details = true;
+  uint64_t before = 0;
+  for (uint64_t more = 0; more < 8 * kMiB; more += kMiB) {
+    request.budget_bytes = least + more;
+    request.chunk = 0;
+    const uint64_t largest = CompilePlan(graph, request)->report.largest_chunk;
+    EXPECT_GE(largest, before);
+    before = largest;
+    request.chunk = largest;
+    EXPECT_TRUE(CompilePlan(graph, request));
+    request.chunk = largest + 1;
+    if (largest < request.context) {
+      EXPECT_FALSE(CompilePlan(graph, request)) << largest + 1;
+    }
+  }
+  EXPECT_GT(before, 10u);
 }
 
 // --- requests that make no sense ---

@@ -11,7 +11,6 @@ namespace {
 
 // Weights that stay are read in requests of this many bytes: large enough for the disk's full rate.
 constexpr uint64_t kLoadBytes = uint64_t{4} << 20;
-constexpr uint64_t kCacheLine = 64;
 constexpr RegionId kLogits{1};
 constexpr PlaceId kCpu{kCpuQueue}, kDisk{kDiskQueue}, kRows{kRowsQueue};
 
@@ -28,6 +27,7 @@ class Builder {
         rates_(draft.request.rates),
         resident_bytes_(resident_bytes),
         tokens_(tokens),
+        stride_(StagingStride(draft.graph, draft.request.io_alignment)),
         weights_(weights) {
     for (size_t i = 0; i < draft.slices.size(); ++i) {
       slices_of_[Index(draft.slices[i].weight)].push_back(i);
@@ -73,16 +73,8 @@ class Builder {
     out_.staging = AddValue({.name = "embedding rows", .bytes = StagingBytes(), .offset = staging});
   }
 
-  uint64_t StagingStride() const {
-    for (const Op& op : graph_.ops) {
-      if (!std::holds_alternative<op::Embed>(op.kind)) continue;
-      const uint64_t block = draft_.request.io_alignment;
-      return RoundUp(graph_.weight(op.weights[0]).row_bytes() + block - 1, block);  // any phase
-    }
-    return 0;
-  }
   uint64_t StagingBytes() const {
-    return draft_.embedding_resident ? 0 : draft_.sizes.chunk * StagingStride();
+    return draft_.embedding_resident ? 0 : draft_.sizes.chunk * stride_;
   }
 
   NetValueId AddValue(NetValue value) {
@@ -228,10 +220,10 @@ class Builder {
       if (weights_) NeedResident(draft_.embedding_offset, graph_.weight(table).bytes, embed);
     } else {
       NetOp load{.name = "load embedding rows", .outs = {*out_.staging}};
-      load.choices = {{kRows, rates_.request_seconds + DiskSeconds(tokens_ * StagingStride())}};
+      load.choices = {{kRows, rates_.request_seconds + DiskSeconds(tokens_ * stride_)}};
       load.moved_bytes = draft_.request.io_alignment;
       out_.net.ops.push_back(std::move(load));
-      out_.work.emplace_back(step::LoadRows{table, {}, StagingStride()});
+      out_.work.emplace_back(step::LoadRows{table, {}, stride_});
       embed.ins.push_back(*out_.staging);
     }
     AddRun(std::move(embed), {.op = id});
@@ -299,7 +291,7 @@ class Builder {
   const PlanDraft& draft_;
   const Graph& graph_;
   const Rates& rates_;
-  const uint64_t resident_bytes_, tokens_;
+  const uint64_t resident_bytes_, tokens_, stride_;
   const bool weights_;
   ModelNet out_;
   std::unordered_map<size_t, std::vector<size_t>> slices_of_;  // by weight
@@ -319,6 +311,14 @@ ModelNet BuildModelNet(const PlanDraft& draft, uint64_t resident_bytes, uint64_t
 
 ModelNet BuildModelNetWithoutWeights(const PlanDraft& draft) {
   return Builder(draft, 0, 1, false).Build();
+}
+
+uint64_t StagingStride(const Graph& graph, uint64_t block) {
+  for (const Op& op : graph.ops) {
+    if (!std::holds_alternative<op::Embed>(op.kind)) continue;
+    return RoundUp(graph.weight(op.weights[0]).row_bytes() + block - 1, block);
+  }
+  return 0;
 }
 
 }  // namespace tinyai

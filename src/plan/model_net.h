@@ -5,11 +5,15 @@
 #include <variant>
 #include <vector>
 
+#include "plan/compile_net.h"
 #include "plan/draft.h"
 #include "plan/net_plan.h"
 #include "plan/task_net.h"
 
 namespace tinyai {
+
+// Of an arena's buffers: they share no cache line.
+inline constexpr uint64_t kCacheLine = 64;
 
 // One pass of a model as a task net: the body of a loop whose iterations are passes. CPU computes,
 // DISK reads weights, DISK.rows reads the embedding rows of the chunk's tokens; all three work in
@@ -37,8 +41,17 @@ ModelNet BuildModelNet(const PlanDraft& draft, uint64_t resident_bytes, uint64_t
 // The same without weights: what lies in memory besides them, ring included.
 ModelNet BuildModelNetWithoutWeights(const PlanDraft& draft);
 
+// Bytes that the embedding row of one token takes as read from disk: whole blocks, whatever its
+// place in them. 0 if no op takes rows.
+uint64_t StagingStride(const Graph& graph, uint64_t block);
+
 // The executable plan of a planned net: one step for each command, with the same fences and syncs.
 // Only `joins` are still missing.
 Plan LowerPlan(const PlanDraft& draft, const ModelNet& model, const NetPlan& plan);
+
+// What a plan takes, and how fast it will be as far as its bytes tell; and what the simulation
+// knows better.
+PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& plan);
+void ReportSpeed(const PlannedNet& planned, PlanReport& report);
 
 }  // namespace tinyai

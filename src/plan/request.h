@@ -20,6 +20,15 @@ struct Component {
   bool of_model = false;       // shared by all sessions of a model
 };
 
+// What the memory is used for.
+enum class PlanMode : uint8_t {
+  kAdaptive,         // the fastest that fits
+  kNormal,           // every weight stays, prompts in chunks of full speed
+  kMemoryOptimised,  // the same chunks, but weights go through the least ring
+  kStreaming,        // the prompt too goes through in the least pieces: the least memory at all
+};
+std::string_view Name(PlanMode mode);  // "adaptive", "normal", "memory", "streaming"
+
 // What a plan is to be made for.
 struct PlanRequest {
   uint64_t budget_bytes = 0;  // for everything
@@ -30,6 +39,8 @@ struct PlanRequest {
   DType key_type = DType::kF16;
   DType value_type = DType::kF16;
   uint64_t chunk = 0;  // tokens of the prompt per pass; 0: chosen
+  PlanMode mode = PlanMode::kAdaptive;
+  double speed = 1;  // kAdaptive: 1: as fast as fits .. 0: as little memory as works
   uint64_t io_alignment = 4096;
   uint64_t page_bytes = 4096;
   // What the system takes to map the arena, per byte of it, as a fraction 1/n: page tables.
@@ -45,7 +56,11 @@ struct PlanReport {
   double predicted_tokens_per_second = 0;
   double compute_seconds_per_token = 0;
   double disk_seconds_per_token = 0;
-  std::vector<Component> components;  // add up to predicted_peak_bytes
+  double stall_seconds_per_token = 0;  // the computation waits for the disk
+  uint64_t syncs = 0, fences = 0;      // of a pass
+  uint64_t arena_least_bytes = 0;      // no arena with this order and what stays is smaller
+  uint64_t largest_chunk = 0;          // that fits the budget; with `details` only
+  std::vector<Component> components;   // add up to predicted_peak_bytes
 };
 
 struct PlanDetails;  // plan/details.h

@@ -1,0 +1,78 @@
+#include <algorithm>
+#include <array>
+
+#include "base/checked.h"
+#include "plan/model_net.h"
+#include "plan/sizing.h"
+
+namespace tinyai {
+namespace {
+
+// Bytes of memory that activations take: they share it.
+uint64_t SharedBytes(const Plan& plan) {
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (const PlanBuffer& buffer : plan.buffers) {
+    if (buffer.kind != BufferKind::kActivation) continue;
+    ranges.emplace_back(buffer.offset, buffer.offset + buffer.bytes);
+  }
+  std::sort(ranges.begin(), ranges.end());
+  uint64_t bytes = 0, end = 0;
+  for (const auto& [from, to] : ranges) {
+    bytes += to - std::min(to, std::max(from, end));
+    end = std::max(end, to);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& plan) {
+  PlanReport report;
+  report.pass_bytes = graph.PassBytes();
+  report.components = request.fixed;
+  std::array<uint64_t, 6> by_kind{};
+  uint64_t sum = 0;
+  for (const PlanBuffer& buffer : plan.buffers) {
+    if (buffer.kind != BufferKind::kActivation) {
+      by_kind[static_cast<size_t>(buffer.kind)] += buffer.bytes;
+    }
+  }
+  by_kind[static_cast<size_t>(BufferKind::kActivation)] = SharedBytes(plan);
+  for (size_t kind = 0; kind < by_kind.size(); ++kind) {
+    if (by_kind[kind] == 0) continue;
+    report.components.push_back({std::string(Name(BufferKind(kind))), by_kind[kind], true});
+    sum += by_kind[kind];
+  }
+  report.components.push_back({"alignment", plan.memory.arena_bytes - sum, true});
+  report.components.push_back({"plan", plan.held_bytes});
+  report.components.push_back({"page tables", MappingBytes(request, plan.memory.arena_bytes)});
+  report.predicted_peak_bytes = 0;
+  for (const Component& component : report.components) {
+    report.predicted_peak_bytes += component.bytes;
+  }
+  // As far as this can be told without a simulation.
+  report.compute_seconds_per_token =
+      static_cast<double>(report.pass_bytes) / request.rates.memory_bytes_per_second;
+  report.disk_seconds_per_token =
+      static_cast<double>(plan.streamed_read_bytes) / request.rates.disk_bytes_per_second;
+  report.predicted_tokens_per_second =
+      1 / std::max(report.compute_seconds_per_token, report.disk_seconds_per_token);
+  report.fences = plan.fences.size();
+  for (const PlanQueue& queue : plan.queues) {
+    for (const Step& step : queue.steps) report.syncs += step.syncs.size();
+  }
+  return report;
+}
+
+void ReportSpeed(const PlannedNet& planned, PlanReport& report) {
+  const Simulation& simulation = planned.simulation;
+  report.predicted_tokens_per_second = 1 / simulation.makespan;
+  report.compute_seconds_per_token = simulation.busy[kCpuQueue];
+  report.disk_seconds_per_token = simulation.busy[kDiskQueue] + simulation.busy[kRowsQueue];
+  report.stall_seconds_per_token = simulation.stalled[kCpuQueue];
+  report.syncs = planned.syncs.value;
+  report.fences = planned.fences.value;
+  report.arena_least_bytes = planned.peaks[0].lower_bound;
+}
+
+}  // namespace tinyai
