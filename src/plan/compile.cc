@@ -69,11 +69,13 @@ class ModelPlanner {
     const uint64_t least_bytes = least.report.least_budget_bytes;
     if (request_.budget_bytes < least_bytes) return Infeasible(request_, least.report);
     const uint64_t room = RoomWithin(request_, request_.budget_bytes - FixedBytes(request_));
-    if (room < LeastRoom()) return least;
-    TRY_ASSIGN(Planned planned, PlanInMode(room));
-    if (request_.mode == PlanMode::kStreaming)
-      planned = Smaller(std::move(least), std::move(planned));
-    planned.report.least_budget_bytes = least_bytes;
+    Planned planned = std::move(least);
+    if (room >= LeastRoom()) {
+      TRY_ASSIGN(Planned chosen, PlanInMode(room));
+      const bool streaming = request_.mode == PlanMode::kStreaming;
+      planned = streaming ? Smaller(std::move(planned), std::move(chosen)) : std::move(chosen);
+      planned.report.least_budget_bytes = least_bytes;
+    }
     if (request_.details) {
       TRY_ASSIGN(planned.report.largest_chunk, LargestChunk(room));
     }
