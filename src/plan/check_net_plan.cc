@@ -1,13 +1,14 @@
-// Shares no code with the passes: it follows all queues by itself, with knowledge and memory of its
-// own.
+// Shares nothing with the passes but the container of stretches.h: it follows all queues by itself,
+// with knowledge and memory of its own.
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "base/checked.h"
 #include "fmt/format.h"
 #include "plan/net_plan.h"
-#include "plan/watched_memory.h"
+#include "plan/stretches.h"
 
 namespace tinyai {
 
@@ -27,15 +28,19 @@ tl::unexpected<Error> Invalid(std::string_view rule, std::string_view where, std
   return Fail(ErrorCode::kSchedule, "PLAN_INVALID", fmt::format("{}: {} [{}]", where, what, rule));
 }
 
-// A stretch of memory that was touched alike, and since when its bytes are what they are.
-struct Stretch {
-  uint64_t end = 0;
-  uint64_t content = 0;  // 0: nothing that anyone may read
-  size_t place = 0;      // of the writer
-  uint64_t written = 0;  // its position; 0: before everything
-  // Place and last position of each; also writers before the last one, where that may be left out.
-  std::vector<std::pair<size_t, uint64_t>> readers;
+// What some bytes hold, and since when.
+struct Written {
+  uint64_t content = 0;   // 0: nothing that anyone may read
+  size_t place = 0;       // of the writer
+  uint64_t position = 0;  // 0: before everything
 };
+// Who read it, each place's last position; also writers before the last one, where that may be left
+// out.
+struct Reader {
+  size_t place = 0;
+  uint64_t position = 0;
+};
+using Memory = Stretches<Written, Reader>;
 
 // Which command holds what it needs of other queues, in one scope of regions.
 struct Scope {
@@ -45,8 +50,8 @@ struct Scope {
 
 // What a queue knew at a fence: a vector for each region around it, outermost first.
 struct Recorded {
-  std::vector<size_t> regions;  // empty if it was in none but the whole net
-  size_t vectors;               // where they begin
+  size_t region = 0;   // the innermost
+  size_t vectors = 0;  // where they begin
 };
 
 class Checker {
@@ -184,38 +189,38 @@ class Checker {
     done_.assign(places, 0);
     scopes_.assign(places, {Scope{0, Vector(places, 0)}});
     ended_arms_.assign(places, std::vector<Vector>(net_.regions.size()));
-    recorded_.resize(plan_.fences.size());
-    fences_at_.resize(places);
-    for (size_t place = 0; place < places; ++place) {
-      fences_at_[place].resize(plan_.queues[place].size());
-    }
+    recorded_.resize(plan_.fences.size() * rounds_);
+    // A list of fences for each op.
+    first_fence_.assign(net_.ops.size(), kNone);
+    next_fence_.assign(plan_.fences.size(), kNone);
     for (size_t i = 0; i < plan_.fences.size(); ++i) {
-      fences_at_[Index(plan_.fences[i].place)][plan_.fences[i].command].push_back(i);
+      const NetFence& fence = plan_.fences[i];
+      if (Index(fence.place) >= places ||
+          fence.command >= plan_.queues[Index(fence.place)].size()) {
+        continue;  // nobody waits for it
+      }
+      const NetOpId op = plan_.queues[Index(fence.place)][fence.command].op;
+      next_fence_[i] = std::exchange(first_fence_[Index(op)], i);
     }
-    orders_.resize(net_.ops.size());
-    for (const NetOrder& order : net_.orders) orders_[Index(order.later)].push_back(order);
+    orders_.assign(net_.ops.size() + 1, 0);
+    for (const NetOrder& order : net_.orders) ++orders_[Index(order.later) + 1];
+    std::partial_sum(orders_.begin(), orders_.end(), orders_.begin());
+    orders_by_later_ = net_.orders;
+    std::stable_sort(
+        orders_by_later_.begin(), orders_by_later_.end(),
+        [](const NetOrder& a, const NetOrder& b) { return Index(a.later) < Index(b.later); });
     maker_.assign(net_.values.size(), net_.ops.size());
     for (size_t i = 0; i < net_.ops.size(); ++i) {
       for (const NetValueId out : net_.ops[i].outs) maker_[Index(out)] = i;
     }
-    for (const uint64_t height : plan_.heights) memory_.emplace_back(height);
+    cells_.emplace(plan_);
+    for (const uint32_t count : cells_->counts()) memory_.emplace_back(count);
     for (size_t i = 0; i < net_.values.size(); ++i) {
-      if (!net_.values[i].given) continue;
-      const NetBuffer& buffer = plan_.value_buffers[i];
-      if (buffer.bytes != 0) Join(buffer).content = ContentOf(i, 0);
+      if (!net_.values[i].given || plan_.value_buffers[i].bytes == 0) continue;
+      MemoryOf(plan_.value_buffers[i]).Join(cells_->value(i)).header.content = ContentOf(i, 0);
     }
   }
-
-  Stretch& Join(const NetBuffer& buffer) {
-    return memory_[Index(buffer.memory)].Replace(buffer.offset, buffer.offset + buffer.bytes);
-  }
-  template <typename Visit>
-  Status Each(const NetBuffer& buffer, Visit visit) {
-    if (buffer.bytes == 0) return {};
-    return memory_[Index(buffer.memory)].Each(
-        buffer.offset, buffer.offset + buffer.bytes,
-        [&](uint64_t, Stretch& stretch) -> Status { return visit(stretch); });
-  }
+  Memory& MemoryOf(const NetBuffer& buffer) { return memory_[Index(buffer.memory)]; }
 
   // Names what a value is in a round: what is given, or made once, is the same in all of them.
   uint64_t ContentOf(size_t value, uint64_t round) const {
@@ -267,16 +272,17 @@ class Checker {
     TRY(Perform(place, at, round));
     ++done_[place];
     for (Scope& scope : scopes_[place]) scope.known[place] = done_[place];
-    for (const size_t fence : fences_at_[place][at]) Record(fence, place);
+    for (size_t fence = first_fence_[Index(queue[at].op)]; fence != kNone;
+         fence = next_fence_[fence]) {
+      Record(fence, round, place);
+    }
     return true;
   }
-  void Record(size_t fence, size_t place) {
-    Recorded recorded{{}, vectors_.size()};
+  void Record(size_t fence, uint64_t round, size_t place) {
+    recorded_[fence * rounds_ + round] = {scopes_[place].back().region, vectors_.size()};
     for (const Scope& scope : scopes_[place]) {
-      if (scopes_[place].size() > 1) recorded.regions.push_back(scope.region);
       vectors_.insert(vectors_.end(), scope.known.begin(), scope.known.end());
     }
-    recorded_[fence].push_back(std::move(recorded));
   }
 
   uint64_t Position(size_t place, size_t at, uint64_t round) const {
@@ -333,13 +339,15 @@ class Checker {
     Vector& known = scopes_[place].back().known;
     // Of what the other knew in regions that this command is not in, nothing is sure, nor of what
     // it knew in another iteration, which may have taken other arms.
-    const Recorded& theirs = recorded_[sync.fence][round - sync.distance];
+    const Recorded& theirs = recorded_[sync.fence * rounds_ + round - sync.distance];
     size_t depth = 0;
-    const std::vector<size_t> path =
-        theirs.regions.empty() ? std::vector<size_t>() : Path(scopes_[place].back().region);
-    while (sync.distance == 0 && depth + 1 < theirs.regions.size() && depth + 1 < path.size() &&
-           theirs.regions[depth + 1] == path[depth + 1]) {
-      ++depth;
+    if (sync.distance == 0 && theirs.region != 0) {
+      const std::vector<size_t> from = Path(theirs.region);
+      const std::vector<Scope>& to = scopes_[place];
+      while (depth + 1 < from.size() && depth + 1 < to.size() &&
+             from[depth + 1] == to[depth + 1].region) {
+        ++depth;
+      }
     }
     const uint64_t* const heard = &vectors_[theirs.vectors + depth * known.size()];
     bool news = known[other] < target;
@@ -367,9 +375,11 @@ class Checker {
         TRY(Read(place, at, round, Index(*condition)));
       }
     }
-    TRY(Write(place, at, plan_.workspaces[Index(plan_.queues[place][at].op)], 0));
+    const size_t id = Index(plan_.queues[place][at].op);
+    TRY(Write(place, at, plan_.workspaces[id], cells_->workspace(id), 0));
     for (const NetValueId out : op.outs) {
-      TRY(Write(place, at, plan_.value_buffers[Index(out)], ContentOf(Index(out), round)));
+      TRY(Write(place, at, plan_.value_buffers[Index(out)], cells_->value(Index(out)),
+                ContentOf(Index(out), round)));
     }
     return {};
   }
@@ -381,7 +391,8 @@ class Checker {
   // V8, V9, V10.
   Status CheckOrders(size_t place, size_t at, uint64_t round) {
     const NetOpId id = plan_.queues[place][at].op;
-    for (const NetOrder& order : orders_[Index(id)]) {
+    for (size_t i = orders_[Index(id)]; i < orders_[Index(id) + 1]; ++i) {
+      const NetOrder& order = orders_by_later_[i];
       if (order.distance > round) continue;
       const auto [other, position] = where_[Index(order.earlier)];
       if (!IsKnown(place, other, Position(other, position, round - order.distance))) {
@@ -459,28 +470,32 @@ class Checker {
     const uint64_t content = ContentOf(value, round);
     const uint64_t position = Position(place, at, round);
     if (buffer.bytes == 0) return CheckMade(place, at, round, value);
-    return Each(buffer, [&](Stretch& stretch) -> Status {
-      const bool same_place = stretch.place == place;
-      if (stretch.content != content) {
-        return Invalid(same_place ? "V2" : "V3", CommandName(place, at),
-                       fmt::format("{} is not in memory", net_.values[value].name));
+    Memory& memory = MemoryOf(buffer);
+    Status status;
+    memory.Each(cells_->value(value), [&](Memory::Stretch& stretch) {
+      const Written& written = stretch.header;
+      const bool same_place = written.place == place;
+      if (written.content != content) {
+        status = Invalid(same_place ? "V2" : "V3", CommandName(place, at),
+                         fmt::format("{} is not in memory", net_.values[value].name));
+      } else if (!same_place && !IsKnown(place, written.place, written.position)) {
+        status = Invalid("V3", CommandName(place, at),
+                         fmt::format("{} may not be there yet: {} is not known to have got so far",
+                                     net_.values[value].name, net_.places[written.place].name));
+      } else {
+        Remember(memory, stretch, {place, position});
       }
-      if (!same_place && !IsKnown(place, stretch.place, stretch.written)) {
-        return Invalid("V3", CommandName(place, at),
-                       fmt::format("{} may not be there yet: {} is not known to have got so far",
-                                   net_.values[value].name, net_.places[stretch.place].name));
-      }
-      Remember(stretch, place, position);
-      return {};
+      return status.has_value();
     });
+    return status;
   }
-  static void Remember(Stretch& stretch, size_t place, uint64_t position) {
-    for (auto& [reader, last] : stretch.readers) {
-      if (reader != place) continue;
-      last = std::max(last, position);
-      return;
-    }
-    stretch.readers.emplace_back(place, position);
+  static void Remember(Memory& memory, Memory::Stretch& stretch, const Reader& now) {
+    const bool added = memory.EachItem(stretch, [&](Reader& reader) {
+      if (reader.place != now.place) return true;
+      reader.position = std::max(reader.position, now.position);
+      return false;
+    });
+    if (added) memory.Add(stretch, now);
   }
 
   // Of a value without bytes.
@@ -500,57 +515,79 @@ class Checker {
   }
 
   // V11: nobody may still need or make what is overwritten. `content` 0: scratch.
-  Status Write(size_t place, size_t at, const NetBuffer& buffer, uint64_t content) {
+  Status Write(size_t place, size_t at, const NetBuffer& buffer, CellRange cells,
+               uint64_t content) {
     if (buffer.bytes == 0) return {};
-    Stretch now{buffer.offset + buffer.bytes, content, place, done_[place] + 1, {}};
     const bool sure = scopes_[place].size() == 1;
-    TRY(Each(buffer, [&](const Stretch& stretch) -> Status {
-      if (stretch.place != place && !IsKnown(place, stretch.place, stretch.written)) {
-        return Invalid("V11", CommandName(place, at),
-                       fmt::format("it overwrites what {} may still be writing",
-                                   net_.places[stretch.place].name));
-      }
-      for (const auto& [reader, last] : stretch.readers) {
-        if (reader != place && !IsKnown(place, reader, last)) {
-          return Invalid(
-              "V11", CommandName(place, at),
-              fmt::format("it overwrites what {} may still be reading", net_.places[reader].name));
-        }
-        // Where this write may be left out, the next one still meets those before it.
-        if (!sure) Remember(now, reader, last);
-      }
-      if (!sure && stretch.written != 0) Remember(now, stretch.place, stretch.written);
-      return {};
-    }));
-    Join(buffer) = std::move(now);
+    before_.clear();
+    Memory& memory = MemoryOf(buffer);
+    Status status;
+    memory.Each(cells, [&](const Memory::Stretch& stretch) {
+      status = CheckOverwrites(place, at, memory, stretch);
+      return status.has_value();
+    });
+    TRY(status);
+    Memory::Stretch& now = memory.Join(cells);
+    now.header = {content, place, done_[place] + 1};
+    // Where this write may be left out, the next one still meets those before it.
+    if (!sure) {
+      for (const Reader& old : before_) Remember(memory, now, old);
+    }
     return {};
+  }
+  // Leaves in before_ whom it meets.
+  Status CheckOverwrites(size_t place, size_t at, Memory& memory, const Memory::Stretch& stretch) {
+    const Written& written = stretch.header;
+    if (written.place != place && !IsKnown(place, written.place, written.position)) {
+      return Invalid("V11", CommandName(place, at),
+                     fmt::format("it overwrites what {} may still be writing",
+                                 net_.places[written.place].name));
+    }
+    Status status;
+    memory.EachItem(stretch, [&](const Reader& reader) {
+      if (reader.place != place && !IsKnown(place, reader.place, reader.position)) {
+        status = Invalid("V11", CommandName(place, at),
+                         fmt::format("it overwrites what {} may still be reading",
+                                     net_.places[reader.place].name));
+      }
+      before_.push_back(reader);
+      return status.has_value();
+    });
+    if (written.position != 0) before_.push_back({written.place, written.position});
+    return status;
   }
 
   Status CheckWanted() {
     for (size_t i = 0; i < net_.values.size(); ++i) {
       if (!net_.values[i].wanted) continue;
-      TRY(Each(plan_.value_buffers[i], [&](const Stretch& stretch) -> Status {
-        if (stretch.content == ContentOf(i, rounds_ - 1)) return {};
-        return Invalid("V1", net_.values[i].name, "it is not there at the end");
-      }));
+      const bool there = MemoryOf(plan_.value_buffers[i])
+                             .Each(cells_->value(i), [&](const Memory::Stretch& stretch) {
+                               return stretch.header.content == ContentOf(i, rounds_ - 1);
+                             });
+      if (!there) return Invalid("V1", net_.values[i].name, "it is not there at the end");
     }
     return {};
   }
 
   const TaskNet& net_;
   const NetPlan& plan_;
-  uint64_t rounds_ = 1;                                      // iterations that are followed
-  std::vector<std::pair<size_t, size_t>> where_;             // by op: place and command
-  std::vector<uint64_t> done_;                               // by place
-  std::vector<std::vector<Scope>> scopes_;                   // by place: the whole net outermost
-  std::vector<std::vector<Vector>> ended_arms_;              // by place and region
-  std::vector<std::vector<Recorded>> recorded_;              // by fence and round
-  Vector vectors_;                                           // what was recorded
-  std::vector<std::vector<std::vector<size_t>>> fences_at_;  // by place and command
-  std::vector<std::vector<NetOrder>> orders_;                // by later op
-  std::vector<size_t> maker_;                                // by value
-  std::vector<WatchedMemory<Stretch>> memory_;               // by memory
-  std::map<uint64_t, NetOpId> last_inputs_;                  // by round
+  uint64_t rounds_ = 1;                           // iterations that are followed
+  std::vector<std::pair<size_t, size_t>> where_;  // by op: place and command
+  std::vector<uint64_t> done_;                    // by place
+  std::vector<std::vector<Scope>> scopes_;        // by place: the whole net outermost
+  std::vector<std::vector<Vector>> ended_arms_;   // by place and region
+  std::vector<Recorded> recorded_;                // by fence and round
+  Vector vectors_;                                // what was recorded
+  static constexpr size_t kNone = ~size_t{0};
+  std::vector<size_t> first_fence_;  // by op
+  std::vector<size_t> next_fence_;   // by fence: the next one of the same op
+  std::vector<size_t> orders_;       // by later op, into orders_by_later_
+  std::vector<NetOrder> orders_by_later_;
+  std::vector<size_t> maker_;  // by value
+  std::optional<BufferCells> cells_;
+  std::vector<Memory> memory_;               // by memory
+  std::vector<Reader> before_;               // whom a write meets
+  std::map<uint64_t, NetOpId> last_inputs_;  // by round
 };
 
 }  // namespace

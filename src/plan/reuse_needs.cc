@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <variant>
 
 #include "plan/net_passes.h"
 #include "plan/stretches.h"
@@ -17,14 +18,15 @@ struct Touch {
   uint64_t moment = 0;  // in the order, over all iterations
 };
 
-// Who touched some bytes: the last of each place since the last write that was sure to happen.
-using Touches = std::vector<Touch>;
+// Of every stretch: who touched it, the last of each place since the last write that was sure to
+// happen.
+using TouchedMemory = Stretches<std::monostate, Touch>;
 
 class ReuseFinder {
  public:
   ReuseFinder(const TaskNet& net, const std::vector<PlaceId>& place_of, const NetPlan& plan)
-      : net_(net), place_of_(place_of), plan_(plan), latest_(net.places.size()) {
-    for (const uint64_t height : plan.heights) memory_.emplace_back(height);
+      : net_(net), place_of_(place_of), plan_(plan), cells_(plan), latest_(net.places.size()) {
+    for (const uint32_t count : cells_.counts()) memory_.emplace_back(count);
   }
 
   std::vector<NetNeed> Find(const std::vector<NetOpId>& order) {
@@ -40,61 +42,69 @@ class ReuseFinder {
     if (op.once && iteration > 0) return;
     const Touch touch{static_cast<uint32_t>(id), static_cast<uint32_t>(place_of_[Index(id)]),
                       iteration, ++moment_};
-    for (const NetValueId in : op.ins) Read(plan_.value_buffers[Index(in)], touch);
+    for (const NetValueId in : op.ins) ReadValue(in, touch);
     for (RegionId region = op.region; Index(region) != 0;
          region = net_.regions[Index(region)].parent) {
       const auto condition = net_.regions[Index(region)].condition;
-      if (condition) Read(plan_.value_buffers[Index(*condition)], touch);
+      if (condition) ReadValue(*condition, touch);
     }
     std::fill(latest_.begin(), latest_.end(), Touch());
-    Write(plan_.workspaces[Index(id)], touch);
-    for (const NetValueId out : op.outs) Write(plan_.value_buffers[Index(out)], touch);
+    Write(plan_.workspaces[Index(id)].memory, cells_.workspace(Index(id)), touch);
+    for (const NetValueId out : op.outs) {
+      Write(plan_.value_buffers[Index(out)].memory, cells_.value(Index(out)), touch);
+    }
     for (const Touch& old : latest_) {
       if (old.op == kNobody) continue;
       needs_.push_back({NetOpId(old.op), id, iteration - old.iteration, NetNeed::Kind::kReuse});
     }
   }
 
-  static void Remember(Touches& touches, const Touch& touch) {
-    const auto same = std::find_if(touches.begin(), touches.end(),
-                                   [&](const Touch& old) { return old.place == touch.place; });
-    if (same == touches.end()) {
-      touches.push_back(touch);
-    } else if (same->moment < touch.moment) {
-      *same = touch;
-    }
+  static void Remember(TouchedMemory& memory, TouchedMemory::Stretch& stretch, const Touch& touch) {
+    const bool added = memory.EachItem(stretch, [&](Touch& old) {
+      if (old.place != touch.place) return true;
+      if (old.moment < touch.moment) old = touch;
+      return false;
+    });
+    if (added) memory.Add(stretch, touch);
   }
 
-  void Read(const NetBuffer& buffer, const Touch& touch) {
-    memory_[Index(buffer.memory)].Each(buffer.offset, buffer.bytes,
-                                       [&](Touches& touches) { Remember(touches, touch); });
+  void ReadValue(NetValueId id, const Touch& touch) {
+    TouchedMemory& memory = memory_[Index(plan_.value_buffers[Index(id)].memory)];
+    memory.Each(cells_.value(Index(id)), [&](TouchedMemory::Stretch& stretch) {
+      Remember(memory, stretch, touch);
+      return true;
+    });
   }
 
   // Where this write may be left out, the next one still meets those before it.
-  void Write(const NetBuffer& buffer, const Touch& touch) {
-    if (buffer.bytes == 0) return;
+  void Write(MemoryId where, CellRange cells, const Touch& touch) {
+    if (cells.first == cells.last) return;
+    TouchedMemory& memory = memory_[Index(where)];
     const bool sure = Index(net_.op(NetOpId(touch.op)).region) == 0;
     before_.clear();
-    const auto meet = [&](const Touches& touches) {
-      for (const Touch& old : touches) {
-        if (!sure) Remember(before_, old);
-        if (old.place != touch.place && old.moment > latest_[old.place].moment) {
-          latest_[old.place] = old;
-        }
+    const auto meet = [&](const Touch& old) {
+      if (!sure) before_.push_back(old);
+      if (old.place != touch.place && old.moment > latest_[old.place].moment) {
+        latest_[old.place] = old;
       }
+      return true;
     };
-    Touches& now = memory_[Index(buffer.memory)].Join(buffer.offset, buffer.bytes, meet);
-    now.assign(before_.begin(), before_.end());
-    Remember(now, touch);
+    memory.Each(cells, [&](const TouchedMemory::Stretch& stretch) {
+      return memory.EachItem(stretch, meet);
+    });
+    TouchedMemory::Stretch& now = memory.Join(cells);
+    for (const Touch& old : before_) Remember(memory, now, old);
+    Remember(memory, now, touch);
   }
 
   const TaskNet& net_;
   const std::vector<PlaceId>& place_of_;
   const NetPlan& plan_;
-  std::vector<Stretches<Touches>> memory_;
+  const BufferCells cells_;
+  std::vector<TouchedMemory> memory_;
   uint64_t moment_ = 0;
   std::vector<Touch> latest_;  // by place: whom the op meets
-  Touches before_;
+  std::vector<Touch> before_;
   std::vector<NetNeed> needs_;
 };
 
