@@ -1,11 +1,12 @@
 #include <algorithm>
-#include <unordered_map>
 
 #include "plan/net_passes.h"
 #include "plan/vector_clocks.h"
 
 namespace tinyai {
 namespace {
+
+constexpr uint32_t kNone = ~uint32_t{0};
 
 // After these iterations of a loop nothing new is met: each needs the one before at most as far
 // back as the longest distance, and one more shows that the first ones were no exception.
@@ -30,7 +31,7 @@ class SyncDeriver {
         at_(net.ops.size()),
         awaited_(net.ops.size(), false),
         first_need_(net.ops.size() + 1, 0),
-        needs_(needs.size()) {
+        fence_of_(net.ops.size(), kNone) {
     plan_.queues.assign(orders.size(), {});
     plan_.fences.clear();
     for (size_t place = 0; place < orders.size(); ++place) {
@@ -40,7 +41,7 @@ class SyncDeriver {
         at_[Index(op)] = static_cast<uint32_t>(plan_.queues[place].size());
         plan_.queues[place].push_back({op, {}});
       }
-      moments_[place].reserve(orders[place].size() * iterations_);
+      moments_[place].resize(orders[place].size() * iterations_);
     }
     SortNeeds(needs);
   }
@@ -65,16 +66,19 @@ class SyncDeriver {
     uint32_t need = 0;  // into needs_
   };
 
-  // By later op; counting sort.
+  // Those between places, by later op; counting sort.
   void SortNeeds(const std::vector<NetNeed>& needs) {
-    for (const NetNeed& need : needs) ++first_need_[Index(need.later) + 1];
+    const auto crosses = [&](const NetNeed& need) {
+      return place_of_[Index(need.earlier)] != place_of_[Index(need.later)];
+    };
+    for (const NetNeed& need : needs) first_need_[Index(need.later) + 1] += crosses(need);
     for (size_t i = 1; i < first_need_.size(); ++i) first_need_[i] += first_need_[i - 1];
+    needs_.resize(first_need_.back());
     std::vector<uint32_t> next(first_need_.begin(), first_need_.end() - 1);
     for (const NetNeed& need : needs) {
+      if (!crosses(need)) continue;
       needs_[next[Index(need.later)]++] = need;
-      if (place_of_[Index(need.earlier)] != place_of_[Index(need.later)]) {
-        awaited_[Index(need.earlier)] = true;
-      }
+      awaited_[Index(need.earlier)] = true;
     }
   }
 
@@ -92,7 +96,6 @@ class SyncDeriver {
     for (uint32_t i = first_need_[Index(command.op)]; i < first_need_[Index(command.op) + 1]; ++i) {
       const NetNeed& need = needs_[i];
       const uint32_t other = place_of_[Index(need.earlier)];
-      if (other == place) continue;
       const uint32_t at = at_[Index(need.earlier)];
       const uint64_t position = Position(other, at, need.distance, iteration);
       if (position > done_[other]) return false;
@@ -103,8 +106,7 @@ class SyncDeriver {
     for (const NetSync& sync : command.syncs) Wait(place, sync, iteration);
     if (!targets_.empty()) Cover(place, command);
     clocks_.Advance(place, ++done_[place]);
-    moments_[place].push_back(awaited_[Index(command.op)] ? clocks_.At(place)
-                                                          : VectorClocks::Moment{});
+    if (awaited_[Index(command.op)]) moments_[place][done_[place] - 1] = clocks_.Remember(place);
     return true;
   }
 
@@ -158,10 +160,12 @@ class SyncDeriver {
   }
 
   uint32_t FenceAt(uint32_t place, uint32_t command) {
-    const auto [known, added] = fences_.try_emplace(uint64_t{place} << 32 | command,
-                                                    static_cast<uint32_t>(plan_.fences.size()));
-    if (added) plan_.fences.push_back({PlaceId(place), command});
-    return known->second;
+    uint32_t& fence = fence_of_[Index(plan_.queues[place][command].op)];
+    if (fence == kNone) {
+      fence = static_cast<uint32_t>(plan_.fences.size());
+      plan_.fences.push_back({PlaceId(place), command});
+    }
+    return fence;
   }
 
   const TaskNet& net_;
@@ -173,10 +177,10 @@ class SyncDeriver {
   std::vector<uint32_t> place_of_, at_;                     // by op
   std::vector<bool> awaited_;                               // by op: at another place
   std::vector<uint32_t> first_need_;                        // by op, into needs_
-  std::vector<NetNeed> needs_;                              // by later op
+  std::vector<NetNeed> needs_;                              // between places, by later op
   std::vector<Target> targets_;                             // of one command
   std::vector<bool> kept_;                                  // of these, as syncs
-  std::unordered_map<uint64_t, uint32_t> fences_;           // by place and command
+  std::vector<uint32_t> fence_of_;                          // by op
   std::vector<SyncCause> causes_;
 };
 

@@ -2,22 +2,27 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace tinyai {
 namespace {
 
+constexpr size_t kNone = ~size_t{0};
+
 class Simulator {
  public:
-  Simulator(const TaskNet& net, const NetPlan& plan)
+  Simulator(const TaskNet& net, const NetPlan& plan, uint32_t most_iterations)
       : net_(net),
         plan_(plan),
+        iterations_(net.loops ? std::max(2u, most_iterations) : 1),
         next_(net.places.size(), 0),
         free_at_(net.places.size(), 0),
         seconds_(net.ops.size(), 0),
-        fences_after_(net.places.size()),
-        passed_(plan.fences.size()) {
+        first_fence_(net.ops.size(), kNone),
+        next_fence_(plan.fences.size(), kNone),
+        times_(plan.fences.size() * iterations_),
+        passed_(plan.fences.size(), 0) {
     for (size_t place = 0; place < plan.queues.size(); ++place) {
-      fences_after_[place].resize(plan.queues[place].size());
       for (const NetCommand& command : plan.queues[place]) {
         for (const NetChoice& choice : net.op(command.op).choices) {
           if (Index(choice.place) == place) seconds_[Index(command.op)] = choice.seconds;
@@ -25,17 +30,18 @@ class Simulator {
       }
     }
     for (size_t i = 0; i < plan.fences.size(); ++i) {
-      fences_after_[Index(plan.fences[i].place)][plan.fences[i].command].push_back(i);
+      const NetFence& fence = plan.fences[i];
+      const NetOpId op = plan.queues[Index(fence.place)][fence.command].op;
+      next_fence_[i] = std::exchange(first_fence_[Index(op)], i);
     }
   }
 
-  Simulation Run(uint32_t most_iterations) {
+  Simulation Run() {
     Simulation out;
     out.peaks.assign(net_.memories.size(), 0);
     MeasurePeaks(out);
-    const uint32_t iterations = net_.loops ? std::max(2u, most_iterations) : 1;
     double previous_end = 0;
-    for (iteration_ = 0; iteration_ < iterations; ++iteration_) {
+    for (iteration_ = 0; iteration_ < iterations_; ++iteration_) {
       StartIteration(out);
       FollowIteration(out);
       const double end = *std::max_element(free_at_.begin(), free_at_.end());
@@ -77,10 +83,9 @@ class Simulator {
     double ready = free_at_[place];
     for (const NetSync& sync : command.syncs) {
       if (sync.distance > iteration_) continue;
-      const std::vector<double>& times = passed_[sync.fence];
-      const size_t wanted = iteration_ - sync.distance;
-      if (times.size() <= wanted) return false;
-      ready = std::max(ready, times[wanted]);
+      const uint32_t wanted = iteration_ - sync.distance;
+      if (passed_[sync.fence] <= wanted) return false;
+      ready = std::max(ready, times_[sync.fence * size_t{iterations_} + wanted]);
     }
     const NetOp& op = net_.op(command.op);
     const bool runs = !op.once || iteration_ == 0;
@@ -93,7 +98,9 @@ class Simulator {
       out.spans[place].push_back({command.op, ready, ready + seconds, stalled});
     }
     free_at_[place] = ready + seconds;
-    for (const size_t fence : fences_after_[place][at]) passed_[fence].push_back(free_at_[place]);
+    for (size_t i = first_fence_[Index(command.op)]; i != kNone; i = next_fence_[i]) {
+      times_[i * iterations_ + passed_[i]++] = free_at_[place];
+    }
     ++next_[place];
     return true;
   }
@@ -120,18 +127,21 @@ class Simulator {
 
   const TaskNet& net_;
   const NetPlan& plan_;
+  const uint32_t iterations_;
   uint32_t iteration_ = 0;
-  std::vector<size_t> next_;                                    // by place
-  std::vector<double> free_at_;                                 // by place
-  std::vector<double> seconds_;                                 // by op
-  std::vector<std::vector<std::vector<size_t>>> fences_after_;  // by place and command
-  std::vector<std::vector<double>> passed_;                     // by fence and iteration
+  std::vector<size_t> next_;         // by place
+  std::vector<double> free_at_;      // by place
+  std::vector<double> seconds_;      // by op
+  std::vector<size_t> first_fence_;  // by op
+  std::vector<size_t> next_fence_;   // by fence: the next one of the same op
+  std::vector<double> times_;        // by fence and iteration
+  std::vector<uint32_t> passed_;     // by fence: iterations
 };
 
 }  // namespace
 
 Simulation Simulate(const TaskNet& net, const NetPlan& plan, uint32_t most_iterations) {
-  return Simulator(net, plan).Run(most_iterations);
+  return Simulator(net, plan, most_iterations).Run();
 }
 
 }  // namespace tinyai

@@ -72,12 +72,12 @@ void VectorClocks::Advance(size_t place, uint64_t position) {
   for (Frame& frame : places_[place].frames) frame.known[place] = position;
 }
 
-VectorClocks::Moment VectorClocks::At(size_t at) const {
+VectorClocks::Moment VectorClocks::Remember(size_t at) {
   const Place& place = places_[at];
-  Moment moment{place.frames.back().region, {}};
+  const Moment moment{place.frames.back().region, remembered_.size()};
   for (size_t i = place.frames.size(); i > 0; --i) {
     const std::vector<uint64_t>& known = place.frames[i - 1].known;
-    moment.vectors.insert(moment.vectors.end(), known.begin(), known.end());
+    remembered_.insert(remembered_.end(), known.begin(), known.end());
   }
   return moment;
 }
@@ -95,7 +95,7 @@ const uint64_t* VectorClocks::Heard(size_t at, const Moment& moment, bool same_i
        region = net_.regions[Index(region)].parent) {
     ++skip;
   }
-  return moment.vectors.data() + skip * net_.places.size();
+  return &remembered_[moment.vectors + skip * net_.places.size()];
 }
 
 void VectorClocks::Learn(size_t at, const uint64_t* heard, size_t from, uint64_t position) {

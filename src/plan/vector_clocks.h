@@ -25,15 +25,15 @@ class VectorClocks {
   uint64_t Of(size_t place, size_t other) const { return Row(place)[other]; }
   void Advance(size_t place, uint64_t position);
 
-  // What a place knows at one moment, as another learns it.
+  // What a place knew at one moment, as another learns it: of each region from the innermost
+  // outwards a vector, one after the other.
   struct Moment {
     RegionId region{};
-    std::vector<uint64_t>
-        vectors;  // of each region from the innermost outwards, one after the other
+    size_t vectors = 0;  // where they begin
   };
-  Moment At(size_t place) const;
-  // How much of that holds where `place` is: a vector over all places. Of another iteration, only
-  // what is known whichever arms were taken.
+  Moment Remember(size_t place);
+  // How much of that holds where `place` is: a vector over all places, valid until the next
+  // Remember. Of another iteration, only what is known whichever arms were taken.
   const uint64_t* Heard(size_t place, const Moment& moment, bool same_iteration) const;
   void Learn(size_t place, const uint64_t* heard, size_t from, uint64_t position);
 
@@ -54,6 +54,7 @@ class VectorClocks {
 
   const TaskNet& net_;
   std::vector<Place> places_;
+  std::vector<uint64_t> remembered_;
 };
 
 }  // namespace tinyai
