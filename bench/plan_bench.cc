@@ -135,13 +135,15 @@ void RunNet(const char* name, const TaskNet& net, Bench& bench) {
   fmt::print("{}: {} ops, {} places\n", name, ops, net.places.size());
   bench.Pass("check net", ops, [&] { (void)CheckNet(net); });
   bench.Pass("needs", ops, [&] { (void)Needs(net); });
-  bench.Pass("draft like the program", ops, [&] { draft.order = OrderLikeProgram(net); });
-  bench.Pass("draft for syncs", ops, [&] { (void)DraftForSyncs(net, draft.place_of, fast); });
+  std::vector<NetNeed> needs = Needs(net);
+  bench.Pass("draft like the program", ops, [&] { draft.order = OrderLikeProgram(net, needs); });
+  bench.Pass("draft for syncs", ops,
+             [&] { (void)DraftForSyncs(net, needs, draft.place_of, fast); });
   NetPlan plan;
   bench.Pass("buffers", ops, [&] {
     (void)PlaceNetBuffers(net, draft.order, draft.place_of, Sharing::kWithinPlaces, plan);
   });
-  std::vector<NetNeed> reuse, needs = Needs(net);
+  std::vector<NetNeed> reuse;
   bench.Pass("needs of reuse", ops,
              [&] { reuse = ReuseNeeds(net, draft.order, draft.place_of, plan); });
   needs.insert(needs.end(), reuse.begin(), reuse.end());

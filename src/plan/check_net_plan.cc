@@ -96,17 +96,19 @@ class Checker {
           return Invalid("V1", CommandName(place, at), "its op is there twice");
         }
         where = {place, at};
-        const NetOp& op = net_.op(command.op);
-        if (std::none_of(op.choices.begin(), op.choices.end(),
-                         [&](const NetChoice& choice) { return Index(choice.place) == place; })) {
-          return Invalid("V7", CommandName(place, at), "its op cannot be done there");
-        }
         for (const NetSync& sync : command.syncs) TRY(CheckSync(sync, place, at));
       }
     }
     for (size_t i = 0; i < net_.ops.size(); ++i) {
-      if (where_[i].first == net_.places.size()) {
+      const auto [place, at] = where_[i];
+      if (place == net_.places.size()) {
         return Invalid("V1", net_.ops[i].name, "it is never done");
+      }
+      const std::vector<NetChoice>& choices = net_.ops[i].choices;
+      if (std::none_of(choices.begin(), choices.end(), [place = place](const NetChoice& choice) {
+            return Index(choice.place) == place;
+          })) {
+        return Invalid("V7", CommandName(place, at), "its op cannot be done there");
       }
     }
     return {};
@@ -224,7 +226,8 @@ class Checker {
 
   // Names what a value is in a round: what is given, or made once, is the same in all of them.
   uint64_t ContentOf(size_t value, uint64_t round) const {
-    if (const auto from = net_.values[value].carried_from; from && round > 0) {
+    if (round == 0) return (value + 1) * (rounds_ + 1);
+    if (const auto from = net_.values[value].carried_from) {
       return ContentOf(Index(*from), round - 1);
     }
     const size_t maker = maker_[value];

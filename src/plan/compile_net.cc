@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/units.h"
 #include "fmt/format.h"
@@ -41,43 +42,42 @@ double SecondsAt(const NetOp& op, PlaceId place) {
 }
 
 // The busiest place, and the longest chain of ops that need each other.
-double LeastMakespan(const TaskNet& net, const NetDraft& draft) {
-  std::vector<double> busy(net.places.size(), 0), end(net.ops.size(), 0), start(net.ops.size(), 0);
-  std::vector<std::vector<uint32_t>> after(net.ops.size());
-  for (const NetNeed& need : Needs(net)) {
-    if (need.distance == 0) after[Index(need.earlier)].push_back(static_cast<uint32_t>(need.later));
-  }
+double LeastMakespan(const TaskNet& net, const std::vector<NetNeed>& needs, const NetDraft& draft) {
+  std::vector<double> busy(net.places.size(), 0), end(net.ops.size(), 0);
+  const NeedLists before = NeedLists::ByLater(needs, net.ops.size());
   double chain = 0;
   for (const NetOpId id : draft.order) {
+    double start = 0;
+    for (const NetNeed& need : before.of(id)) {
+      if (need.distance == 0) start = std::max(start, end[Index(need.earlier)]);
+    }
     if (net.op(id).once) continue;
     const double seconds = SecondsAt(net.op(id), draft.place_of[Index(id)]);
     busy[Index(draft.place_of[Index(id)])] += seconds;
-    end[Index(id)] = start[Index(id)] + seconds;
+    end[Index(id)] = start + seconds;
     chain = std::max(chain, end[Index(id)]);
-    for (const uint32_t later : after[Index(id)]) {
-      start[later] = std::max(start[later], end[Index(id)]);
-    }
   }
   const double busiest = busy.empty() ? 0 : *std::max_element(busy.begin(), busy.end());
   return net.loops ? busiest : std::max(chain, busiest);  // iterations of a loop overlap
 }
 
 // Bytes of values that ops at another place than their maker's use, once for each such place.
-uint64_t MovedBytes(const TaskNet& net, const std::vector<PlaceId>& place_of) {
+uint64_t MovedBytes(const TaskNet& net, const QueueOrders& queues,
+                    const std::vector<PlaceId>& place_of) {
   const std::vector<std::optional<NetOpId>> makers = Makers(net);
-  std::vector<std::pair<uint32_t, uint32_t>> moved;  // value and place
+  constexpr size_t kNowhere = ~size_t{0};
+  std::vector<size_t> moved_to(net.values.size(), kNowhere);  // the last place that was counted
   uint64_t bytes = 0;
-  for (size_t i = 0; i < net.ops.size(); ++i) {
-    bytes += net.ops[i].moved_bytes;
-    for (const NetValueId in : net.ops[i].ins) {
-      const auto maker = makers[Index(in)];
-      if (!maker || place_of[Index(*maker)] == place_of[i]) continue;
-      moved.emplace_back(static_cast<uint32_t>(in), static_cast<uint32_t>(place_of[i]));
+  for (size_t place = 0; place < queues.size(); ++place) {
+    for (const NetOpId op : queues[place]) {
+      bytes += net.op(op).moved_bytes;
+      for (const NetValueId in : net.op(op).ins) {
+        const auto maker = makers[Index(in)];
+        if (!maker || Index(place_of[Index(*maker)]) == place) continue;
+        if (std::exchange(moved_to[Index(in)], place) != place) bytes += net.value(in).bytes;
+      }
     }
   }
-  std::sort(moved.begin(), moved.end());
-  moved.erase(std::unique(moved.begin(), moved.end()), moved.end());
-  for (const auto& [value, place] : moved) bytes += net.values[value].bytes;
   return bytes;
 }
 
@@ -108,19 +108,20 @@ bool IsBetter(const PlannedNet& a, const PlannedNet& b, const NetObjective& obje
   return false;
 }
 
-// From buffers to the whole plan.
-Status Complete(const TaskNet& net, const NetDraft& draft, PlannedNet& out) {
-  std::vector<NetNeed> needs = Needs(net);
+// From buffers to the whole plan. `needs`: those of the net.
+Status Complete(const TaskNet& net, std::vector<NetNeed> needs, const NetDraft& draft,
+                PlannedNet& out) {
+  out.least_makespan = LeastMakespan(net, needs, draft);
   needs.insert(needs.end(), draft.extra.begin(), draft.extra.end());
   const std::vector<NetNeed> reuse = ReuseNeeds(net, draft.order, draft.place_of, out.plan);
   needs.insert(needs.end(), reuse.begin(), reuse.end());
-  out.causes = DeriveSyncs(net, SplitByPlace(net, draft), needs, out.plan);
+  const QueueOrders queues = SplitByPlace(net, draft);
+  out.causes = DeriveSyncs(net, queues, needs, out.plan);
   TRY(CheckNetPlan(net, out.plan));
   out.simulation = Simulate(net, out.plan);
   out.syncs.value = out.plan.syncs();
   out.fences.value = out.plan.fences.size();
-  out.moved_bytes = MovedBytes(net, draft.place_of);
-  out.least_makespan = LeastMakespan(net, draft);
+  out.moved_bytes = MovedBytes(net, queues, draft.place_of);
   out.order = draft.order;
   out.place_of = draft.place_of;
   return {};
@@ -130,12 +131,12 @@ Status Complete(const TaskNet& net, const NetDraft& draft, PlannedNet& out) {
 class NetCompiler {
  public:
   NetCompiler(const TaskNet& net, const NetObjective& objective, const SearchLimits& limits)
-      : net_(net), objective_(objective), limits_(limits) {}
+      : net_(net), needs_(Needs(net)), objective_(objective), limits_(limits) {}
 
   Result<PlannedNet> Compile() {
     for (const std::vector<PlaceId>& places : Placements()) TRY(TryPlaces(places));
     if (limits_.effort == Effort::kFast && best_) return Finish();
-    TRY_ASSIGN(NetPlacement soonest, DraftForMakespan(net_, limits_));
+    TRY_ASSIGN(NetPlacement soonest, DraftForMakespan(net_, needs_, limits_));
     least_makespan_ = soonest.least_makespan;
     TRY(TryPlaces(soonest.draft.place_of));
     TRY(Try(soonest.draft));
@@ -157,7 +158,7 @@ class NetCompiler {
       return out;
     }
     if (const auto one = OnOnePlace(net_)) out.push_back(*one);
-    if (const auto two = OnTwoPlaces(net_); two && out.empty()) out.push_back(*two);
+    if (const auto two = OnTwoPlaces(net_, needs_); two && out.empty()) out.push_back(*two);
     return out;
   }
 
@@ -165,15 +166,15 @@ class NetCompiler {
     const bool fast = limits_.effort == Effort::kFast;
     least_syncs_ = least_fences_ = 0;
     if (SyncsFirst() && !net_.loops) {
-      NetSyncDraft least = DraftForSyncs(net_, places, limits_);
+      NetSyncDraft least = DraftForSyncs(net_, needs_, places, limits_);
       least_syncs_ = least.syncs.lower_bound;
       least_fences_ = least.fences.lower_bound;
       TRY(Try(least.draft));
       if (fast && best_) return {};
     }
-    TRY(Try({OrderLikeProgram(net_), places, {}}));
+    TRY(Try({OrderLikeProgram(net_, needs_), places, {}}));
     if (fast && best_) return {};
-    return Try(DraftForPeak(net_, places, limits_));
+    return Try(DraftForPeak(net_, needs_, places, limits_));
   }
 
   // With as little sharing of memory as fits, since sharing makes places wait for each other; and
@@ -193,7 +194,7 @@ class NetCompiler {
       if (!overfull_ || need < overfull_->second) overfull_ = {*memory, need};
       return {};
     }
-    TRY(Complete(net_, draft, planned));
+    TRY(Complete(net_, needs_, draft, planned));
     planned.syncs.lower_bound = least_syncs_;
     planned.fences.lower_bound = least_fences_;
     if (!best_ || IsBetter(planned, *best_, objective_)) best_ = std::move(planned);
@@ -209,6 +210,7 @@ class NetCompiler {
   }
 
   const TaskNet& net_;
+  const std::vector<NetNeed> needs_;
   const NetObjective& objective_;
   const SearchLimits& limits_;
   double least_makespan_ = 0;
@@ -246,7 +248,7 @@ Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft) {
   if (const auto memory = Overfull(net, out.peaks)) {
     return TooSmall(net.memories[Index(*memory)], out.peaks[Index(*memory)].value);
   }
-  TRY(Complete(net, draft, out));
+  TRY(Complete(net, Needs(net), draft, out));
   return out;
 }
 

@@ -1,7 +1,6 @@
 #include "plan/draft_net.h"
 
 #include <algorithm>
-#include <numeric>
 #include <queue>
 
 #include "solve/least_syncs.h"
@@ -14,33 +13,24 @@ namespace {
 
 // Ops by `rank`, the least that is ready first.
 template <typename Rank>
-std::vector<NetOpId> OrderBy(const TaskNet& net, const std::vector<Rank>& rank) {
-  std::vector<uint32_t> missing(net.ops.size(), 0), first(net.ops.size() + 1, 0), after;
-  std::vector<NetNeed> needs = Needs(net);
-  std::erase_if(needs, [](const NetNeed& need) { return need.distance != 0; });
-  for (const NetNeed& need : needs) {
-    ++missing[Index(need.later)];
-    ++first[Index(need.earlier) + 1];
-  }
-  std::partial_sum(first.begin(), first.end(), first.begin());
-  after.resize(needs.size());
-  std::vector<uint32_t> next(first.begin(), first.end() - 1);
-  for (const NetNeed& need : needs) {
-    after[next[Index(need.earlier)]++] = static_cast<uint32_t>(need.later);
-  }
-  using Entry = std::pair<Rank, uint32_t>;
+std::vector<NetOpId> OrderBy(const std::vector<NetNeed>& needs, const std::vector<Rank>& rank) {
+  const NeedLists after = NeedLists::ByEarlier(needs, rank.size());
+  std::vector<uint32_t> missing(rank.size(), 0);
+  for (const NetNeed& need : needs) missing[Index(need.later)] += need.distance == 0;
+  using Entry = std::pair<Rank, NetOpId>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
-  for (uint32_t i = 0; i < net.ops.size(); ++i) {
-    if (missing[i] == 0) ready.emplace(rank[i], i);
+  for (size_t i = 0; i < rank.size(); ++i) {
+    if (missing[i] == 0) ready.emplace(rank[i], NetOpId(i));
   }
   std::vector<NetOpId> order;
-  order.reserve(net.ops.size());
+  order.reserve(rank.size());
   while (!ready.empty()) {
-    const uint32_t op = ready.top().second;
+    const NetOpId op = ready.top().second;
     ready.pop();
-    order.push_back(NetOpId(op));
-    for (uint32_t i = first[op]; i < first[op + 1]; ++i) {
-      if (--missing[after[i]] == 0) ready.emplace(rank[after[i]], after[i]);
+    order.push_back(op);
+    for (const NetNeed& need : after.of(op)) {
+      if (need.distance != 0 || --missing[Index(need.later)] != 0) continue;
+      ready.emplace(rank[Index(need.later)], need.later);
     }
   }
   return order;
@@ -51,11 +41,11 @@ bool CanBeOn(const NetOp& op, PlaceId place) {
                      [place](const NetChoice& choice) { return choice.place == place; });
 }
 
-SyncNet ToSyncNet(const TaskNet& net) {
+SyncNet ToSyncNet(const TaskNet& net, const std::vector<NetNeed>& needs) {
   SyncNet out;
   out.places = static_cast<uint32_t>(net.places.size());
   out.place.resize(net.ops.size());
-  for (const NetNeed& need : Needs(net)) {
+  for (const NetNeed& need : needs) {
     if (need.distance == 0) {
       out.edges.push_back({static_cast<uint32_t>(need.earlier), static_cast<uint32_t>(need.later)});
     }
@@ -110,13 +100,17 @@ void Follow(const SyncSchedule& schedule, NetDraft& draft) {
 
 }  // namespace
 
-std::vector<NetOpId> OrderLikeProgram(const TaskNet& net) {
-  std::vector<uint32_t> rank(net.ops.size());
-  std::iota(rank.begin(), rank.end(), 0u);
-  return OrderBy(net, rank);
+std::vector<NetOpId> OrderLikeProgram(const TaskNet& net, const std::vector<NetNeed>& needs) {
+  std::vector<NetOpId> program(net.ops.size());
+  for (size_t i = 0; i < program.size(); ++i) program[i] = NetOpId(i);
+  const bool possible = std::all_of(needs.begin(), needs.end(), [](const NetNeed& need) {
+    return need.distance != 0 || need.earlier < need.later;
+  });
+  return possible ? program : OrderBy(needs, program);
 }
 
-Result<NetPlacement> DraftForMakespan(const TaskNet& net, const SearchLimits& limits) {
+Result<NetPlacement> DraftForMakespan(const TaskNet& net, const std::vector<NetNeed>& needs,
+                                      const SearchLimits& limits) {
   PlacementProblem problem;
   problem.places = static_cast<uint32_t>(net.places.size());
   problem.seconds.assign(net.ops.size() * problem.places, PlacementProblem::kNever);
@@ -126,7 +120,7 @@ Result<NetPlacement> DraftForMakespan(const TaskNet& net, const SearchLimits& li
     }
   }
   problem.links.resize(size_t{problem.places} * problem.places);
-  for (const NetNeed& need : Needs(net)) {
+  for (const NetNeed& need : needs) {
     if (need.distance != 0) continue;
     problem.edges.push_back(
         {static_cast<uint32_t>(need.earlier), static_cast<uint32_t>(need.later), 0});
@@ -135,7 +129,7 @@ Result<NetPlacement> DraftForMakespan(const TaskNet& net, const SearchLimits& li
   NetPlacement out;
   out.least_makespan = result.lower_bound_seconds;
   for (const uint32_t place : result.place) out.draft.place_of.push_back(PlaceId(place));
-  out.draft.order = OrderBy(net, result.start);
+  out.draft.order = OrderBy(needs, result.start);
   return out;
 }
 
@@ -149,7 +143,8 @@ std::optional<std::vector<PlaceId>> OnOnePlace(const TaskNet& net) {
   return std::nullopt;
 }
 
-std::optional<std::vector<PlaceId>> OnTwoPlaces(const TaskNet& net) {
+std::optional<std::vector<PlaceId>> OnTwoPlaces(const TaskNet& net,
+                                                const std::vector<NetNeed>& needs) {
   if (net.places.size() < 2) return std::nullopt;
   std::vector<uint8_t> allowed;
   for (const NetOp& op : net.ops) {
@@ -158,15 +153,15 @@ std::optional<std::vector<PlaceId>> OnTwoPlaces(const TaskNet& net) {
     allowed.push_back(static_cast<uint8_t>(mask));
   }
   std::vector<PlaceId> places;
-  for (const uint32_t place : PlaceOnTwo(ToSyncNet(net), allowed).place) {
+  for (const uint32_t place : PlaceOnTwo(ToSyncNet(net, needs), allowed).place) {
     places.push_back(PlaceId(place));
   }
   return places;
 }
 
-NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<PlaceId>& place_of,
-                           const SearchLimits& limits) {
-  SyncNet syncs = ToSyncNet(net);
+NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<NetNeed>& needs,
+                           const std::vector<PlaceId>& place_of, const SearchLimits& limits) {
+  SyncNet syncs = ToSyncNet(net, needs);
   for (size_t i = 0; i < place_of.size(); ++i) {
     syncs.place[i] = static_cast<uint32_t>(place_of[i]);
   }
@@ -179,8 +174,8 @@ NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<PlaceId>& place
   return out;
 }
 
-NetDraft DraftForPeak(const TaskNet& net, const std::vector<PlaceId>& place_of,
-                      const SearchLimits& limits) {
+NetDraft DraftForPeak(const TaskNet& net, const std::vector<NetNeed>& needs,
+                      const std::vector<PlaceId>& place_of, const SearchLimits& limits) {
   OrderProblem problem;
   for (const NetValue& value : net.values)
     problem.tensor_bytes.push_back(value.offset ? 0 : value.bytes);
@@ -198,7 +193,7 @@ NetDraft DraftForPeak(const TaskNet& net, const std::vector<PlaceId>& place_of,
     problem.ops.push_back(std::move(op));
   }
   // What is no data: a tensor without bytes.
-  for (const NetNeed& need : Needs(net)) {
+  for (const NetNeed& need : needs) {
     if (need.distance != 0) continue;
     const uint32_t token = static_cast<uint32_t>(problem.tensor_bytes.size());
     problem.tensor_bytes.push_back(0);

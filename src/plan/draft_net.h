@@ -5,11 +5,11 @@
 #include "plan/compile_net.h"
 
 // The ways to decide places and orders that CompileNet chooses from. All take nets that CheckNet
-// accepted.
+// accepted, and what Needs says of them.
 namespace tinyai {
 
 // The program's order as far as the needs allow it.
-std::vector<NetOpId> OrderLikeProgram(const TaskNet& net);
+std::vector<NetOpId> OrderLikeProgram(const TaskNet& net, const std::vector<NetNeed>& needs);
 
 // Places where the ops end soonest (solve/placement.h). `least_makespan`: seconds; no placement
 // ends sooner.
@@ -17,23 +17,25 @@ struct NetPlacement {
   NetDraft draft;
   double least_makespan = 0;
 };
-Result<NetPlacement> DraftForMakespan(const TaskNet& net, const SearchLimits& limits);
+Result<NetPlacement> DraftForMakespan(const TaskNet& net, const std::vector<NetNeed>& needs,
+                                      const SearchLimits& limits);
 
 // All ops on one place, if one can do them all.
 std::optional<std::vector<PlaceId>> OnOnePlace(const TaskNet& net);
 // Places on two with the fewest syncs (theorem 2), if every op can be on one of the first two.
-std::optional<std::vector<PlaceId>> OnTwoPlaces(const TaskNet& net);
+std::optional<std::vector<PlaceId>> OnTwoPlaces(const TaskNet& net,
+                                                const std::vector<NetNeed>& needs);
 
 // The order with the fewest syncs on these places. `least_syncs`: no order has fewer.
 struct NetSyncDraft {
   NetDraft draft;
   Bounded syncs, fences;
 };
-NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<PlaceId>& place_of,
-                           const SearchLimits& limits);
+NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<NetNeed>& needs,
+                           const std::vector<PlaceId>& place_of, const SearchLimits& limits);
 
 // The order in which the least memory is live at once, all memories together.
-NetDraft DraftForPeak(const TaskNet& net, const std::vector<PlaceId>& place_of,
-                      const SearchLimits& limits);
+NetDraft DraftForPeak(const TaskNet& net, const std::vector<NetNeed>& needs,
+                      const std::vector<PlaceId>& place_of, const SearchLimits& limits);
 
 }  // namespace tinyai

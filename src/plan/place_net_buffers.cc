@@ -2,8 +2,8 @@
 #include <map>
 
 #include "base/checked.h"
-#include "plan/assign_offsets.h"
 #include "plan/net_passes.h"
+#include "solve/offsets.h"
 
 namespace tinyai {
 namespace {
@@ -34,8 +34,7 @@ class BufferPlacer {
         storage_of_(net.values.size(), kNone) {}
 
   std::vector<Bounded> Place() {
-    FindTouchers();
-    FindLastUses();
+    FindUses();
     PlaceGiven();
     for (size_t at = 0; at < order_.size(); ++at) PlaceResults(at);
     AddWorkspaces();
@@ -47,46 +46,34 @@ class BufferPlacer {
   // Later than any use: nobody may take the place of what lives until then.
   uint64_t End() const { return order_.size() + 1; }
 
-  void FindTouchers() {
-    const auto touch = [&](NetValueId id, uint32_t place) {
-      uint32_t& toucher = toucher_[Index(id)];
-      toucher = toucher == kNobody || toucher == place ? place : kSeveral;
-    };
-    for (const NetOpId id : order_) {
-      const NetOp& op = net_.op(id);
-      const uint32_t place = static_cast<uint32_t>(place_of_[Index(id)]);
-      for (const NetValueId in : op.ins) touch(in, place);
-      for (const NetValueId out : op.outs) touch(out, place);
+  void FindUses() {
+    for (size_t at = 0; at < order_.size(); ++at) {
+      const NetOp& op = net_.op(order_[at]);
+      const uint32_t place = static_cast<uint32_t>(place_of_[Index(order_[at])]);
+      for (const NetValueId in : op.ins) Use(in, place, at);
+      for (const NetValueId out : op.outs) Use(out, place, at);
+      // Conditions are looked at by every op of their region.
       for (RegionId region = op.region; Index(region) != 0;
            region = net_.regions[Index(region)].parent) {
-        if (const auto condition = net_.regions[Index(region)].condition) touch(*condition, place);
+        if (const auto condition = net_.regions[Index(region)].condition) {
+          Use(*condition, place, at);
+        }
       }
     }
-  }
-
-  void FindLastUses() {
-    for (size_t at = 0; at < order_.size(); ++at) {
-      for (const NetValueId in : net_.op(order_[at]).ins) last_use_[Index(in)] = at + 1;
-      for (const NetValueId out : net_.op(order_[at]).outs) last_use_[Index(out)] = at + 1;
-    }
-    for (const NetOpId id : order_) {
-      if (!net_.op(id).once || !net_.loops) continue;
-      for (const NetValueId out : net_.op(id).outs) last_use_[Index(out)] = End();
-    }
-    // Conditions are looked at by every op of their region.
-    for (size_t at = 0; at < order_.size(); ++at) {
-      for (RegionId region = net_.op(order_[at]).region; Index(region) != 0;
-           region = net_.regions[Index(region)].parent) {
-        const auto condition = net_.regions[Index(region)].condition;
-        if (condition)
-          last_use_[Index(*condition)] = std::max(last_use_[Index(*condition)], at + 1);
-      }
+    for (const NetOp& op : net_.ops) {
+      if (!op.once || !net_.loops) continue;
+      for (const NetValueId out : op.outs) last_use_[Index(out)] = End();
     }
     for (size_t i = 0; i < net_.values.size(); ++i) {
       const NetValue& value = net_.values[i];
       if (value.wanted || (value.given && net_.loops)) last_use_[i] = End();
       if (value.carried_from) last_use_[Index(*value.carried_from)] = End();
     }
+  }
+  void Use(NetValueId id, uint32_t place, size_t at) {
+    uint32_t& toucher = toucher_[Index(id)];
+    toucher = toucher == kNobody || toucher == place ? place : kSeveral;
+    last_use_[Index(id)] = at + 1;
   }
 
   size_t AddStorage(NetValueId id, uint64_t begin, uint64_t end) {
@@ -173,17 +160,28 @@ class BufferPlacer {
 
   void PackGroup(const std::vector<size_t>& group, uint32_t place, uint64_t alignment,
                  Bounded& height) {
-    std::vector<Lifetime> lifetimes;
-    for (const size_t i : group) {
-      const bool alone = sharing_ == Sharing::kWithinPlaces && place == kSeveral;
-      lifetimes.push_back({RoundUp(storages_[i].bytes, alignment), alone ? 0 : storages_[i].begin,
-                           alone ? 0 : storages_[i].end - 1});
+    if (sharing_ == Sharing::kWithinPlaces && place == kSeveral) {
+      for (const size_t i : group) {
+        offsets_[i] = height.value;
+        height.value += RoundUp(storages_[i].bytes, alignment);
+        height.lower_bound += RoundUp(storages_[i].bytes, alignment);
+      }
+      return;
     }
-    std::vector<uint64_t> placed;
-    const uint64_t bytes = AssignOffsets(lifetimes, placed);
-    for (size_t i = 0; i < group.size(); ++i) offsets_[group[i]] = height.value + placed[i];
-    height.value += bytes;
-    height.lower_bound += MostBytesAlive(lifetimes);
+    std::vector<Buffer> buffers;
+    buffers.reserve(group.size());
+    for (const size_t i : group) {
+      buffers.push_back(
+          {storages_[i].begin, storages_[i].end, RoundUp(storages_[i].bytes, alignment)});
+    }
+    SearchLimits limits;
+    limits.effort = Effort::kFast;  // a plan is made in milliseconds
+    const Packing packing = PackBuffers(buffers, limits);
+    for (size_t i = 0; i < group.size(); ++i) {
+      offsets_[group[i]] = height.value + packing.offsets[i];
+    }
+    height.value += packing.height;
+    height.lower_bound += packing.lower_bound;
   }
 
   void Write(const std::vector<uint64_t>& offsets) {

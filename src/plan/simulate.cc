@@ -22,11 +22,15 @@ class Simulator {
         next_fence_(plan.fences.size(), kNone),
         times_(plan.fences.size() * iterations_),
         passed_(plan.fences.size(), 0) {
+    std::vector<PlaceId> place_of(net.ops.size());
     for (size_t place = 0; place < plan.queues.size(); ++place) {
       for (const NetCommand& command : plan.queues[place]) {
-        for (const NetChoice& choice : net.op(command.op).choices) {
-          if (Index(choice.place) == place) seconds_[Index(command.op)] = choice.seconds;
-        }
+        place_of[Index(command.op)] = PlaceId(place);
+      }
+    }
+    for (size_t i = 0; i < net.ops.size(); ++i) {
+      for (const NetChoice& choice : net.ops[i].choices) {
+        if (choice.place == place_of[i]) seconds_[i] = choice.seconds;
       }
     }
     for (size_t i = 0; i < plan.fences.size(); ++i) {
@@ -105,23 +109,14 @@ class Simulator {
     return true;
   }
 
-  void Touch(Simulation& out, const NetBuffer& buffer) const {
-    if (buffer.bytes == 0) return;
-    uint64_t& peak = out.peaks[Index(buffer.memory)];
-    peak = std::max(peak, buffer.offset + buffer.bytes);
-  }
   // As an allocator that hands out the plan's buffers would count: every one is live at some time.
   void MeasurePeaks(Simulation& out) const {
-    for (const std::vector<NetCommand>& queue : plan_.queues) {
-      for (const NetCommand& command : queue) {
-        const NetOp& op = net_.op(command.op);
-        for (const NetValueId id : op.ins) Touch(out, plan_.value_buffers[Index(id)]);
-        for (const NetValueId id : op.outs) Touch(out, plan_.value_buffers[Index(id)]);
-        Touch(out, plan_.workspaces[Index(command.op)]);
+    for (const auto* buffers : {&plan_.value_buffers, &plan_.workspaces}) {
+      for (const NetBuffer& buffer : *buffers) {
+        if (buffer.bytes == 0) continue;
+        uint64_t& peak = out.peaks[Index(buffer.memory)];
+        peak = std::max(peak, buffer.offset + buffer.bytes);
       }
-    }
-    for (size_t i = 0; i < net_.values.size(); ++i) {
-      if (net_.values[i].given) Touch(out, plan_.value_buffers[i]);
     }
   }
 

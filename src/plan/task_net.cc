@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/checked.h"
 #include "base/units.h"
@@ -142,45 +143,47 @@ class NetCheck {
     return Invalid("an order names an op that does not exist, or an iteration without a loop");
   }
 
-  // Kahn's algorithm; what is left over lies on or behind a cycle.
+  // Kahn's algorithm, where the program's order is not one already; what is left over lies on or
+  // behind a cycle.
   Status CheckAcyclic() const {
-    std::vector<std::vector<uint32_t>> after(net_.ops.size());
-    std::vector<uint32_t> missing(net_.ops.size(), 0);
-    for (const NetNeed& need : Needs(net_)) {
-      if (need.distance != 0) continue;
-      after[Index(need.earlier)].push_back(static_cast<uint32_t>(need.later));
-      ++missing[Index(need.later)];
+    std::vector<NetNeed> needs = Needs(net_);
+    std::erase_if(needs, [](const NetNeed& need) { return need.distance != 0; });
+    if (std::all_of(needs.begin(), needs.end(),
+                    [](const NetNeed& need) { return need.earlier < need.later; })) {
+      return {};
     }
-    std::vector<uint32_t> ready;
-    for (uint32_t i = 0; i < net_.ops.size(); ++i) {
-      if (missing[i] == 0) ready.push_back(i);
+    const NeedLists after = NeedLists::ByEarlier(needs, net_.ops.size());
+    std::vector<uint32_t> missing(net_.ops.size(), 0);
+    for (const NetNeed& need : needs) ++missing[Index(need.later)];
+    std::vector<NetOpId> ready;
+    for (size_t i = 0; i < net_.ops.size(); ++i) {
+      if (missing[i] == 0) ready.push_back(NetOpId(i));
     }
     size_t done = 0;
     while (!ready.empty()) {
-      const uint32_t op = ready.back();
+      const NetOpId op = ready.back();
       ready.pop_back();
       ++done;
-      for (const uint32_t next : after[op]) {
-        if (--missing[next] == 0) ready.push_back(next);
+      for (const NetNeed& need : after.of(op)) {
+        if (--missing[Index(need.later)] == 0) ready.push_back(need.later);
       }
     }
     if (done == net_.ops.size()) return {};
-    return Invalid(fmt::format("a cycle: {}", DescribeCycle(after, missing)));
+    return Invalid(fmt::format("a cycle: {}", DescribeCycle(needs, missing)));
   }
 
   // Every op that is left over has one before it that is left over too: going back ends in a cycle.
-  std::string DescribeCycle(const std::vector<std::vector<uint32_t>>& after,
+  std::string DescribeCycle(const std::vector<NetNeed>& needs,
                             const std::vector<uint32_t>& missing) const {
-    std::vector<std::optional<uint32_t>> before(net_.ops.size());
-    for (uint32_t op = 0; op < net_.ops.size(); ++op) {
-      if (missing[op] == 0) continue;
-      for (const uint32_t next : after[op]) before[next] = op;
+    std::vector<size_t> before(net_.ops.size());
+    for (const NetNeed& need : needs) {
+      if (missing[Index(need.earlier)] != 0) before[Index(need.later)] = Index(need.earlier);
     }
-    uint32_t at = 0;
+    size_t at = 0;
     while (missing[at] == 0) ++at;
-    for (size_t i = 0; i < net_.ops.size(); ++i) at = *before[at];
-    std::vector<uint32_t> cycle = {at};
-    for (uint32_t op = *before[at]; op != at; op = *before[op]) cycle.push_back(op);
+    for (size_t i = 0; i < net_.ops.size(); ++i) at = before[at];
+    std::vector<size_t> cycle = {at};
+    for (size_t op = before[at]; op != at; op = before[op]) cycle.push_back(op);
     std::string text = net_.ops[at].name;
     constexpr size_t kMostShown = 8;
     const size_t shown = std::min(cycle.size() - 1, kMostShown);
@@ -193,15 +196,13 @@ class NetCheck {
   // Operands, results and workspace of one op lie in memory together, whatever the order.
   Status CheckFloors() const {
     for (const NetOp& op : net_.ops) {
-      bool fits = false;
+      const bool fits = std::any_of(op.choices.begin(), op.choices.end(),
+                                    [&](const NetChoice& choice) { return Fits(op, choice); });
+      if (fits) continue;
       uint64_t least = ~uint64_t{0};
       for (const NetChoice& choice : op.choices) {
-        const uint64_t bytes = BytesAtOnce(op, choice);
-        least = std::min(least, bytes);
-        const NetPlace& place = net_.place(choice.place);
-        fits = fits || bytes <= net_.memories[Index(place.memory)].budget_bytes;
+        least = std::min(least, BytesAtOnce(op, choice));
       }
-      if (fits) continue;
       const NetPlace& place = net_.place(op.choices.front().place);
       return Fail(
           ErrorCode::kBudget, "BUDGET_INFEASIBLE",
@@ -209,6 +210,14 @@ class NetCheck {
                       least, place.name, op.name, least, FormatByteSize(least)));
     }
     return {};
+  }
+  bool Fits(const NetOp& op, const NetChoice& choice) const {
+    const NetPlace& place = net_.place(choice.place);
+    const uint64_t budget = net_.memories[Index(place.memory)].budget_bytes;
+    uint64_t most = choice.workspace_bytes;  // counts twice what is there twice
+    for (const NetValueId in : op.ins) most = Saturated(most, net_.value(in).bytes);
+    for (const NetValueId out : op.outs) most = Saturated(most, net_.value(out).bytes);
+    return most <= budget || BytesAtOnce(op, choice) <= budget;
   }
 
   static uint64_t Saturated(uint64_t a, uint64_t b) { return a > ~b ? ~uint64_t{0} : a + b; }
@@ -268,6 +277,21 @@ std::vector<NetNeed> Needs(const TaskNet& net) {
                      reuse ? NetNeed::Kind::kReuse : NetNeed::Kind::kOrder});
   }
   return needs;
+}
+
+template <typename Key>
+NeedLists::NeedLists(const std::vector<NetNeed>& needs, size_t ops, Key key)
+    : first_(ops + 1, 0), needs_(needs.size()) {
+  for (const NetNeed& need : needs) ++first_[Index(key(need)) + 1];
+  std::partial_sum(first_.begin(), first_.end(), first_.begin());
+  std::vector<uint32_t> next(first_.begin(), first_.end() - 1);
+  for (const NetNeed& need : needs) needs_[next[Index(key(need))]++] = need;
+}
+NeedLists NeedLists::ByEarlier(const std::vector<NetNeed>& needs, size_t ops) {
+  return NeedLists(needs, ops, [](const NetNeed& need) { return need.earlier; });
+}
+NeedLists NeedLists::ByLater(const std::vector<NetNeed>& needs, size_t ops) {
+  return NeedLists(needs, ops, [](const NetNeed& need) { return need.later; });
 }
 
 }  // namespace tinyai

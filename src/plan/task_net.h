@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -122,5 +123,22 @@ struct NetNeed {
   friend bool operator==(const NetNeed&, const NetNeed&) = default;
 };
 std::vector<NetNeed> Needs(const TaskNet& net);
+
+// Needs by one of their ops.
+class NeedLists {
+ public:
+  static NeedLists ByEarlier(const std::vector<NetNeed>& needs, size_t ops);
+  static NeedLists ByLater(const std::vector<NetNeed>& needs, size_t ops);
+
+  std::span<const NetNeed> of(NetOpId op) const {
+    return std::span(needs_).subspan(first_[Index(op)], first_[Index(op) + 1] - first_[Index(op)]);
+  }
+
+ private:
+  template <typename Key>
+  NeedLists(const std::vector<NetNeed>& needs, size_t ops, Key key);
+  std::vector<uint32_t> first_;  // by op
+  std::vector<NetNeed> needs_;
+};
 
 }  // namespace tinyai

@@ -39,7 +39,8 @@ PlaceNumbers NumberPlaces(const SyncNet& net) {
 
 // By theorem 1 for each place against all others, since a sync has two ends; with more than
 // `kMostPlacesSplit` places, just that each place that waits needs a sync.
-uint32_t BoundOfPlaces(const SyncNet& net) {
+uint32_t BoundOfPlaces(const SyncNet& net, const OpLists& predecessors,
+                       const std::vector<uint32_t>& order) {
   constexpr uint32_t kMostPlacesSplit = 16;  // each costs a sweep
   if (net.places > kMostPlacesSplit) {
     std::vector<bool> waits(net.places);
@@ -53,7 +54,7 @@ uint32_t BoundOfPlaces(const SyncNet& net) {
   two.places = 2;
   for (uint32_t place = 0; place < net.places; ++place) {
     for (uint32_t op = 0; op < net.size(); ++op) two.place[op] = net.place[op] == place ? 0 : 1;
-    const uint32_t syncs = SolveTwoPlaces(two).syncs;
+    const uint32_t syncs = CountTwoPlaceSyncs(two, predecessors, order);
     sum += syncs;
     most = std::max(most, syncs);
   }
@@ -61,11 +62,11 @@ uint32_t BoundOfPlaces(const SyncNet& net) {
 }
 
 // The most crossings on a path: each needs a sync and a fence of its own, one after the other.
-uint32_t MostCrossings(const SyncNet& net) {
-  const OpLists predecessors = OpLists::Predecessors(net);
+uint32_t MostCrossings(const SyncNet& net, const OpLists& predecessors,
+                       const std::vector<uint32_t>& order) {
   std::vector<uint32_t> crossings(net.size());
   uint32_t most = 0;
-  for (const uint32_t op : TopologicalOrder(net)) {
+  for (const uint32_t op : order) {
     for (const uint32_t p : predecessors.of(op)) {
       crossings[op] = std::max(crossings[op], crossings[p] + net.Crosses({p, op}));
     }
@@ -100,8 +101,10 @@ LeastSyncs FromSearch(const SyncNet& net, const SearchLimits& limits) {
   out.least_syncs = found.least_syncs;
   out.least_fences = found.least_fences;
   if (out.least_syncs == 0) {
-    out.least_fences = MostCrossings(net);
-    out.least_syncs = std::max(BoundOfPlaces(net), out.least_fences);
+    const OpLists predecessors = OpLists::Predecessors(net);
+    const std::vector<uint32_t> order = TopologicalOrder(net);
+    out.least_fences = MostCrossings(net, predecessors, order);
+    out.least_syncs = std::max(BoundOfPlaces(net, predecessors, order), out.least_fences);
   }
   // One fence is waited for by at most all other places.
   const auto syncs = static_cast<uint32_t>(found.word.size());

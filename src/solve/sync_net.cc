@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <queue>
 
 namespace tinyai {
@@ -26,6 +27,12 @@ OpLists OpLists::Successors(const SyncNet& net) {
 }
 
 std::vector<uint32_t> TopologicalOrder(const SyncNet& net) {
+  if (std::all_of(net.edges.begin(), net.edges.end(),
+                  [](const SyncNet::Edge& edge) { return edge.from < edge.to; })) {
+    std::vector<uint32_t> order(net.size());
+    std::iota(order.begin(), order.end(), 0u);
+    return order;
+  }
   const OpLists successors = OpLists::Successors(net);
   std::vector<uint32_t> missing(net.size());
   for (const SyncNet::Edge& edge : net.edges) ++missing[edge.to];

@@ -43,6 +43,8 @@ TEST(TwoPlaces, NeedWhatEveryScheduleNeeds) {
   for (uint32_t seed = 0; seed < 3000; ++seed) {
     const SyncNet net = RandomNet(1 + seed % 6, 2, 0.1 + 0.1 * (seed % 7), seed);
     const TwoPlaceSyncs two = SolveTwoPlaces(net);
+    EXPECT_EQ(CountTwoPlaceSyncs(net, OpLists::Predecessors(net), TopologicalOrder(net)),
+              two.syncs);
     EXPECT_EQ(FindSyncFault(net, two.schedule), std::nullopt) << "seed " << seed;
     EXPECT_EQ(two.schedule.syncs(), two.syncs);
     const auto [syncs, fences] = EverySchedule(net).Fewest();
