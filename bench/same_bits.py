@@ -8,9 +8,7 @@ Compares all logits of every generated token: budgets unlimited, 1/2 and 1/8 of 
 that works; 1 and 2 threads; I/O paths uring, direct and buffered; prompt chunks of 1, 7 and 512.
 """
 import argparse
-import hashlib
 import itertools
-import json
 import sys
 
 from lib import limited, models, results, tinyai
@@ -70,10 +68,7 @@ class Bench:
                                 top_logits=vocabulary, **flags)
         result = limited.run(words, grouped=False, drop=False, timeout=600)
         answer = result.json()
-        # Ids in ascending order: equal logits may come in any order.
-        logits = [sorted(map(tuple, best)) for best in answer.get("top_logits", [])]
-        complete = all(len(best) == vocabulary for best in logits) and len(logits) == self.arguments.tokens
-        digest = hashlib.sha256(json.dumps(logits).encode()).hexdigest()[:16] if result.ok and complete else None
+        digest = tinyai.logits_digest(result, vocabulary, self.arguments.tokens)
         self.file.add_run(result, model=name, choice=choice, memory=memory, digest=digest)
         return digest, answer, result
 

@@ -1,6 +1,8 @@
 """The program under test: where it is, and its commands as functions."""
 import atexit
 import functools
+import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -73,6 +75,15 @@ def generate(model, n, prompt=(1,), **flags):
     """A command that continues the tokens `prompt` by exactly `n`, always the likeliest."""
     ids = ",".join(map(str, prompt))
     return command("run", model, prompt_tokens=ids, n=n, temp=0, ignore_eos=True, **flags)
+
+
+def logits_digest(result, vocabulary, tokens):
+    """Of all logits of a run of generate(top_logits=vocabulary), which are the same for the same bits; None
+    if the run failed."""
+    # Ids in ascending order: equal logits may come in any order.
+    logits = [sorted(map(tuple, best)) for best in result.json().get("top_logits", [])]
+    complete = all(len(best) == vocabulary for best in logits) and len(logits) == tokens
+    return hashlib.sha256(json.dumps(logits).encode()).hexdigest()[:16] if result.ok and complete else None
 
 
 def plan(model, timeout=60, env=None, **flags):

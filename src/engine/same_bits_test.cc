@@ -86,6 +86,29 @@ TEST(SameBits, WhateverMemoryThreadsPathAndChunk) {
   ExpectSameBits(MakeFile(spec), AllVariants());
 }
 
+TEST(SameBits, InEveryMode) {
+  const std::shared_ptr<const Model> model = OpenModel(MakeFile(WideSpec(DType::kQ4_0)), {});
+  const std::vector<TokenId> prompt = SomeTokens(23, model->graph().vocabulary);
+  const auto expected = tinyai::Run(model, {std::nullopt, 1, IoPath::kBuffered, 23}, prompt);
+  ASSERT_TRUE(expected);
+  std::vector<uint64_t> peaks;
+  for (const auto& [mode, speed] :
+       {std::pair(PlanMode::kStreaming, 1.0), std::pair(PlanMode::kMemoryOptimised, 1.0),
+        std::pair(PlanMode::kNormal, 1.0), std::pair(PlanMode::kAdaptive, 0.5)}) {
+    const std::unique_ptr<Session> session =
+        OpenSession(model, {.context = 64, .threads = 2, .mode = mode, .speed = speed});
+    ASSERT_NE(session, nullptr);
+    const auto logits = Continue(*session, prompt, 3);
+    ASSERT_TRUE(logits) << Describe(logits.error());
+    EXPECT_TRUE(*logits == *expected) << Name(mode);
+    const SessionStats stats = session->stats();
+    EXPECT_EQ(stats.counted_peak_bytes, session->plan().report.predicted_peak_bytes);
+    peaks.push_back(stats.counted_peak_bytes);
+  }
+  EXPECT_LT(peaks[0], peaks[1]);
+  EXPECT_LT(peaks[1], peaks[2]);
+}
+
 TEST(SameBits, ForEveryTypeOfTensor) {
   for (const DType type :
        {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_1,
