@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <random>
 
 #include "base/units.h"
@@ -8,7 +9,9 @@
 #include "engine/encode_prompt.h"
 #include "fmt/format.h"
 #include "json.h"
+#include "measured_trace.h"
 #include "os/signals.h"
+#include "output_file.h"
 #include "plan_source.h"
 #include "prompt.h"
 #include "run_report.h"
@@ -49,10 +52,13 @@ class RunCommand : public Command {
                                               Console& console) const;
   Status Generate(Session& session, Console& console);
   bool TakeToken(std::string_view text, Console& console);
-  Result<int> Finish(const Session& session, const Status& status, Console& console);
+  Status WriteTrace(Session& session);
+  Result<int> Finish(const Status& status, Console& console);
 
   SessionFlags session_;
   PlanSource plan_source_{session_};
+  std::optional<std::string> trace_file_;
+  std::optional<OutputFile> trace_;
   TextFlags text_;
   GenerateOptions options_;
   int64_t tokens_ = -1;
@@ -92,6 +98,8 @@ void RunCommand::AddFlags(Flags& flags) {
                 0, kMostTopLogits);
   session_.AddTo(flags);
   plan_source_.AddTo(flags);
+  flags.Text("--trace", "FILE",
+             "write when the last passes did what, to be opened by ui.perfetto.dev", &trace_file_);
 }
 
 Status RunCommand::ChoosePrompt(const Prepared& prepared, Console& console) {
@@ -172,14 +180,23 @@ Status RunCommand::Generate(Session& session, Console& console) {
   return status;
 }
 
-Result<int> RunCommand::Finish(const Session& session, const Status& status, Console& console) {
+// After Ctrl-C, or an error, too.
+Status RunCommand::WriteTrace(Session& session) {
+  if (!trace_) return {};
+  const std::string model = session_.model.path
+                                ? std::filesystem::path(*session_.model.path).filename().string()
+                                : "the model inside tinyai";
+  TRY(WriteMeasuredTrace(session, model,
+                         [this](std::string_view text) { return trace_->Write(text); }));
+  return trace_->Commit();
+}
+
+Result<int> RunCommand::Finish(const Status& status, Console& console) {
   const bool stopped = StopSignal() != 0;
   if (!status && !stopped) {
     if (!console.json && console.answer_is_terminal()) TRY(console.Answer("\n"));
     return tl::unexpected<Error>(status.error());
   }
-  report_.stats = session.stats();
-  report_.process = ReadProcessStats();
   report_.interrupted = stopped;
   if (console.json) {
     TRY(console.Answer(Dump(ToJson(report_, top_logits_ > 0))));
@@ -195,6 +212,10 @@ Result<int> RunCommand::Run(Console& console) {
   TRY(Check(options_.sampler));
   TRY_ASSIGN(const std::unique_ptr<StopWatcher> watcher, StopWatcher::Start());
   const Clock::time_point start = Clock::now();
+  if (trace_file_) {  // what cannot be written is known before anything is read
+    TRY_ASSIGN(trace_, OutputFile::Open(*trace_file_));
+    session_.options.trace_bytes = kTraceBytes;
+  }
   TRY_ASSIGN(Prepared prepared, Prepare(session_, console));
   TRY(plan_source_.Read(prepared, console));
   const double opening = SecondsSince(start);
@@ -210,7 +231,11 @@ Result<int> RunCommand::Run(Console& console) {
   watcher->CallOnStop([&session] { session->Cancel(); });
   const Status status = Generate(*session, console);
   watcher->CallOnStop({});
-  return Finish(*session, status, console);
+  report_.stats = session->stats();
+  report_.process = ReadProcessStats();
+  const Status traced = WriteTrace(*session);
+  if (status && !traced) return tl::unexpected<Error>(traced.error());
+  return Finish(status, console);
 }
 
 }  // namespace

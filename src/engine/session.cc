@@ -48,11 +48,15 @@ Result<std::unique_ptr<Session>> Session::Open(std::shared_ptr<const Model> mode
              OpenReadQueue(sources, {.path = path, .depth = session->plan_->plan.io_depth}));
   TRY_ASSIGN(std::unique_ptr<ReadQueue> rows, OpenReadQueue(sources, {.path = path, .depth = 2}));
   session->io_path_ = disk->path();
-  TRY_ASSIGN(
-      session->executor_,
-      Executor::Create(session->model_->graph(), session->plan_->plan, session->model_->rope(),
-                       *session->budget_, std::move(disk), std::move(rows),
-                       {.io_timeout = options.io_timeout, .cpus = ComputeCpus(options)}));
+  if (options.trace_bytes != 0) {
+    session->recorder_ = std::make_unique<Recorder>(session->plan_->plan, options.trace_bytes);
+  }
+  TRY_ASSIGN(session->executor_, Executor::Create(session->model_->graph(), session->plan_->plan,
+                                                  session->model_->rope(), *session->budget_,
+                                                  std::move(disk), std::move(rows),
+                                                  {.io_timeout = options.io_timeout,
+                                                   .cpus = ComputeCpus(options),
+                                                   .recorder = session->recorder_.get()}));
   return session;
 }
 
@@ -124,6 +128,11 @@ Result<std::span<float>> Session::Feed(std::span<const TokenId> tokens,
     if (progress) progress(done);
   }
   return logits;
+}
+
+const Recorder* Session::Stop() {
+  executor_.reset();
+  return recorder_.get();
 }
 
 SessionStats Session::stats() const {

@@ -11,6 +11,7 @@
 #include "engine/model.h"
 #include "engine/session_plan.h"
 #include "run/executor.h"
+#include "run/recorder.h"
 
 namespace tinyai {
 
@@ -49,6 +50,10 @@ class Session {
   bool resident_loaded() const { return executor_->resident_loaded(); }
   SessionStats stats() const;
 
+  // Ends all threads and gives the arena back; from then on there are only plan(), model() and what
+  // this returns: when the last steps ran, nullptr if the options did not ask for it.
+  const Recorder* Stop();
+
  private:
   Session() = default;
   Status TakeFixed();
@@ -59,6 +64,7 @@ class Session {
   std::unique_ptr<SessionPlan> plan_;              // the executor borrows from it
   std::unique_ptr<Budget> model_budget_, budget_;  // process -> model -> session
   std::vector<Charge> fixed_;
+  std::unique_ptr<Recorder> recorder_;  // of the bytes that `fixed_` counts
   std::unique_ptr<Executor> executor_;
   IoPath io_path_ = IoPath::kAuto;
   uint64_t position_ = 0;

@@ -81,6 +81,7 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
       {"threads", (options.threads + 1) * kThreadBytes},
       {"sampler", model.graph().vocabulary * kSamplerBytesPerToken},
   };
+  if (options.trace_bytes != 0) request.fixed.push_back({"trace", options.trace_bytes});
   request.workers = options.threads;
   request.context = options.context;
   request.key_type = options.key_type;

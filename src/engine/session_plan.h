@@ -29,7 +29,8 @@ struct SessionOptions {
   // Starts with the least plan even where the budget or the cgroup is smaller than that. The budget
   // still holds, so this fails when it would be passed: it shows that the least is no padding.
   bool force = false;
-  bool details = false;  // SessionPlan::details too
+  bool details = false;      // SessionPlan::details too
+  uint64_t trace_bytes = 0;  // to keep what ran when in, until Session::Stop; 0: nothing is kept
 };
 
 inline constexpr uint64_t kDefaultContext = 4096;

@@ -50,8 +50,8 @@ Executor::Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& 
       barrier_(plan.workers) {
   tokens_.reserve(plan.chunk);
   for (uint32_t i = 0; i < plan.workers; ++i) workers_.push_back(std::make_unique<Timeline>());
-  loader_ =
-      std::make_unique<Loader>(plan, arena_.data(), *disk_, Borrow(workers_), options.io_timeout);
+  loader_ = std::make_unique<Loader>(plan, arena_.data(), *disk_, Borrow(workers_),
+                                     options.io_timeout, options.recorder);
 }
 
 Executor::~Executor() {
@@ -141,8 +141,10 @@ Status Executor::CheckNumbers() const {
 // The DISK.rows queue, on the caller's thread: its reads depend on the tokens, so nothing is gained
 // by running ahead.
 Status Executor::ReadRows(const Pass& pass) {
-  for (const Step& step : plan_.queues[kRowsQueue].steps) {
-    const auto& load = std::get<step::LoadRows>(step.work);
+  const std::vector<Step>& steps = plan_.queues[kRowsQueue].steps;
+  for (uint32_t at = 0; at < steps.size(); ++at) {
+    const auto& load = std::get<step::LoadRows>(steps[at].work);
+    const int64_t begin_ns = options_.recorder != nullptr ? MonotonicNs() : 0;
     const Weight& table = graph_.weight(load.table);
     const uint64_t block = plan_.io_alignment;
     for (size_t row = 0; row < pass.tokens.size(); ++row) {
@@ -156,6 +158,11 @@ Status Executor::ReadRows(const Pass& pass) {
       row_bytes_ += bytes;
     }
     while (rows_->in_flight() > 0) TRY(rows_->Wait(options_.io_timeout));
+    if (options_.recorder != nullptr) {
+      options_.recorder->Record(
+          kRowsQueue,
+          {.begin_ns = begin_ns, .end_ns = MonotonicNs(), .step = at, .pass = passes_ - 1});
+    }
   }
   return {};
 }
@@ -169,13 +176,24 @@ void Executor::Work(uint32_t worker) {
 bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
   const std::vector<Step>& steps = plan_.queues[kCpuQueue].steps;
   Timeline& done = *workers_[worker];
+  Recorder* const recorder = worker == 0 ? options_.recorder : nullptr;
   for (size_t at = 0; at < steps.size(); ++at) {
     const Step& step = steps[at];
     const bool left_out = step.logits_only && !pass_.wants_logits;
     if (!left_out) {
+      const int64_t asked_ns = recorder != nullptr ? MonotonicNs() : 0;
       if (!WaitForSyncs(step, worker, number)) return false;
+      const int64_t ready_ns = recorder != nullptr ? MonotonicNs() : 0;
       if (step.joins && !barrier_.Wait()) return false;
+      const int64_t begin_ns = recorder != nullptr ? MonotonicNs() : 0;
       runner_.Run(at, std::get<step::Run>(step.work), pass_, worker);
+      if (recorder != nullptr) {
+        recorder->Record(kCpuQueue, {.begin_ns = begin_ns,
+                                     .end_ns = MonotonicNs(),
+                                     .stalled_us = Microseconds(ready_ns - asked_ns),
+                                     .step = static_cast<uint32_t>(at),
+                                     .pass = number});
+      }
     }
     done.Advance(number * steps.size() + at + 1);
   }

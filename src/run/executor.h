@@ -19,13 +19,15 @@
 #include "run/loader.h"
 #include "run/op_runner.h"
 #include "run/pass.h"
+#include "run/recorder.h"
 #include "run/timeline.h"
 
 namespace tinyai {
 
 struct ExecutorOptions {
   std::chrono::nanoseconds io_timeout = std::chrono::seconds(60);
-  std::vector<uint32_t> cpus;  // worker i is pinned to cpus[i % size]; empty: not pinned
+  std::vector<uint32_t> cpus;    // worker i is pinned to cpus[i % size]; empty: not pinned
+  Recorder* recorder = nullptr;  // hears of the first worker's steps, and all reads; outlives this
 };
 
 struct ExecutorStats {

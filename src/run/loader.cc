@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "os/clock.h"
+
 namespace tinyai {
 namespace {
 
@@ -14,12 +16,14 @@ tl::unexpected<Error> Stopped() {
 }  // namespace
 
 Loader::Loader(const Plan& plan, std::byte* arena, ReadQueue& disk,
-               std::span<const Timeline* const> workers, std::chrono::nanoseconds io_timeout)
+               std::span<const Timeline* const> workers, std::chrono::nanoseconds io_timeout,
+               Recorder* recorder)
     : plan_(plan),
       arena_(arena),
       disk_(disk),
       workers_(workers.begin(), workers.end()),
-      io_timeout_(io_timeout) {}
+      io_timeout_(io_timeout),
+      recorder_(recorder) {}
 
 Status Loader::Run() {
   const size_t steps = plan_.queues[kDiskQueue].steps.size();
@@ -81,6 +85,7 @@ Status Loader::WaitForSync(const Sync& sync, uint64_t pass) {
 
 Status Loader::Issue(const step::Load& load) {
   while (disk_.in_flight() >= std::min(plan_.io_depth, disk_.depth())) TRY(FinishOne());
+  const int64_t issued_ns = recorder_ != nullptr ? MonotonicNs() : 0;
   auto& counter = load.once ? once_bytes_ : streamed_bytes_;
   counter.fetch_add(load.bytes, std::memory_order_relaxed);
   TRY(disk_.Submit({.file = load.part,
@@ -88,7 +93,7 @@ Status Loader::Issue(const step::Load& load) {
                     .data = arena_ + load.arena_offset,
                     .size = load.bytes,
                     .tag = passed_}));
-  in_flight_.push_back({passed_, false});
+  in_flight_.push_back({passed_, false, issued_ns});
   return {};
 }
 
@@ -103,8 +108,25 @@ Status Loader::FinishOne() {
 
 // Reads may finish out of order; the timeline tells how many steps have finished without a gap.
 void Loader::UpdateTimeline() {
-  while (!in_flight_.empty() && in_flight_.front().finished) in_flight_.pop_front();
+  while (!in_flight_.empty() && in_flight_.front().finished) {
+    if (recorder_ != nullptr) Record(in_flight_.front().number, in_flight_.front().issued_ns);
+    in_flight_.pop_front();
+  }
   timeline_.Advance(in_flight_.empty() ? passed_ : in_flight_.front().number);
+}
+
+// Several reads are in flight at once; the queue as such does one after the other. It waited if it
+// had nothing to do before this one.
+void Loader::Record(uint64_t number, int64_t issued_ns) {
+  const uint64_t steps = plan_.queues[kDiskQueue].steps.size();
+  const int64_t begin_ns = std::max(issued_ns, free_at_ns_);
+  const int64_t idle_ns = free_at_ns_ == 0 ? 0 : begin_ns - free_at_ns_;
+  free_at_ns_ = MonotonicNs();
+  recorder_->Record(kDiskQueue, {.begin_ns = begin_ns,
+                                 .end_ns = free_at_ns_,
+                                 .stalled_us = Microseconds(idle_ns),
+                                 .step = static_cast<uint32_t>(number % steps),
+                                 .pass = number / steps});
 }
 
 Status Loader::StepOfPass(size_t at, uint64_t pass) {

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "os/read_queue.h"
 #include "plan/plan.h"
+#include "run/recorder.h"
 #include "run/timeline.h"
 
 namespace tinyai {
@@ -20,9 +21,11 @@ namespace tinyai {
 // the syncs let it.
 class Loader {
  public:
-  // `workers` are the timelines of the CPU queue's workers. All outlive this object.
+  // `workers` are the timelines of the CPU queue's workers; `recorder` may be null. All outlive
+  // this object.
   Loader(const Plan& plan, std::byte* arena, ReadQueue& disk,
-         std::span<const Timeline* const> workers, std::chrono::nanoseconds io_timeout);
+         std::span<const Timeline* const> workers, std::chrono::nanoseconds io_timeout,
+         Recorder* recorder = nullptr);
 
   // Until Stop. An error of a read ends it.
   Status Run();
@@ -44,6 +47,7 @@ class Loader {
   Status FinishOne();
   Status StepOfPass(size_t at, uint64_t pass);
   void UpdateTimeline();
+  void Record(uint64_t number, int64_t issued_ns);
 
   const Plan& plan_;
   std::byte* const arena_;
@@ -56,9 +60,12 @@ class Loader {
   struct InFlight {
     uint64_t number;  // of the step, counted from the start
     bool finished;
+    int64_t issued_ns;
   };
   std::deque<InFlight> in_flight_;  // in the order of issue; the first is not finished
   uint64_t passed_ = 0;             // steps issued or left out
+  Recorder* const recorder_;
+  int64_t free_at_ns_ = 0;  // the end of the step that was recorded last
   std::atomic<uint64_t> streamed_bytes_{0}, once_bytes_{0};
 };
 

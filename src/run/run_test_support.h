@@ -90,17 +90,19 @@ inline Plan MakePlan(const TestPlan& wanted) {
 struct TestRun {
   explicit TestRun(const TestPlan& wanted, FakeReadQueueOptions disk_options = {},
                    FakeReadQueueOptions rows_options = {},
-                   std::chrono::nanoseconds io_timeout = std::chrono::seconds(60))
+                   std::chrono::nanoseconds io_timeout = std::chrono::seconds(60),
+                   bool records = false)
       : plan(MakePlan(wanted)) {
+    if (records) recorder = std::make_unique<Recorder>(plan, uint64_t{1} << 20);
     disk_options.alignment = rows_options.alignment = wanted.io_alignment;
     const std::vector<std::string> files = {TheModel().bytes};
     auto disk_queue = std::make_unique<FakeReadQueue>(files, std::move(disk_options));
     auto rows_queue = std::make_unique<FakeReadQueue>(files, std::move(rows_options));
     disk = disk_queue.get();
     rows = rows_queue.get();
-    auto made =
-        Executor::Create(TheModel().graph, plan, TheModel().rope, budget, std::move(disk_queue),
-                         std::move(rows_queue), {.io_timeout = io_timeout});
+    auto made = Executor::Create(TheModel().graph, plan, TheModel().rope, budget,
+                                 std::move(disk_queue), std::move(rows_queue),
+                                 {.io_timeout = io_timeout, .recorder = recorder.get()});
     EXPECT_TRUE(made) << Describe(made.error());
     executor = std::move(*made);
   }
@@ -127,6 +129,7 @@ struct TestRun {
   FakeReadQueue* disk = nullptr;
   FakeReadQueue* rows = nullptr;
   uint64_t position = 0;
+  std::unique_ptr<Recorder> recorder;
   std::unique_ptr<Executor> executor;  // last: it borrows from the others
 };
 

@@ -247,6 +247,79 @@ class Emit(Case):
         self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
 
 
+class Trace(Case):
+    RECORDS = 4 << 20  # held for them while it runs
+
+    def lanes(self, events):
+        return {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+
+    def spans(self, events, wanted=lambda span: True):
+        """By lane, the names in order."""
+        lanes = self.lanes(events)
+        out = {name: [] for name in lanes.values()}
+        for event in events:
+            if event["ph"] == "X" and wanted(event):
+                out[lanes[event["tid"]]].append(event["name"])
+        return out
+
+    def measured(self, *flags):
+        path = self.directory / "trace.json"
+        ended = tinyai("run", "-p", "The fox", "-n", "6", "--ignore-eos", "--json", "--trace",
+                       str(path), *flags)
+        self.assertEqual(ended.code, 0, ended.err)
+        return json.loads(path.read_text())["traceEvents"], ended.json
+
+    def test_the_measured_trace_has_the_lanes_and_names_of_the_planned_one(self):
+        least = tinyai("plan", "--json", "-c", "128").json["least_budget_bytes"]
+        for budget in (least, least + (1 << 20), 1 << 26):
+            with self.subTest(budget):
+                planned = json.loads(tinyai("plan", "-c", "128", "--memory", str(budget), "--emit",
+                                            "trace").text)["traceEvents"]
+                measured, answer = self.measured("-c", "128", "--memory", str(budget + self.RECORDS))
+                self.assertEqual(self.lanes(measured), self.lanes(planned))
+                last = max(e["args"]["pass"] for e in measured if e["ph"] == "X" and e["tid"] == 1)
+                self.assertEqual(self.spans(measured, lambda e: e["args"]["pass"] == last),
+                                 self.spans(planned))
+                self.assertLessEqual(answer["counted_peak_bytes"], budget + self.RECORDS)
+
+    def test_spans_of_a_lane_never_overlap(self):
+        measured, _ = self.measured()
+        end = {}
+        for event in measured:
+            if event["ph"] != "X":
+                continue
+            self.assertGreaterEqual(event["ts"], end.get(event["tid"], 0) - 0.001)
+            end[event["tid"]] = event["ts"] + event["dur"]
+
+    def test_a_saved_plan_is_traced_too(self):
+        path = str(self.directory / "plan")
+        ended = tinyai("plan", "-c", "128", "--memory", "64M", "--emit", "schedule", "-o", path)
+        self.assertEqual(ended.code, 0, ended.err)
+        planned = json.loads(tinyai("plan", "-c", "128", "--memory", "64M", "--emit",
+                                    "trace").text)["traceEvents"]
+        measured, _ = self.measured("--plan", path, "--memory", "70M")
+        self.assertLessEqual(set(self.spans(planned)["CPU"]), set(self.spans(measured)["CPU"]))
+
+    def test_it_is_written_after_a_signal_too_and_only_then_there(self):
+        path = self.directory / "trace.json"
+        process = start("run", "-p", "The", "--trace", str(path), *ENDLESS)
+        self.assertTrue(select.select([process.stdout], [], [], LONGEST)[0])
+        os.read(process.stdout.fileno(), 64)
+        self.assertFalse(path.exists())
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=LONGEST)
+        self.assertEqual(process.returncode, 130, err)
+        events = json.loads(path.read_text())["traceEvents"]
+        self.assertGreater(len(events), 100)
+        self.assertEqual([entry.name for entry in self.directory.iterdir()], ["trace.json"])
+
+    def test_where_it_cannot_be_written_nothing_is_run(self):
+        for path in (self.directory, self.directory / "none" / "trace"):
+            ended = tinyai("run", "-p", "The", "--trace", str(path))
+            self.assert_error(ended, 5, "IO_WRITE")
+            self.assertEqual(ended.out, b"")
+
+
 class Tokenize(Case):
     def test_text_becomes_ids_and_text_again(self):
         text = "The fox said: \"What a time!\" 童話"
