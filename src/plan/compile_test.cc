@@ -186,6 +186,47 @@ TEST(CompilePlan, SpreadsWhatIsStreamedEvenly) {
   }
 }
 
+uint64_t RingBytes(const Plan& plan) {
+  uint64_t bytes = 0;
+  for (const PlanBuffer& buffer : plan.buffers) {
+    if (buffer.kind == BufferKind::kRing) bytes += buffer.bytes;
+  }
+  return bytes;
+}
+
+// A disk that is far away needs more on its way at once, even where that displaces weights.
+TEST(CompilePlan, TheRingFollowsTheDisksRateAndItsRequests) {
+  const Graph graph = MakeGraph(EightB());
+  PlanRequest request{.workers = 2, .context = 256};
+  request.budget_bytes = LeastBudget(graph, request) + 20 * kMiB;
+  const uint64_t usual = RingBytes(CompilePlan(graph, request)->plan);
+  request.rates.request_seconds = 2e-3;
+  const Result<Planned> planned = CompilePlan(graph, request);
+  ASSERT_TRUE(planned);
+  EXPECT_GT(RingBytes(planned->plan), usual);
+  EXPECT_GE(static_cast<double>(RingBytes(planned->plan)),
+            2 * request.rates.disk_bytes_per_second * request.rates.request_seconds);
+}
+
+// Nothing is faster than the busier of disk and computation; spread evenly, the streamed slices
+// come within a few of that.
+TEST(CompilePlan, StreamingKeepsTheBusierQueueBusy) {
+  const Graph graph = MakeGraph(EightB());
+  for (const double disk : {0.2e9, 1e9, 5e9, 20e9, 60e9}) {
+    for (const uint64_t budget : {256 * kMiB, kGiB, 2 * kGiB, 3 * kGiB}) {
+      PlanRequest request{.budget_bytes = budget, .workers = 2, .context = 256};
+      request.rates.disk_bytes_per_second = disk;
+      const Result<Planned> planned = CompilePlan(graph, request);
+      ASSERT_TRUE(planned) << Describe(planned.error());
+      const PlanReport& report = planned->report;
+      const double least =
+          std::max(report.compute_seconds_per_token, report.disk_seconds_per_token);
+      EXPECT_LE(1 / report.predicted_tokens_per_second, 1.02 * least)
+          << FormatByteSize(budget) << " at " << disk;
+    }
+  }
+}
+
 // --- modes ---
 
 uint64_t PeakOf(const Graph& graph, PlanRequest request, PlanMode mode) {

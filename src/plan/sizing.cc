@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/checked.h"
 #include "base/units.h"
@@ -21,6 +22,12 @@ struct Ring {
 constexpr std::array kRings = {Ring{2 * kMiB, 4},  Ring{kMiB, 4},       Ring{512 * kKiB, 4},
                                Ring{kMiB, 2},      Ring{512 * kKiB, 2}, Ring{256 * kKiB, 3},
                                Ring{256 * kKiB, 2}};
+// Whether reading goes at the disk's full rate: what is on its way while one slice is in use covers
+// the time of a request (Little's law), twice, since requests do not come evenly.
+bool KeepsDiskBusy(const Ring& ring, const Rates& rates) {
+  const double on_the_way = static_cast<double>((ring.slots - 1) * ring.slice_bytes);
+  return on_the_way >= 2 * rates.disk_bytes_per_second * rates.request_seconds;
+}
 // Held by the plan itself for each slice: a load, a run, their syncs and fences.
 constexpr uint64_t kPlanBytesPerSlice = 2 * (sizeof(Step) + sizeof(Fence) + 4 * sizeof(Sync)) + 16;
 constexpr std::array<uint64_t, 10> kChunks = {512, 256, 128, 64, 32, 16, 8, 4, 2, 1};
@@ -234,6 +241,20 @@ uint64_t Sizing::LargestChunk(uint64_t room) {
   return fits;
 }
 
+// The largest ring within the share; if the disk would idle with that, the smallest with which it
+// does not.
+Sizes Sizing::ChooseRing(const Least& least, uint64_t room, uint64_t share) {
+  std::optional<Sizes> busy;  // the smallest so far that keeps the disk busy
+  for (const Ring& ring : kRings) {
+    const Sizes tried{least.sizes.chunk, ring.slice_bytes, ring.slots};
+    const uint64_t bytes = BufferBytes(tried);
+    const bool keeps_busy = KeepsDiskBusy(ring, request_.rates);
+    if (keeps_busy && bytes + least.resident < room) busy = tried;
+    if (bytes <= least.buffers + share) return keeps_busy || !busy ? tried : *busy;
+  }
+  return busy.value_or(least.sizes);
+}
+
 Sizes Sizing::Choose(const Least& least, uint64_t room, Reasons& reasons) {
   const Sizes resident = AllResident(room, kLeastUsefulChunk);
   if (resident.chunk != 0) {
@@ -241,13 +262,7 @@ Sizes Sizing::Choose(const Least& least, uint64_t room, Reasons& reasons) {
     return resident;
   }
   const uint64_t share = (room - least.room()) / kBufferShare;
-  Sizes sizes = least.sizes;
-  for (const Ring& ring : kRings) {
-    const Sizes tried{sizes.chunk, ring.slice_bytes, ring.slots};
-    if (BufferBytes(tried) > least.buffers + share) continue;
-    sizes = tried;
-    break;
-  }
+  Sizes sizes = ChooseRing(least, room, share);
   const uint64_t with_ring = BufferBytes(sizes);
   ExplainRing(sizes, with_ring - std::min(with_ring, least.buffers), share, reasons);
   const uint64_t wanted = std::max(kEnoughTokens, TokensPerStreamedPass(room - with_ring));
