@@ -45,20 +45,28 @@ class Simulator {
     out.peaks.assign(net_.memories.size(), 0);
     MeasurePeaks(out);
     double previous_end = 0;
+    std::vector<double> periods(free_at_.size(), 0);  // by place
     for (iteration_ = 0; iteration_ < iterations_; ++iteration_) {
+      const std::vector<double> before = free_at_;
       StartIteration(out);
       FollowIteration(out);
       const double end = *std::max_element(free_at_.begin(), free_at_.end());
-      const double period = end - previous_end;
+      bool settled = IsSame(end - previous_end, out.makespan);
+      out.makespan = end - previous_end;
       previous_end = end;
-      const bool settled = std::abs(period - out.makespan) <= 1e-9 * period;
-      out.makespan = period;
+      for (size_t place = 0; place < periods.size(); ++place) {
+        const double period = free_at_[place] - before[place];
+        settled = settled && IsSame(period, periods[place]);
+        periods[place] = period;
+      }
       if (settled && iteration_ > 1) break;
     }
     return out;
   }
 
  private:
+  static bool IsSame(double a, double b) { return std::abs(a - b) <= 1e-9 * std::abs(a); }
+
   void StartIteration(Simulation& out) {
     const size_t places = net_.places.size();
     out.busy.assign(places, 0);

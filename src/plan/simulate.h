@@ -25,7 +25,7 @@ struct Simulation {
 };
 
 // What a plan will do: a discrete-event simulation by the net's costs. Every queue goes on as soon
-// as its syncs allow. A loop is followed until iterations take equally long, at most
+// as its syncs allow. A loop is followed until iterations take equally long at every place, at most
 // `most_iterations`. Ops of regions that the caller decides on are carried out. `plan` is one that
 // CheckNetPlan accepted.
 Simulation Simulate(const TaskNet& net, const NetPlan& plan, uint32_t most_iterations = 8);

@@ -36,7 +36,9 @@ const percent = (part, all) => all > 0 ? (100 * part / all).toFixed(part / all <
 const LAST = Math.max(P.end, 1e-6);
 const period = P.loops ? P.period : 0;
 const FROM = P.loops ? -0.35 * period : 0, TO = P.loops ? LAST + 0.35 * period : LAST;
-const shown = {from: P.loops ? -0.02 * LAST : 0, to: LAST * 1.02};
+// At first the last stretch of one pass: some queues may run ahead by more.
+const FIRST = Math.max(-0.02 * LAST, P.loops ? LAST - 1.1 * period : 0);
+const shown = {from: FIRST, to: LAST + 0.02 * (LAST - FIRST)};
 const repeats = P.loops ? [-1, 0, 1] : [0];  // the passes before and after look the same
 let hover = null;                            // {lane, at, shift}
 
@@ -155,7 +157,11 @@ function drawLanes() {
     g.fillText('busy ' + percent(place.busy, P.period), LEFT - 10, y + 25);
     g.fillText('waits ' + percent(place.stalled, P.period), LEFT - 10, y + 39);
     clipPlot(g, canvas, y, y + ROW);
-    for (const k of repeats) drawLane(g, canvas, timed[lane], y + 4, k);
+    // Where there are many in a pixel, the paler it is the less they fill it; few are always seen.
+    const count = repeats.reduce((sum, k) => sum + firstAfter(timed[lane], shown.to - k * period) -
+        firstAfter(timed[lane], shown.from - k * period), 0);
+    const least = count > width(canvas) / 4 ? 0.1 : 1;
+    for (const k of repeats) drawLane(g, canvas, timed[lane], y + 4, k, least);
     g.restore();
     if (!timed[lane].length) {
       g.textAlign = 'left';
@@ -167,16 +173,14 @@ function drawLanes() {
   passMarks(g, canvas, TOP - 6, height);
   if (hover) drawHovered(g, canvas);
 }
-function drawLane(g, canvas, list, y, k) {
+function drawLane(g, canvas, list, y, k, least) {
   const shift = k * period;
   const fade = k === 0 ? 1 : 0.35;
   const perUs = width(canvas) / (shown.to - shown.from);
   const first = firstAfter(list, shown.from - shift);
-  // Where there are many in a pixel, the paler it is the less they fill it; few are always seen.
-  const crowded = firstAfter(list, shown.to - shift) - first > width(canvas) / 4;
   for (let i = first; i < list.length; ++i) {
     const c = list[i];
-    const x = toX(canvas, c.begin + shift), w = Math.max(c.length * perUs, crowded ? 0.02 : 1);
+    const x = toX(canvas, c.begin + shift), w = Math.max(c.length * perUs, least);
     if (x - c.stall * perUs > canvas.clientWidth) break;
     if (c.stall * perUs > 0.8) {
       g.globalAlpha = fade;
