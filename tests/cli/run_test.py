@@ -310,7 +310,7 @@ class Trace(Case):
         _, err = process.communicate(timeout=LONGEST)
         self.assertEqual(process.returncode, 130, err)
         events = json.loads(path.read_text())["traceEvents"]
-        self.assertGreater(len(events), 100)
+        self.assertGreater(len(events), 50)  # of one pass at least
         self.assertEqual([entry.name for entry in self.directory.iterdir()], ["trace.json"])
 
     def test_where_it_cannot_be_written_nothing_is_run(self):
