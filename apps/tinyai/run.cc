@@ -205,6 +205,7 @@ Result<int> RunCommand::Finish(const Status& status, Console& console) {
     if (something && !report_.text.ends_with('\n')) TRY(console.Answer("\n"));
     if (!console.quiet) console.Say(fmt::format("\n{}", Describe(report_)));
   }
+  if (const std::string drift = DescribeDrift(report_); !drift.empty()) console.Note(drift);
   return stopped ? 128 + StopSignal() : 0;
 }
 
@@ -233,6 +234,8 @@ Result<int> RunCommand::Run(Console& console) {
   watcher->CallOnStop({});
   report_.stats = session->stats();
   report_.process = ReadProcessStats();
+  report_.predicted_tokens_per_second = session->plan().report.predicted_tokens_per_second;
+  report_.rates_measured = prepared.machine.rates.measured;
   const Status traced = WriteTrace(*session);
   if (status && !traced) return tl::unexpected<Error>(traced.error());
   return Finish(status, console);

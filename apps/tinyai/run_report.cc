@@ -77,6 +77,7 @@ Json ToJson(const RunReport& report, bool with_top_logits) {
   out["top_logits"] = with_top_logits ? TopLogits(report.generated) : Json::array();
   out["prompt_tokens_per_second"] = report.prompt_tokens_per_second();
   out["tokens_per_second"] = report.tokens_per_second();
+  out["predicted_tokens_per_second"] = report.predicted_tokens_per_second;
   out["budget_bytes"] = report.stats.budget_bytes;
   out["counted_peak_bytes"] = report.stats.counted_peak_bytes;
   out["process_peak_bytes"] = report.process.peak_resident_bytes;
@@ -88,6 +89,19 @@ Json ToJson(const RunReport& report, bool with_top_logits) {
   out["stall_ms"] = Milliseconds(report.stats.run.stall);
   out["load_ms"] = report.load_seconds * 1000;
   return out;
+}
+
+std::string DescribeDrift(const RunReport& report) {
+  constexpr size_t kEnoughTokens = 8;
+  constexpr double kFarOff = 3;
+  const double measured = report.tokens_per_second(),
+               predicted = report.predicted_tokens_per_second;
+  if (report.generated.tokens.size() < kEnoughTokens || measured <= 0 || predicted <= 0) return {};
+  if (measured < kFarOff * predicted && predicted < kFarOff * measured) return {};
+  return fmt::format(
+      "the plan said {} tokens/s, it was {}: this machine is not as was {}; tinyai doctor "
+      "measures it again",
+      Rate(predicted), Rate(measured), report.rates_measured ? "measured" : "assumed");
 }
 
 std::string Describe(const RunReport& report) {

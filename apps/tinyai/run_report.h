@@ -19,7 +19,9 @@ struct RunReport {
   SessionStats stats;
   ProcessStats process;
   double load_seconds = 0;
-  bool interrupted = false;  // by a signal
+  double predicted_tokens_per_second = 0;
+  bool rates_measured = false;  // those of the prediction
+  bool interrupted = false;     // by a signal
 
   double prompt_tokens_per_second() const;
   double tokens_per_second() const;             // after the first
@@ -28,6 +30,10 @@ struct RunReport {
 };
 
 Json ToJson(const RunReport& report, bool with_top_logits);
+
+// What to tell where a run was several times as fast or slow as its plan said; empty where it was
+// not, or was too short to tell.
+std::string DescribeDrift(const RunReport& report);
 
 // The timing block.
 std::string Describe(const RunReport& report);

@@ -13,7 +13,7 @@ import unittest
 from support import LONGEST, TINYAI, Case, environment, start, tinyai
 
 RUN_FIELDS = ["text", "tokens", "prompt_token_ids", "top_logits", "prompt_tokens_per_second",
-              "tokens_per_second", "budget_bytes", "counted_peak_bytes", "process_peak_bytes",
+              "tokens_per_second", "predicted_tokens_per_second", "budget_bytes", "counted_peak_bytes", "process_peak_bytes",
               "resident_weight_bytes", "weights_read_bytes", "weights_read_bytes_per_token",
               "disk_read_bytes", "io_path", "stall_ms", "load_ms"]
 PLAN_FIELDS = ["feasible", "least_budget_bytes", "model_bytes", "pass_bytes", "resident_bytes",
@@ -47,6 +47,20 @@ class Run(Case):
         plain = tinyai("run", "-p", "The fox", "-n", "5", "--temp", "0", "-q")
         self.assertEqual(plain.text.rstrip("\n"), answer["text"].rstrip("\n"))
         self.assertEqual(plain.err, "")
+
+    def test_a_plan_that_was_far_off_is_reported(self):
+        env = environment(XDG_CACHE_HOME=str(self.directory))
+        os.chmod(self.directory, 0o700)
+        self.assertEqual(tinyai("doctor", env=env).code, 0)
+        rates = self.directory / "tinyai" / "rates"
+        rates.write_text(re.sub(r"(memory_bytes_per_second) .*", r"\1 1e18", rates.read_text()))
+        with start("run", "-p", "A", *ENDLESS, env=env) as process:
+            process.stdout.read(1)
+            time.sleep(2.5)  # too short a run tells nothing
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=LONGEST)[1].decode()
+        self.assertEqual(process.returncode, 130, errors)
+        self.assertRegex(errors, r"note: the plan said .* tokens/s, it was .*tinyai doctor")
 
     def test_a_logit_is_written_with_all_its_bits(self):
         answer = tinyai("run", "-p", "The", "-n", "1", "--top-logits", "50", "--json").json
