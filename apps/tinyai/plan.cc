@@ -67,6 +67,7 @@ Json ToJson(const Outcome& outcome) {
   out["context"] = plan.context;
   out["threads"] = plan.workers;
   out["prompt_chunk"] = plan.chunk;
+  out["largest_chunk"] = report.largest_chunk;
   out["rates"] = ToJson(outcome.rates);
   AddPass(*outcome.session.details, out);
   Json& components = out["components"] = Json::array();
@@ -102,8 +103,11 @@ std::string Describe(const Outcome& outcome) {
   out += fmt::format("is streamed   {} per token\n", FormatByteSize(plan.streamed_read_bytes));
   out += fmt::format("speed         {:.3g} tokens/s ({})\n", report.predicted_tokens_per_second,
                      Describe(outcome.rates));
-  out += fmt::format("runs with     context {}, {} threads, prompt in chunks of {}\n\n",
-                     plan.context, plan.workers, plan.chunk);
+  out += fmt::format("runs with     context {}, {} threads, prompt in chunks of {}{}\n\n",
+                     plan.context, plan.workers, plan.chunk,
+                     report.largest_chunk > plan.chunk
+                         ? fmt::format(" (up to {} fit)", report.largest_chunk)
+                         : "");
   out += "One token:\n";
   for (const auto& [name, text] : DescribePass(*outcome.session.details)) {
     out += fmt::format("  {:16} {}\n", name, text);

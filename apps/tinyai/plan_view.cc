@@ -1,6 +1,8 @@
 #include "plan_view.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/units.h"
 #include "fmt/format.h"
@@ -34,13 +36,6 @@ void FindKinds(const ModelNet& model, NetView& view) {
   for (const NetValueId scores : model.scores) SetKind(view, scores, BufferKind::kWorkspace);
   SetKind(view, model.rope, BufferKind::kWorkspace);
   if (model.staging) SetKind(view, *model.staging, BufferKind::kStaging);
-}
-
-std::string OfAtLeast(const Bounded& count) {
-  if (count.lower_bound == 0 && count.value != 0) return fmt::format("{} per token", count.value);
-  return count.optimal()
-             ? fmt::format("{}, the least possible", count.value)
-             : fmt::format("{}, at least {} in any order", count.value, count.lower_bound);
 }
 
 }  // namespace
@@ -98,8 +93,9 @@ std::vector<std::pair<std::string, std::string>> DescribePass(const PlanDetails&
                      fmt::format("{} of work, waits {}", FormatSeconds(simulation.busy[place]),
                                  FormatSeconds(simulation.stalled[place])));
   }
-  out.emplace_back("syncs", OfAtLeast(planned.syncs));
-  out.emplace_back("fences", OfAtLeast(planned.fences));
+  out.emplace_back("syncs", fmt::format("{}, the fewest for this overlap; in any order at least {}",
+                                        planned.syncs.value, planned.syncs.lower_bound));
+  out.emplace_back("fences", std::to_string(planned.fences.value));
   const Bounded& peak = planned.peaks[0];
   out.emplace_back("arena",
                    peak.optimal()
@@ -116,18 +112,30 @@ std::string Explain(const NetView& view) {
   }
   const NetPlan& plan = view.planned.plan;
   const SyncCauses causes(view);
-  out += fmt::format("\nSyncs ({} per pass):\n", plan.syncs());
+  // The same for thousands of slices: a few of each kind say it.
+  constexpr size_t kShown = 3;
+  std::map<std::string, std::vector<std::string>> kinds;
   for (size_t place = 0; place < plan.queues.size(); ++place) {
     for (size_t at = 0; at < plan.queues[place].size(); ++at) {
       const NetCommand& command = plan.queues[place][at];
       for (size_t i = 0; i < command.syncs.size(); ++i) {
         const NetSync& sync = command.syncs[i];
-        out += fmt::format("  {} {}: {} waits for {}{}; {}\n", view.net.places[place].name, at,
-                           view.net.op(command.op).name, FenceText(view, sync.fence),
-                           sync.distance == 0 ? "" : " in the pass before",
-                           causes.Text(PlaceId(place), at, i));
+        const std::string cause = causes.Text(PlaceId(place), at, i);
+        const PlaceId other = plan.fences[sync.fence].place;
+        kinds[fmt::format("{} waits for {}, {}", view.net.places[place].name,
+                          view.net.place(other).name, cause.substr(0, cause.find_first_of(" :")))]
+            .push_back(fmt::format("{} {}: {} waits for {}{}; {}", view.net.places[place].name, at,
+                                   view.net.op(command.op).name, FenceText(view, sync.fence),
+                                   sync.distance == 0 ? "" : " in the pass before", cause));
       }
     }
+  }
+  out += fmt::format("\nSyncs ({} per pass, {}):\n", plan.syncs(),
+                     "the fewest that let every queue run as far ahead as it can");
+  for (const auto& [kind, lines] : kinds) {
+    out += fmt::format("  {} x {}\n", lines.size(), kind);
+    for (size_t i = 0; i < std::min(kShown, lines.size()); ++i) out += "    " + lines[i] + "\n";
+    if (lines.size() > kShown) out += "    ... (--emit json has all)\n";
   }
   return out;
 }

@@ -50,6 +50,19 @@ Reasons LeastReasons(const PlanRequest& request) {
   return reasons;
 }
 
+// The fewest syncs of a pass, whatever the order: a slot is read into again only after its use, so
+// a chain of loads and uses crosses between CPU and DISK twice for each round of the ring
+// (scheduling.md 2.5: the maximum cycle ratio); embedding rows go there and back in every pass.
+uint64_t LeastSyncs(const ModelNet& model, const Sizes& sizes) {
+  uint64_t streamed = 0;
+  for (const auto& work : model.work) {
+    const auto* const load = std::get_if<step::Load>(&work);
+    streamed += load != nullptr && !load->once ? 1 : 0;
+  }
+  const uint64_t rounds = streamed == 0 ? 0 : CeilDiv(2 * streamed, sizes.ring_slots);
+  return rounds + (model.staging ? 2 : 0);
+}
+
 // Plans one request: sizes, then what stays, then everything that follows from the net.
 class ModelPlanner {
  public:
@@ -159,6 +172,7 @@ class ModelPlanner {
     ModelNet model = BuildModelNet(draft, resident);
     TRY_ASSIGN(PlannedNet planned,
                PlanInOrder(model.net, {InOrder(model.net), OnlyPlaces(model.net), {}}));
+    planned.syncs.lower_bound = LeastSyncs(model, sizes);
     Planned out{LowerPlan(draft, model, planned.plan), {}, {}};
     DeriveJoins(graph_, out.plan);
     TRY(CheckPlan(graph_, out.plan));

@@ -55,6 +55,9 @@ class Builder {
       }
     }
     out_.net.values[Index(out_.values[Index(graph_.logits)])].wanted = true;
+    // The token whose rows are read is chosen from the logits of the pass before.
+    const NetOpId last = NetOpId(out_.net.ops.size() - 1);
+    if (rows_) out_.net.orders.push_back({last, *rows_, NetOrder::Kind::kEffect, 1});
     return std::move(out_);
   }
 
@@ -222,6 +225,7 @@ class Builder {
       NetOp load{.name = "load embedding rows", .outs = {*out_.staging}};
       load.choices = {{kRows, rates_.request_seconds + DiskSeconds(tokens_ * stride_)}};
       load.moved_bytes = draft_.request.io_alignment;
+      rows_ = NetOpId(out_.net.ops.size());
       out_.net.ops.push_back(std::move(load));
       out_.work.emplace_back(step::LoadRows{table, {}, stride_});
       embed.ins.push_back(*out_.staging);
@@ -299,6 +303,7 @@ class Builder {
   std::vector<size_t> first_piece_;                            // by run
   std::vector<std::optional<NetValueId>> pieces_;
   std::vector<NetValueId> stored_;  // by layer
+  std::optional<NetOpId> rows_;     // what reads the embedding rows
   size_t next_slot_ = 0;
   RegionId region_{};
 };

@@ -179,7 +179,9 @@ class Plan(Case):
         for choice in ("ring", "chunk", "weights", "embedding", "order"):
             self.assertRegex(explained, rf"(?m)^  {choice} +\S")
         syncs = tinyai("plan", "--memory", "64M", "--json").json["syncs"]["value"]
-        self.assertEqual(len(re.findall(r"(?m)^  \S+ \d+: .* waits for ", explained)), syncs)
+        counts = re.findall(r"(?m)^  (\d+) x \S+ waits for ", explained)
+        self.assertEqual(sum(map(int, counts)), syncs)
+        self.assertRegex(explained, r"(?m)^    \S+ \d+: .* waits for ")
 
 
 class Emit(Case):
