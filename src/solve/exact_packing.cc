@@ -90,7 +90,7 @@ struct Manner {
 
 class Search {
  public:
-  Search(const Sections& sections, int64_t capacity, NodeBudget& budget,
+  Search(const Sections& sections, int64_t capacity, LookBudget& budget,
          std::vector<int64_t>& offsets)
       : sections_(sections),
         capacity_(capacity),
@@ -99,9 +99,9 @@ class Search {
         tops_(sections.count),
         floors_(sections.count) {}
 
-  Packed Run(const Manner& manner, uint64_t most_nodes) {
+  Packed Run(const Manner& manner, uint64_t most_looks) {
     room_weight_ = manner.room_weight;
-    nodes_left_ = std::min(most_nodes, budget_.left);
+    looks_left_ = std::min(most_looks, budget_.left);
     OpenItems items;
     for (uint32_t i = 0; i < sections_.items.size(); ++i) {
       const Sections::Item& item = sections_.items[i];
@@ -144,7 +144,7 @@ class Search {
   Packed Branch(OpenItems& items) {
     OpenItems rest;
     while (SectionsHaveRoom(items)) {
-      if (!TakeNode()) return Packed::kGaveUp;
+      if (!TakeNode(items.size())) return Packed::kGaveUp;
       const size_t chosen = Choose(items);
       const Open placed = items[chosen];
       if (Place(items, chosen, rest)) {
@@ -157,12 +157,12 @@ class Search {
     return Packed::kImpossible;
   }
 
-  bool TakeNode() {
-    if (nodes_left_ == 0) return false;
-    --nodes_left_;
-    --budget_.left;
-    if (budget_.left % kNodesPerLookAtTheClock == 0 && budget_.limits.expired()) {
-      budget_.left = nodes_left_ = 0;
+  bool TakeNode(size_t items) {
+    if (looks_left_ == 0) return false;
+    looks_left_ -= std::min<uint64_t>(looks_left_, items);
+    budget_.left -= std::min<uint64_t>(budget_.left, items);
+    if (++nodes_ % kNodesPerLookAtTheClock == 0 && budget_.limits.expired()) {
+      budget_.left = looks_left_ = 0;
     }
     return true;
   }
@@ -289,11 +289,11 @@ class Search {
 
   const Sections& sections_;
   const int64_t capacity_;
-  NodeBudget& budget_;
+  LookBudget& budget_;
   std::vector<int64_t>& offsets_;
   Failures failures_;
   double room_weight_ = 0;
-  uint64_t nodes_left_ = 0;
+  uint64_t looks_left_ = 0, nodes_ = 0;
   std::vector<int64_t> tops_, floors_;  // by section, see SectionsHaveRoom
   std::vector<int32_t> parts_;
   OpenItems risen_;
@@ -301,20 +301,20 @@ class Search {
 
 }  // namespace
 
-Packed PackExactly(const Sections& sections, int64_t capacity, NodeBudget& budget,
+Packed PackExactly(const Sections& sections, int64_t capacity, LookBudget& budget,
                    std::vector<int64_t>& offsets) {
   // From "the lowest item of all" to "where the least room is".
   constexpr std::array kRoomWeights = {0.0, 0.25, 1.0, 4.0, 1e6};
-  constexpr uint64_t kFirstNodes = 512;
+  constexpr uint64_t kFirstNodes = 256;  // of all items
   offsets.assign(sections.items.size(), 0);
   std::vector<Manner> manners;
   for (std::vector<uint32_t>& ranks : BranchOrders(sections)) {
     for (const double weight : kRoomWeights) manners.push_back({ranks, weight});
   }
   Search search(sections, capacity, budget, offsets);
-  for (uint64_t nodes = kFirstNodes;; nodes *= 2) {
+  for (uint64_t looks = kFirstNodes * std::max<size_t>(1, sections.items.size());; looks *= 2) {
     for (const Manner& manner : manners) {
-      const Packed packed = search.Run(manner, manner.room_weight == 0 ? 2 * nodes : nodes);
+      const Packed packed = search.Run(manner, manner.room_weight == 0 ? 2 * looks : looks);
       if (packed != Packed::kGaveUp || budget.left == 0) return packed;
     }
   }

@@ -10,8 +10,9 @@ namespace tinyai {
 
 enum class Packed : uint8_t { kYes, kImpossible, kGaveUp };
 
-// How many nodes searches may still visit; a second is some hundred thousand of small problems.
-struct NodeBudget {
+// How many items searches may still look at, counted as those left to place at each node; a second
+// is some ten million.
+struct LookBudget {
   const SearchLimits& limits;
   uint64_t left;
 };
@@ -27,7 +28,7 @@ constexpr size_t kMostExactItems = 2048;
 // with a least offset for every item; parts of it that share no section are solved apart. The
 // pruning is ours: exact_packing.cc proves each rule. Several orders of branching take turns, with
 // failed problems remembered across them.
-Packed PackExactly(const Sections& sections, int64_t capacity, NodeBudget& budget,
+Packed PackExactly(const Sections& sections, int64_t capacity, LookBudget& budget,
                    std::vector<int64_t>& offsets);
 
 }  // namespace tinyai

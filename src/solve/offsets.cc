@@ -1,21 +1,41 @@
 #include "solve/offsets.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/checked.h"
+#include "solve/ejection.h"
 #include "solve/exact_packing.h"
 #include "solve/first_fit.h"
 #include "solve/sections.h"
+#include "solve/tree_fit.h"
 
 namespace tinyai {
 namespace {
 
 constexpr uint64_t kMostTotal = uint64_t{1} << 62;
-// kNormal: what orders are improved by, and what exhaustive search costs, in items looked at. On a
-// machine of 2020 that is about a second and a few seconds.
+// kNormal: what orders are improved by, what ejection and what exhaustive search cost, in items
+// looked at. On a machine of 2020 that is about a second, and a few seconds each.
 constexpr uint64_t kMostPlaced = 300'000;
-constexpr uint64_t kMostSearched = 250'000'000;
+constexpr uint64_t kMostEjected = 120'000'000;
+constexpr uint64_t kMostSearched = 90'000'000;
 constexpr uint32_t kMostRounds = 100;
+// Up to so many items, kFast takes the best of several orders; more of them, the fewer there are.
+constexpr size_t kFewForAllOrders = 2'000;
+constexpr size_t kPlacedByTrees = 50'000;
+constexpr uint64_t kLooksOfTrees = 1'000;  // per item
+constexpr uint64_t kEjectedFast = 100'000;
+constexpr uint64_t kEjectedOfFew = 1'000;  // per item: what is left, exhaustive search does better
+
+using Cut = TreeManner::Cut;
+using First = TreeManner::First;
+// The best ones first.
+constexpr std::array kTrees = {
+    TreeManner{Cut::kCrowded, First::kLong},  TreeManner{Cut::kCrowded, First::kArea},
+    TreeManner{Cut::kCrowded, First::kEarly}, TreeManner{Cut::kMiddle, First::kLong},
+    TreeManner{Cut::kMiddle, First::kLarge},  TreeManner{Cut::kCrowded, First::kLarge},
+    TreeManner{Cut::kMiddle, First::kArea},
+};
 
 class Packer {
  public:
@@ -27,12 +47,37 @@ class Packer {
   // Greedy, then improved until it is within `enough` units.
   void Place(int64_t enough) {
     enough = std::max(enough, low_);
-    best_ = BestFirstFit(sections_, enough, limits_);
-    if (limits_.effort == Effort::kFast || sections_.items.empty()) return;
-    const uint64_t rounds = kMostPlaced / sections_.items.size();
-    ImproveFirstFit(sections_, enough,
-                    static_cast<uint32_t>(std::clamp<uint64_t>(rounds, 1, kMostRounds)), limits_,
-                    best_);
+    const size_t count = sections_.items.size();
+    const bool fast = limits_.effort == Effort::kFast, few = count <= kFewForAllOrders;
+    if (few) best_ = BestFirstFit(sections_, enough, limits_);
+    PlaceByTrees(enough, fast && !few ? kPlacedByTrees / count : kTrees.size());
+    // Trees find none where very many are alive at a time.
+    if (!few && best_.offsets.empty()) best_ = BestFirstFit(sections_, enough, limits_);
+    if (few && !fast) {
+      const uint64_t rounds = kMostPlaced / std::max<size_t>(1, count);
+      ImproveFirstFit(sections_, enough,
+                      static_cast<uint32_t>(std::clamp<uint64_t>(rounds, 1, kMostRounds)), limits_,
+                      best_);
+    }
+    LowerByEjection(sections_, enough, MostEjected(), limits_, best_);
+  }
+
+  // Tries up to `most` trees, at least one if there is nothing yet.
+  void PlaceByTrees(int64_t enough, size_t most) {
+    for (size_t i = 0; i < kTrees.size() && (i < most || best_.offsets.empty()); ++i) {
+      if (!best_.offsets.empty() && (best_.height <= enough || limits_.expired())) return;
+      std::optional<FitResult> fit =
+          TreeFit(sections_, kTrees[i], kLooksOfTrees * sections_.items.size() + 1);
+      if (!fit) return;
+      if (best_.offsets.empty() || fit->height < best_.height) best_ = *std::move(fit);
+    }
+  }
+
+  uint64_t MostEjected() const {
+    const size_t count = sections_.items.size();
+    if (limits_.effort == Effort::kFast) return count <= kPlacedByTrees ? kEjectedFast : 0;
+    if (count <= kFewForAllOrders) return kEjectedOfFew * count;
+    return limits_.effort == Effort::kExact ? 10 * kMostEjected : kMostEjected;
   }
 
   bool CanSearch() const {
@@ -45,7 +90,7 @@ class Packer {
     uint64_t left = SearchBudget();
     if (left == 0 || low_ >= best_.height) return;
     // The bound itself is often reached, and then all else is wasted.
-    Search(low_, left / 2, left);
+    Search(low_, left / 4 * 3, left);
     for (uint64_t each = left / 64 + 1; low_ < best_.height && left > 0; each *= 4) {
       for (int64_t from = low_; from < best_.height && left > 0;) {
         const int64_t target = from + (best_.height - from) / 2;
@@ -55,8 +100,8 @@ class Packer {
     }
   }
 
-  Packed Search(int64_t capacity, uint64_t most_nodes, uint64_t& left) {
-    NodeBudget budget{limits_, std::min(most_nodes, left)};
+  Packed Search(int64_t capacity, uint64_t most_looks, uint64_t& left) {
+    LookBudget budget{limits_, std::min(most_looks, left)};
     const uint64_t given = budget.left;
     std::vector<int64_t> offsets;
     const Packed packed = PackExactly(sections_, capacity, budget, offsets);
@@ -70,7 +115,7 @@ class Packer {
   uint64_t SearchBudget() const {
     if (!CanSearch()) return 0;
     if (limits_.effort == Effort::kExact) return uint64_t{1} << 62;
-    return kMostSearched / std::max<uint64_t>(1, sections_.items.size());
+    return kMostSearched;
   }
 
   Packing Answer() const {

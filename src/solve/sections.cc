@@ -1,30 +1,30 @@
 #include "solve/sections.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 namespace tinyai {
 namespace {
 
-// Births and deaths in order of time; deaths first, since lifetimes are half open.
-struct Event {
-  uint64_t time;
-  bool birth;
-  uint32_t item;
-};
-
-std::vector<Event> EventsOf(const std::vector<Buffer>& buffers,
-                            const std::vector<Sections::Item>& items) {
-  std::vector<Event> events;
-  events.reserve(2 * items.size());
-  for (uint32_t i = 0; i < items.size(); ++i) {
-    events.push_back({buffers[items[i].buffer].begin, true, i});
-    events.push_back({buffers[items[i].buffer].end, false, i});
+// The items in order of a time, by its digits from the lowest on; linear where times lie close.
+std::vector<uint32_t> ByTime(const std::vector<uint64_t>& times) {
+  constexpr int kBits = 11;
+  constexpr size_t kDigits = size_t{1} << kBits;
+  std::vector<uint32_t> order(times.size()), next(times.size());
+  std::iota(order.begin(), order.end(), 0u);
+  if (std::is_sorted(times.begin(), times.end())) return order;
+  const auto [least, most] = std::minmax_element(times.begin(), times.end());
+  const uint64_t from = *least, range = *most - from;
+  for (int shift = 0; shift < 64 && range >> shift > 0; shift += kBits) {
+    std::array<size_t, kDigits> starts{};
+    const auto digit = [&](uint32_t i) { return (times[i] - from) >> shift & (kDigits - 1); };
+    for (const uint32_t i : order) ++starts[digit(i)];
+    std::exclusive_scan(starts.begin(), starts.end(), starts.begin(), size_t{0});
+    for (const uint32_t i : order) next[starts[digit(i)]++] = i;
+    order.swap(next);
   }
-  std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
-    return a.time != b.time ? a.time < b.time : a.birth < b.birth;
-  });
-  return events;
+  return order;
 }
 
 // The largest unit of which all sizes are multiples, and every alignment a multiple or a divisor.
@@ -55,30 +55,42 @@ Sections MakeSections(const std::vector<Buffer>& buffers) {
                          static_cast<int64_t>(std::max<uint64_t>(1, buffer.alignment / out.unit)),
                          i, buffer.end - buffer.begin});
   }
-  // A set of buffers is maximal where a death follows a birth.
+  std::vector<uint64_t> begins, ends;
+  for (const Sections::Item& item : out.items) {
+    begins.push_back(buffers[item.buffer].begin);
+    ends.push_back(buffers[item.buffer].end);
+  }
+  // A set of buffers is maximal where a death follows a birth. Lifetimes are half open, so deaths
+  // come first.
+  const std::vector<uint32_t> births = ByTime(begins), deaths = ByTime(ends);
   bool grown = false;
-  for (const Event& event : EventsOf(buffers, out.items)) {
-    Sections::Item& item = out.items[event.item];
-    if (event.birth) {
-      item.first = out.count;
+  for (size_t born = 0, dead = 0; dead < deaths.size();) {
+    if (born < births.size() && begins[births[born]] < ends[deaths[dead]]) {
+      out.items[births[born++]].first = out.count;
+      grown = true;
     } else {
       out.count += grown;
-      item.last = out.count;
+      out.items[deaths[dead++]].last = out.count;
+      grown = false;
     }
-    grown = event.birth;
   }
   return out;
 }
 
-int64_t MostAlive(const Sections& sections) {
-  std::vector<int64_t> change(sections.count + 1, 0);
+std::vector<int64_t> UnitsAlive(const Sections& sections) {
+  std::vector<int64_t> alive(size_t{sections.count} + 1, 0);
   for (const Sections::Item& item : sections.items) {
-    change[item.first] += item.size;
-    change[item.last] -= item.size;
+    alive[item.first] += item.size;
+    alive[item.last] -= item.size;
   }
-  int64_t alive = 0, most = 0;
-  for (const int64_t bytes : change) most = std::max(most, alive += bytes);
-  return most;
+  std::partial_sum(alive.begin(), alive.end(), alive.begin());
+  alive.pop_back();
+  return alive;
+}
+
+int64_t MostAlive(const Sections& sections) {
+  const std::vector<int64_t> alive = UnitsAlive(sections);
+  return alive.empty() ? 0 : *std::max_element(alive.begin(), alive.end());
 }
 
 }  // namespace tinyai

@@ -27,7 +27,12 @@ struct Sections {
 // `buffers` can be packed (CanBePacked).
 Sections MakeSections(const std::vector<Buffer>& buffers);
 
-// The most units in one section.
+// The units in each section, and the most.
+std::vector<int64_t> UnitsAlive(const Sections& sections);
 int64_t MostAlive(const Sections& sections);
+
+inline int64_t AlignUp(int64_t offset, int64_t alignment) {
+  return alignment == 1 ? offset : (offset + alignment - 1) / alignment * alignment;
+}
 
 }  // namespace tinyai

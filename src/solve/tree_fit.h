@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "solve/first_fit.h"
+#include "solve/sections.h"
+
+namespace tinyai {
+
+// How a tree fit cuts time, and what comes first among the items of one cut.
+struct TreeManner {
+  enum class Cut : uint8_t { kCrowded, kMiddle };
+  enum class First : uint8_t { kLong, kLarge, kArea, kEarly };
+
+  Cut cut = Cut::kCrowded;
+  First first = First::kLong;
+};
+
+// First fit in an order that needs no index of what is placed. Time is cut at one section: the
+// items alive there are placed, then those before and those after it in the same way, which need to
+// know only what reaches into their part of time. Where the cut is the most crowded section near
+// the middle, the items of a peak come before all others around it. Costs O(n log n) and as many
+// looks at placed items as are alive at a time for each item; none if these would exceed
+// `most_looks`.
+std::optional<FitResult> TreeFit(const Sections& sections, TreeManner manner, uint64_t most_looks);
+
+}  // namespace tinyai
