@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "fmt/format.h"
 #include "plan/draft_net.h"
+#include "plan/shrink_peak.h"
 
 namespace tinyai {
 namespace {
@@ -27,11 +28,13 @@ std::optional<MemoryId> Overfull(const TaskNet& net, const std::vector<Bounded>&
   return std::nullopt;
 }
 
-tl::unexpected<Error> TooSmall(const NetMemory& memory, uint64_t need) {
-  return Fail(
-      ErrorCode::kBudget, "BUDGET_INFEASIBLE",
-      fmt::format("memory {}: the best order found needs {} bytes, the budget is {}; need={} ({})",
-                  memory.name, need, memory.budget_bytes, need, FormatByteSize(need)));
+// `least`: what any order needs, where that is known.
+tl::unexpected<Error> TooSmall(const NetMemory& memory, uint64_t need, uint64_t least = 0) {
+  std::string what = fmt::format("memory {}: the best order found needs {} bytes, the budget is {}",
+                                 memory.name, need, memory.budget_bytes);
+  if (least != 0) what += fmt::format(", no order needs less than {}", least);
+  return Fail(ErrorCode::kBudget, "BUDGET_INFEASIBLE",
+              fmt::format("{}; need={} ({})", what, need, FormatByteSize(need)));
 }
 
 double SecondsAt(const NetOp& op, PlaceId place) {
@@ -135,7 +138,8 @@ class NetCompiler {
 
   Result<PlannedNet> Compile() {
     for (const std::vector<PlaceId>& places : Placements()) TRY(TryPlaces(places));
-    if (limits_.effort == Effort::kFast && best_) return Finish();
+    const bool enough = limits_.effort == Effort::kFast || net_.ops.empty();
+    if (enough && best_) return Finish();
     TRY_ASSIGN(NetPlacement soonest, DraftForMakespan(net_, needs_, limits_));
     least_makespan_ = soonest.least_makespan;
     TRY(TryPlaces(soonest.draft.place_of));
@@ -191,7 +195,7 @@ class NetCompiler {
     planned.peaks = PlaceNetBuffers(net_, draft.order, draft.place_of, sharing, planned.plan);
     if (const auto memory = Overfull(net_, planned.peaks)) {
       const uint64_t need = planned.peaks[Index(*memory)].value;
-      if (!overfull_ || need < overfull_->second) overfull_ = {*memory, need};
+      if (!nearest_ || need < nearest_->need) nearest_ = {*memory, need, draft};
       return {};
     }
     TRY(Complete(net_, needs_, draft, planned));
@@ -202,12 +206,39 @@ class NetCompiler {
   }
 
   Result<PlannedNet> Finish() {
-    if (!best_) return TooSmall(net_.memories[Index(overfull_->first)], overfull_->second);
+    if (!best_) return Shrunk();
     const bool chosen = std::any_of(net_.ops.begin(), net_.ops.end(),
                                     [](const NetOp& op) { return op.choices.size() > 1; });
     if (chosen) best_->least_makespan = least_makespan_;
     return std::move(*best_);
   }
+
+  // Of the order that comes nearest to fitting.
+  Result<PlannedNet> Shrunk() const {
+    ShrunkNet shrunk = ShrinkPeak(net_, nearest_->draft, limits_);
+    PlannedNet planned;
+    if (!shrunk.fits) {
+      const auto memory = Overfull(net_, shrunk.peaks);
+      const bool same = *memory == nearest_->memory;
+      const uint64_t need = shrunk.peaks[Index(*memory)].value;
+      return TooSmall(net_.memories[Index(*memory)], same ? std::min(need, nearest_->need) : need,
+                      shrunk.peaks[Index(*memory)].lower_bound);
+    }
+    planned.peaks = PlaceNetBuffers(shrunk.net, shrunk.draft.order, shrunk.draft.place_of,
+                                    Sharing::kAll, planned.plan);
+    TRY(CheckNet(shrunk.net));
+    TRY(Complete(shrunk.net, Needs(shrunk.net), shrunk.draft, planned));
+    planned.net = std::move(shrunk.net);
+    planned.added = std::move(shrunk.added);
+    return planned;
+  }
+
+  // A draft that does not fit, and what it needs.
+  struct Overfilling {
+    MemoryId memory{};
+    uint64_t need = 0;
+    NetDraft draft;
+  };
 
   const TaskNet& net_;
   const std::vector<NetNeed> needs_;
@@ -216,8 +247,7 @@ class NetCompiler {
   double least_makespan_ = 0;
   std::optional<PlannedNet> best_;
   uint64_t least_syncs_ = 0, least_fences_ = 0;  // on the places that are tried
-  std::optional<std::pair<MemoryId, uint64_t>>
-      overfull_;  // what comes nearest to fitting, and its need
+  std::optional<Overfilling> nearest_;           // what comes nearest to fitting
 };
 
 }  // namespace

@@ -20,6 +20,17 @@ struct NetObjective {
   static NetObjective ForModels();
 };
 
+// An op that the planner added since memory was short.
+struct AddedOp {
+  enum class Kind : uint8_t { kRecompute, kSpill, kFetch };
+  Kind kind = Kind::kRecompute;
+  NetOpId op{};
+  NetValueId value{};        // what did not have to stay in memory
+  NetOpId before{};          // its next use
+  uint64_t freed_bytes = 0;  // at the moment that was overfull
+  double seconds = 0;
+};
+
 // A net's plan, and how good it is.
 struct PlannedNet {
   NetPlan plan;
@@ -33,6 +44,8 @@ struct PlannedNet {
       0;  // seconds; no plan on these places, or on any if they were chosen, is faster
   std::vector<Bounded> peaks;     // by memory; the bound: for this order
   std::vector<SyncCause> causes;  // of every sync
+  std::optional<TaskNet> net;     // what the plan is of, where that is not the net as it was given
+  std::vector<AddedOp> added;     // in that net
 };
 
 // An order of ops that holds all needs, places for them, and orders besides the needs that it
@@ -55,7 +68,8 @@ Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft);
 // Decides everything: places, order, buffers, syncs. Tries several drafts (least syncs, earliest
 // end, least memory, the program's own order), plans each and keeps the one that the objective
 // likes best among those that fit their memories. kFast tries the first one that fits. Errors:
-// those of CheckNet; BUDGET_INFEASIBLE naming what the best order found needs.
+// those of CheckNet; BUDGET_INFEASIBLE naming what the best order found needs. Where no draft fits,
+// the one that comes nearest is changed by ShrinkPeak.
 Result<PlannedNet> CompileNet(const TaskNet& net, const NetObjective& objective,
                               const SearchLimits& limits);
 

@@ -208,13 +208,38 @@ TEST(CompileNet, TakesTheOrderThatFitsTheBudget) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().key, "BUDGET_INFEASIBLE");
   EXPECT_THAT(refused.error().message, HasSubstr("need=104"));
+  EXPECT_THAT(refused.error().message, HasSubstr("no order needs less than 101"));
 }
 
 TEST(CompileNet, AlwaysHasAPlanWhenTheTimeIsOver) {
-  const TaskNet net = RandomNet({.ops = 60, .places = 4, .density = 0.05}, 1).Take();
-  const SearchLimits none{.effort = Effort::kExact, .deadline = SearchLimits::Clock::now()};
-  EXPECT_TRUE(CompileNet(net, NetObjective::ForPrograms(), none));
-  EXPECT_TRUE(CompileNet(net, NetObjective::ForModels(), none));
+  TaskNet nothing;
+  nothing.regions = {{"all"}};
+  TaskNet many = RandomNet({.ops = 0, .places = 4}, 1).Take();
+  for (uint32_t i = 0; i < 100'000; ++i) {
+    const NetValueId out = NetValueId(many.values.size());
+    many.values.push_back({.name = "v", .bytes = 8});
+    many.ops.push_back({.name = "o",
+                        .ins = {NetValueId(Index(out) - 1), NetValueId(Index(out) / 2)},
+                        .outs = {out},
+                        .choices = {{PlaceId(i % 4), 1}}});
+  }
+  TaskNet anywhere = many;
+  anywhere.ops.resize(20'000);
+  anywhere.values.resize(many.values.size() - 80'000);
+  for (NetOp& op : anywhere.ops) op.choices = {{PlaceId(0), 1}, {PlaceId(1), 2}};
+  for (const TaskNet& net :
+       {RandomNet({.ops = 60, .places = 4, .density = 0.05}, 1).Take(),
+        RandomNet({.ops = 1, .places = 1}, 1).Take(), nothing, many, anywhere}) {
+    for (const NetObjective& objective : {NetObjective::ForPrograms(), NetObjective::ForModels()}) {
+      for (const int milliseconds : {0, 1}) {
+        SearchLimits limits{.effort = Effort::kExact};
+        limits.deadline = SearchLimits::Clock::now() + std::chrono::milliseconds(milliseconds);
+        const auto planned = CompileNet(net, objective, limits);
+        ASSERT_TRUE(planned) << Describe(planned.error());
+        EXPECT_EQ(planned->order.size(), net.ops.size());
+      }
+    }
+  }
 }
 
 }  // namespace

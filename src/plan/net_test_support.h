@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -220,16 +221,24 @@ class TimingOracle {
 
   bool Holds(const std::vector<uint64_t>& memory, size_t value, uint64_t round) const {
     const NetBuffer& buffer = plan_.value_buffers[value];
-    for (uint64_t b = buffer.offset; b < buffer.offset + buffer.bytes; ++b) {
-      if (memory[b] != Content(value, round)) return false;
+    for (uint64_t b = 0; b < buffer.bytes; ++b) {
+      if (memory[Begin(buffer) + b] != Content(value, round)) return false;
     }
     return true;
   }
 
+  // Where it lies if the memories follow each other.
+  uint64_t Begin(const NetBuffer& buffer) const {
+    const auto first = plan_.heights.begin();
+    return std::accumulate(first, first + static_cast<std::ptrdiff_t>(Index(buffer.memory)),
+                           buffer.offset);
+  }
+
   bool Replay(const std::vector<Event>& events) const {
-    std::vector<uint64_t> memory(plan_.heights[0], 0);
+    std::vector<uint64_t> memory(
+        std::accumulate(plan_.heights.begin(), plan_.heights.end(), uint64_t{0}), 0);
     const auto fill = [&](const NetBuffer& buffer, uint64_t content) {
-      for (uint64_t b = buffer.offset; b < buffer.offset + buffer.bytes; ++b) memory[b] = content;
+      for (uint64_t b = 0; b < buffer.bytes; ++b) memory[Begin(buffer) + b] = content;
     };
     for (size_t v = 0; v < net_.values.size(); ++v) {
       if (net_.values[v].given) fill(plan_.value_buffers[v], Content(v, 0));
@@ -242,7 +251,7 @@ class TimingOracle {
         for (size_t o = 0; o < op.outs.size(); ++o) {
           const NetBuffer& out = plan_.value_buffers[Index(op.outs[o])];
           const bool same =
-              op.in_place && o == 0 && out.offset == plan_.value_buffers[Index(op.ins[0])].offset;
+              op.in_place && o == 0 && Begin(out) == Begin(plan_.value_buffers[Index(op.ins[0])]);
           if (!same) fill(out, 1);
         }
         fill(plan_.workspaces[Index(id)], 2 + Index(id));
@@ -252,8 +261,8 @@ class TimingOracle {
       }
       if (!event.ends) continue;
       const NetBuffer& workspace = plan_.workspaces[Index(id)];
-      for (uint64_t b = workspace.offset; b < workspace.offset + workspace.bytes; ++b) {
-        if (memory[b] != 2 + Index(id)) return false;
+      for (uint64_t b = 0; b < workspace.bytes; ++b) {
+        if (memory[Begin(workspace) + b] != 2 + Index(id)) return false;
       }
       for (const NetValueId out : op.outs) {
         fill(plan_.value_buffers[Index(out)], Content(Index(out), event.round));

@@ -44,6 +44,7 @@ class Simulator {
     Simulation out;
     out.peaks.assign(net_.memories.size(), 0);
     MeasurePeaks(out);
+    if (net_.places.empty()) return out;
     double previous_end = 0;
     std::vector<double> periods(free_at_.size(), 0);  // by place
     for (iteration_ = 0; iteration_ < iterations_; ++iteration_) {

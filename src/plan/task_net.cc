@@ -21,8 +21,10 @@ class NetCheck {
 
   Status Run() {
     TRY(CheckPlaces());
+    for (const NetLink& link : net_.links) TRY(CheckLink(link));
     TRY(CheckRegions());
     for (const NetValue& value : net_.values) TRY(CheckValue(value));
+    TRY(CheckSizes());
     TRY(CheckOps());
     for (const NetOrder& order : net_.orders) TRY(CheckOrder(order));
     TRY(CheckAcyclic());
@@ -41,6 +43,25 @@ class NetCheck {
       if (Index(place.memory) >= net_.memories.size()) {
         return Invalid(fmt::format("place {} has no memory", place.name));
       }
+    }
+    return {};
+  }
+
+  Status CheckLink(const NetLink& link) const {
+    if (Index(link.from) >= net_.memories.size() || Index(link.to) >= net_.memories.size() ||
+        Index(link.out) >= net_.places.size() || Index(link.back) >= net_.places.size()) {
+      return Invalid("a link: a memory or place of it does not exist");
+    }
+    const std::string name = fmt::format("link {} -> {}", net_.memories[Index(link.from)].name,
+                                         net_.memories[Index(link.to)].name);
+    if (link.from == link.to || net_.place(link.out).memory != link.from ||
+        net_.place(link.back).memory != link.to) {
+      return Invalid(fmt::format("{}: each of its places has to be in the memory it reads", name));
+    }
+    if (!std::isfinite(link.latency_seconds) || link.latency_seconds < 0 ||
+        !std::isfinite(link.bytes_per_second) || link.bytes_per_second <= 0) {
+      return Fail(ErrorCode::kSchedule, "COST_MODEL",
+                  fmt::format("cost of {}: latency and rate have to be positive numbers", name));
     }
     return {};
   }
@@ -77,6 +98,27 @@ class NetCheck {
       return Invalid(fmt::format("value {}: what is carried into it has another size", value.name));
     }
     return {};
+  }
+
+  // Everything side by side stays far from overflow, alignment included, so no sum can wrap.
+  Status CheckSizes() const {
+    constexpr uint64_t kMostBytes = uint64_t{1} << 61;
+    uint64_t total = 0;
+    const auto add = [&](uint64_t bytes, const NetMemory& memory) {
+      total = Saturated(total, Saturated(bytes, memory.alignment));
+    };
+    for (const NetMemory& memory : net_.memories) add(memory.reserved_bytes, memory);
+    for (const NetValue& value : net_.values) {
+      add(value.bytes, net_.memories[Index(value.memory)]);
+    }
+    for (const NetOp& op : net_.ops) {
+      for (const NetChoice& choice : op.choices) {
+        if (Index(choice.place) >= net_.places.size()) continue;  // CheckChoices says so
+        add(choice.workspace_bytes, net_.memories[Index(net_.place(choice.place).memory)]);
+      }
+    }
+    if (total <= kMostBytes) return {};
+    return Invalid("its values and workspaces are too large to be added up");
   }
 
   Status CheckOps() {
@@ -201,7 +243,7 @@ class NetCheck {
       if (fits) continue;
       uint64_t least = ~uint64_t{0};
       for (const NetChoice& choice : op.choices) {
-        least = std::min(least, BytesAtOnce(op, choice));
+        least = std::min(least, BytesAtOnce(op, choice, net_.place(choice.place).memory));
       }
       const NetPlace& place = net_.place(op.choices.front().place);
       return Fail(
@@ -212,23 +254,32 @@ class NetCheck {
     return {};
   }
   bool Fits(const NetOp& op, const NetChoice& choice) const {
-    const NetPlace& place = net_.place(choice.place);
-    const uint64_t budget = net_.memories[Index(place.memory)].budget_bytes;
-    uint64_t most = choice.workspace_bytes;  // counts twice what is there twice
+    uint64_t most = choice.workspace_bytes;  // in any memory, and twice what is there twice
     for (const NetValueId in : op.ins) most = Saturated(most, net_.value(in).bytes);
     for (const NetValueId out : op.outs) most = Saturated(most, net_.value(out).bytes);
-    return most <= budget || BytesAtOnce(op, choice) <= budget;
+    if (std::all_of(net_.memories.begin(), net_.memories.end(),
+                    [&](const NetMemory& memory) { return most <= memory.budget_bytes; })) {
+      return true;
+    }
+    for (size_t memory = 0; memory < net_.memories.size(); ++memory) {
+      if (BytesAtOnce(op, choice, MemoryId(memory)) > net_.memories[memory].budget_bytes) {
+        return false;
+      }
+    }
+    return true;
   }
 
   static uint64_t Saturated(uint64_t a, uint64_t b) { return a > ~b ? ~uint64_t{0} : a + b; }
-  uint64_t BytesAtOnce(const NetOp& op, const NetChoice& choice) const {
-    std::vector<NetValueId> distinct = op.ins;
-    distinct.insert(distinct.end(), op.outs.begin(), op.outs.end());
-    if (op.in_place) std::erase(distinct, op.outs[0]);
-    std::sort(distinct.begin(), distinct.end());
-    distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-    uint64_t bytes = choice.workspace_bytes;
-    for (const NetValueId id : distinct) bytes = Saturated(bytes, net_.value(id).bytes);
+  uint64_t BytesAtOnce(const NetOp& op, const NetChoice& choice, MemoryId memory) const {
+    uint64_t bytes = net_.place(choice.place).memory == memory ? choice.workspace_bytes : 0;
+    const auto add = [&](NetValueId id) {
+      if (net_.value(id).memory == memory) bytes = Saturated(bytes, net_.value(id).bytes);
+    };
+    std::vector<NetValueId> ins = op.ins;
+    std::sort(ins.begin(), ins.end());
+    ins.erase(std::unique(ins.begin(), ins.end()), ins.end());
+    std::for_each(ins.begin(), ins.end(), add);
+    for (size_t i = op.in_place ? 1 : 0; i < op.outs.size(); ++i) add(op.outs[i]);
     return bytes;
   }
 

@@ -87,6 +87,15 @@ struct NetOrder {
   uint32_t distance = 0;
 };
 
+// How values may be taken from one memory to another and back: each way is an op, on a place that
+// computes in the memory that it reads.
+struct NetLink {
+  MemoryId from{}, to{};
+  PlaceId out{}, back{};
+  double latency_seconds = 0;
+  double bytes_per_second = 0;
+};
+
 // What the planner plans: a program, or one pass of a model. With `loops`, the net is the body of a
 // loop without end: each iteration carries out every op once, and iterations overlap as far as the
 // edges let them. Plain data; CheckNet says whether it makes sense.
@@ -97,6 +106,7 @@ struct TaskNet {
   std::vector<NetValue> values;
   std::vector<NetOp> ops;  // in program order
   std::vector<NetOrder> orders;
+  std::vector<NetLink> links;
   bool loops = false;
 
   const NetValue& value(NetValueId id) const { return values[Index(id)]; }
@@ -105,8 +115,9 @@ struct TaskNet {
 };
 
 // Whether a net can be planned at all. Errors: NET_INVALID (exit 7) naming op or value: an id that
-// does not exist, a value that nobody makes or two make, a cycle, an op without a place, a cost
-// that is negative or no number; BUDGET_INFEASIBLE (exit 4) naming the op and the bytes that it
+// does not exist, a value that nobody makes or two make, a cycle, an op without a place, a link
+// between the wrong memories, sizes whose sum overflows; COST_MODEL for a cost that is negative or
+// no number; BUDGET_INFEASIBLE (exit 4) naming the op and the bytes that it
 // needs at once where these are more than the budget.
 Status CheckNet(const TaskNet& net);
 

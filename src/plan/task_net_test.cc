@@ -75,6 +75,31 @@ TEST(CheckNet, RefusesCostsThatAreNone) {
   }
 }
 
+TEST(CheckNet, RefusesLinksThatNoOpCanBeMadeFrom) {
+  TaskNet net = Chain();
+  net.memories.push_back({"DISK"});
+  net.places.push_back({"DISK.in", MemoryId(1), false});
+  const NetLink good{MemoryId(0), MemoryId(1), PlaceId(0), PlaceId(1), 0.1, 1e9};
+  net.links = {good};
+  EXPECT_TRUE(CheckNet(net));
+  net.links[0].to = MemoryId(9);
+  EXPECT_EQ(ErrorOf(net).key, "NET_INVALID");
+  net.links = {good};
+  net.links[0].back = PlaceId(0);
+  EXPECT_THAT(ErrorOf(net).message, HasSubstr("link RAM -> DISK"));
+  for (const double rate : {0.0, -1.0, std::nan("")}) {
+    net.links = {good};
+    net.links[0].bytes_per_second = rate;
+    EXPECT_EQ(ErrorOf(net).key, "COST_MODEL");
+  }
+}
+
+TEST(CheckNet, RefusesSizesThatCannotBeAddedUp) {
+  TaskNet net = Chain();
+  net.values[0].bytes = net.values[1].bytes = uint64_t{1} << 63;
+  EXPECT_EQ(ErrorOf(net).key, "NET_INVALID");
+}
+
 TEST(CheckNet, NamesTheOpAndTheBytesBelowTheFloor) {
   TaskNet net = Chain();
   net.ops[1].choices[0].workspace_bytes = 7;
