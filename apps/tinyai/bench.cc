@@ -110,7 +110,7 @@ class BenchCommand : public Command {
     flags.Integer("-r,--repetitions", "of each test; the median counts (3)", &repetitions_, 1,
                   kMostRepetitions);
     session_.AddTo(flags);
-    plan_source_.AddTo(flags);
+    plan_source_.AddTo(flags, true);
   }
   Result<int> Run(Console& console) override;
 
@@ -206,7 +206,7 @@ Result<int> BenchCommand::Run(Console& console) {
   TRY_ASSIGN(Prepared prepared, Prepare(session_, console));
   TRY(plan_source_.Read(prepared, console));
   std::vector<Test> tests = ChooseTests(*prepared.model, prepared.options);
-  TRY_ASSIGN(SessionPlan plan, plan_source_.Plan(prepared));
+  TRY_ASSIGN(SessionPlan plan, plan_source_.Plan(prepared, console));
   for (const std::string& note : plan.notes) console.Note(note);
   Budget process("process", plan.budget_bytes);
   TRY_ASSIGN(const std::unique_ptr<Session> session,

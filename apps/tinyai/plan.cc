@@ -8,6 +8,7 @@
 #include "json.h"
 #include "output_file.h"
 #include "plan/plan_file.h"
+#include "plan_source.h"
 #include "plan_view.h"
 #include "session_flags.h"
 #include "view/write_view.h"
@@ -69,7 +70,7 @@ Json ToJson(const Outcome& outcome) {
   out["prompt_chunk"] = plan.chunk;
   out["largest_chunk"] = report.largest_chunk;
   out["rates"] = ToJson(outcome.rates);
-  AddPass(*outcome.session.details, out);
+  if (outcome.session.details) AddPass(*outcome.session.details, out);
   Json& components = out["components"] = Json::array();
   for (const Component& component : report.components) {
     components.push_back({{"name", component.name}, {"bytes", component.bytes}});
@@ -108,11 +109,14 @@ std::string Describe(const Outcome& outcome) {
                      report.largest_chunk > plan.chunk
                          ? fmt::format(" (up to {} fit)", report.largest_chunk)
                          : "");
-  out += "One token:\n";
-  for (const auto& [name, text] : DescribePass(*outcome.session.details)) {
-    out += fmt::format("  {:16} {}\n", name, text);
+  if (outcome.session.details) {
+    out += "One token:\n";
+    for (const auto& [name, text] : DescribePass(*outcome.session.details)) {
+      out += fmt::format("  {:16} {}\n", name, text);
+    }
+    out += "\n";
   }
-  out += "\nMemory:\n";
+  out += "Memory:\n";
   for (const Component& component : report.components) {
     if (component.bytes != 0) out += Row(component.name, component.bytes);
   }
@@ -146,6 +150,7 @@ class PlanCommand : public Command {
   std::string Text(const Outcome& outcome) const;
 
   SessionFlags session_;
+  PlanSource plan_source_{session_};
   const Form* form_ = nullptr;
   std::optional<std::string> file_;
   bool explain_ = false;
@@ -171,6 +176,7 @@ void PlanCommand::AddFlags(Flags& flags) {
   flags.Switch("--explain", "why everything was chosen as it is, and what each sync is for",
                &explain_);
   session_.AddTo(flags);
+  plan_source_.AddTo(flags, false);
 }
 
 Status PlanCommand::CheckFlags(const Console& console) const {
@@ -187,15 +193,20 @@ Status PlanCommand::CheckFlags(const Console& console) const {
 Result<int> PlanCommand::Run(Console& console) {
   TRY(CheckFlags(console));
   session_.options.details = true;
-  TRY_ASSIGN(const Prepared prepared, Prepare(session_, console));
+  TRY_ASSIGN(Prepared prepared, Prepare(session_, console));
   const Model& model = *prepared.model;
-  Result<SessionPlan> session = PlanSession(model, prepared.options, prepared.machine);
+  TRY(plan_source_.Read(prepared, console));
+  Result<SessionPlan> session = plan_source_.Plan(prepared, console);
   std::optional<Error> infeasible;
   if (!session && session.error().key == "BUDGET_INFEASIBLE" && form_ == nullptr) {
     infeasible = session.error();
     session = PlanLeastSession(model, prepared.options, prepared.machine);
   }
   if (!session) return tl::unexpected<Error>(std::move(session).error());
+  if (!session->details && ((form_ != nullptr && form_->write != nullptr) || explain_)) {
+    return Fail(ErrorCode::kUsage, "BAD_USAGE",
+                "a plan from a file has no more to show than its steps: use --emit schedule");
+  }
   for (const std::string& note : session->notes) console.Note(note);
   if (form_ != nullptr) TRY(Emit(model, *session, console));
   if (form_ != nullptr && !console.json) return 0;

@@ -5,6 +5,7 @@
 
 #include "lang/source.h"
 #include "plan/plan_file.h"
+#include "plan/resolve_schedule.h"
 #include "whole_file.h"
 
 namespace tinyai {
@@ -23,16 +24,29 @@ void FillFrom(const Plan& plan, const SessionFlags& flags, SessionOptions& optio
 
 }  // namespace
 
-void PlanSource::AddTo(Flags& flags) {
+void PlanSource::AddTo(Flags& flags, bool with_plan) {
+  flags.Text("--schedule", "FILE",
+             "what the plan is to be like: what stays, what is streamed, what comes first",
+             &schedule_path_);
+  if (!with_plan) return;
   flags.Text("--plan", "FILE",
              "do as this plan says, which tinyai plan --emit schedule has written", &plan_path_);
 }
 
 Status PlanSource::Read(Prepared& prepared, Console& console) {
+  if (plan_path_ && schedule_path_) {
+    return Fail(ErrorCode::kUsage, "BAD_USAGE",
+                "--plan decides everything, so there is nothing left for --schedule; use one");
+  }
+  if (schedule_path_) plan_path_ = schedule_path_;
   if (!plan_path_) return {};
   TRY_ASSIGN(std::string text, ReadWholeFile(*plan_path_, kMostSourceBytes));
-  const SourceText source(*plan_path_, std::move(text));
-  Diagnostics diagnostics(source);
+  auto source = std::make_unique<SourceText>(*plan_path_, std::move(text));
+  Diagnostics diagnostics(*source);
+  if (schedule_path_ && !IsWholePlan(diagnostics)) {
+    schedule_ = std::move(source);
+    return {};
+  }
   Result<tinyai::Plan> plan = ReadPlan(prepared.model->graph(), diagnostics);
   console.Explain(diagnostics);
   if (!plan) return tl::unexpected<Error>(std::move(plan).error());
@@ -41,10 +55,19 @@ Status PlanSource::Read(Prepared& prepared, Console& console) {
   return {};
 }
 
-Result<SessionPlan> PlanSource::Plan(const Prepared& prepared) {
-  if (!saved_) return PlanSession(*prepared.model, prepared.options, prepared.machine);
+Result<SessionPlan> PlanSource::Plan(const Prepared& prepared, Console& console) {
+  const Model& model = *prepared.model;
+  if (schedule_) {
+    const std::unique_ptr<SourceText> source = std::move(schedule_);
+    Diagnostics diagnostics(*source);
+    Result<SessionPlan> session =
+        PlanScheduledSession(model, prepared.options, prepared.machine, diagnostics);
+    console.Explain(diagnostics);
+    return session;
+  }
+  if (!saved_) return PlanSession(model, prepared.options, prepared.machine);
   Result<SessionPlan> session =
-      AdoptPlan(*prepared.model, prepared.options, prepared.machine, *std::move(saved_));
+      AdoptPlan(model, prepared.options, prepared.machine, *std::move(saved_));
   if (!session && session.error().file.empty()) session.error().file = *plan_path_;
   return session;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -7,28 +8,33 @@
 #include "console.h"
 #include "engine/session_plan.h"
 #include "flags.h"
+#include "lang/diagnostics.h"
 #include "session_flags.h"
 
 namespace tinyai {
 
-// Where the plan of a session comes from: a file, or the planner.
+// What decides the plan of a session besides its flags: a plan from a file, a schedule that says
+// what it is to be like, or nothing.
 class PlanSource {
  public:
   // `session` decides the rest; it outlives this object.
   explicit PlanSource(const SessionFlags& session) : session_(session) {}
-  void AddTo(Flags& flags);
+  // --schedule; and --plan where a plan is carried out.
+  void AddTo(Flags& flags, bool with_plan);
 
-  // Reads the file that is named, if one is. What the flags of the session leave open (threads,
-  // context, types of the cache) is from here on in `prepared.options` as the plan has it. Mistakes
-  // of the file are explained at the console; errors: those of ReadWholeFile and ReadPlan.
+  // Reads the file that is named, if one is; a schedule may be a whole plan. What the flags of the
+  // session leave open (threads, context, types of the cache) is from here on in `prepared.options`
+  // as the plan has it. Mistakes of the file are explained at the console; errors: those of
+  // ReadWholeFile and ReadPlan.
   Status Read(Prepared& prepared, Console& console);
 
-  // After Read, once. Errors: PLAN_MISMATCH; those of PlanSession.
-  Result<SessionPlan> Plan(const Prepared& prepared);
+  // After Read, once. Errors: PLAN_MISMATCH; those of PlanSession and PlanScheduledSession.
+  Result<SessionPlan> Plan(const Prepared& prepared, Console& console);
 
  private:
   const SessionFlags& session_;
-  std::optional<std::string> plan_path_;
+  std::optional<std::string> plan_path_, schedule_path_;
+  std::unique_ptr<SourceText> schedule_;  // what is no plan
   std::optional<tinyai::Plan> saved_;
 };
 

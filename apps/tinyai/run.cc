@@ -97,7 +97,7 @@ void RunCommand::AddFlags(Flags& flags) {
   flags.Integer("--top-logits", "with --json: also the K best logits for each token", &top_logits_,
                 0, kMostTopLogits);
   session_.AddTo(flags);
-  plan_source_.AddTo(flags);
+  plan_source_.AddTo(flags, true);
   flags.Text("--trace", "FILE",
              "write when the last passes did what, to be opened by ui.perfetto.dev", &trace_file_);
 }
@@ -222,7 +222,7 @@ Result<int> RunCommand::Run(Console& console) {
   const double opening = SecondsSince(start);
   TRY(ChoosePrompt(prepared, console));
   const Clock::time_point loading = Clock::now();
-  TRY_ASSIGN(SessionPlan plan, plan_source_.Plan(prepared));
+  TRY_ASSIGN(SessionPlan plan, plan_source_.Plan(prepared, console));
   for (const std::string& note : plan.notes) console.Note(note);
   TRY(CheckFits(plan));
   Budget process("process", plan.budget_bytes);

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "fmt/format.h"
 #include "plan/plan_file.h"
+#include "plan/resolve_schedule.h"
 
 namespace tinyai {
 namespace {
@@ -69,7 +70,8 @@ SessionPlan Resolve(const Model& model, const SessionOptions& options, const Mac
   return out;
 }
 
-PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Machine& machine) {
+PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Machine& machine,
+                       const ModelWishes* wishes = nullptr) {
   const SessionOptions& options = session.options;
   const uint64_t header = model.memory_bytes() - model.tokenizer().memory_bytes();
   PlanRequest request;
@@ -91,15 +93,17 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
   request.speed = options.speed;
   request.rates = machine.rates;
   request.details = options.details;
+  request.wishes = wishes;
   return request;
 }
 
 // A context nobody asked for shrinks until the plan works.
 Result<Planned> CompileWithDefaultContext(const Model& model, SessionPlan& session,
-                                          const Machine& machine) {
+                                          const Machine& machine, const ModelWishes* wishes) {
   const std::vector<std::string> notes = session.notes;
   for (;;) {
-    Result<Planned> planned = CompilePlan(model.graph(), RequestFor(model, session, machine));
+    Result<Planned> planned =
+        CompilePlan(model.graph(), RequestFor(model, session, machine, wishes));
     if (planned || session.options.context <= 256) return planned;
     session.options.context /= 2;
     session.notes = notes;
@@ -120,6 +124,31 @@ Status CheckCgroup(const SessionPlan& session, const Machine& machine) {
                           FormatByteSize(session.budget_bytes), FormatByteSize(limit), limit));
 }
 
+Result<Planned> Compile(const Model& model, SessionPlan& session, const Machine& machine,
+                        const ModelWishes* wishes) {
+  const Graph& graph = model.graph();
+  if (session.options.force) {
+    return CompileLeast(graph, RequestFor(model, session, machine, wishes));
+  }
+  return CompilePlan(graph, RequestFor(model, session, machine, wishes));
+}
+
+void Take(Planned planned, SessionPlan& session) {
+  session.plan = std::move(planned.plan);
+  session.report = std::move(planned.report);
+  session.details = std::move(planned.details);
+}
+
+Status PlanWith(const Model& model, bool any_context, const Machine& machine,
+                const ModelWishes* wishes, SessionPlan& session) {
+  Result<Planned> planned = any_context && !session.options.force
+                                ? CompileWithDefaultContext(model, session, machine, wishes)
+                                : Compile(model, session, machine, wishes);
+  if (!planned) return tl::unexpected<Error>(std::move(planned).error());
+  Take(*std::move(planned), session);
+  return {};
+}
+
 }  // namespace
 
 Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& options,
@@ -127,16 +156,28 @@ Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& option
   TRY(CheckOptions(model, options));
   SessionPlan session = Resolve(model, options, machine);
   TRY(CheckCgroup(session, machine));
-  const auto compile = [&]() -> Result<Planned> {
-    if (options.force) return CompileLeast(model.graph(), RequestFor(model, session, machine));
-    if (options.context == 0) return CompileWithDefaultContext(model, session, machine);
-    return CompilePlan(model.graph(), RequestFor(model, session, machine));
-  };
-  TRY_ASSIGN(Planned planned, compile());
-  session.plan = std::move(planned.plan);
-  session.report = std::move(planned.report);
-  session.details = std::move(planned.details);
+  TRY(PlanWith(model, options.context == 0, machine, nullptr, session));
   return session;
+}
+
+Result<SessionPlan> PlanScheduledSession(const Model& model, const SessionOptions& options,
+                                         const Machine& machine, Diagnostics& schedule) {
+  TRY(CheckOptions(model, options));
+  TRY_ASSIGN(const ResolvedSchedule wanted, ResolveSchedule(model.graph(), schedule));
+  const std::vector<ModelWishes::Stay>& stay = wanted.wishes.stay;
+  const bool evicts =
+      std::find(stay.begin(), stay.end(), ModelWishes::Stay::kStreamed) != stay.end();
+  if (evicts && options.mode == PlanMode::kNormal) {
+    return BadOption("in mode normal all weights stay, but the schedule evicts some");
+  }
+  SessionPlan session = Resolve(model, options, machine);
+  TRY(CheckCgroup(session, machine));
+  const uint64_t memory_bytes = session.budget_bytes;
+  session.budget_bytes = std::min(memory_bytes, wanted.wishes.budget_bytes.value_or(memory_bytes));
+  const Status planned = PlanWith(model, options.context == 0, machine, &wanted.wishes, session);
+  if (planned) return session;
+  return tl::unexpected<Error>(ExplainFailure(model.graph(), RequestFor(model, session, machine),
+                                              wanted, memory_bytes, planned.error(), schedule));
 }
 
 Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,

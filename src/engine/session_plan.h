@@ -10,6 +10,7 @@
 #include "base/machine.h"
 #include "base/result.h"
 #include "engine/model.h"
+#include "lang/diagnostics.h"
 #include "plan/request.h"
 
 namespace tinyai {
@@ -49,6 +50,12 @@ struct SessionPlan {
 // BUDGET_INFEASIBLE (exit 4), BAD_OPTION (usage).
 Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& options,
                                 const Machine& machine);
+
+// The same, as far as the source of `schedule` leaves it open: docs/schedule.md, "Schedules for
+// models". The mistakes of the schedule go there. Errors besides: those of ResolveSchedule and
+// ExplainFailure.
+Result<SessionPlan> PlanScheduledSession(const Model& model, const SessionOptions& options,
+                                         const Machine& machine, Diagnostics& schedule);
 
 // The session of a plan that was made before. A context, cache types or chunk that `options` leaves
 // open is as in the plan (`options.context` 0). Errors: PLAN_MISMATCH naming what the plan was not

@@ -10,14 +10,21 @@
 namespace tinyai {
 namespace {
 
-// Marks about `stream_bytes` of the slices as streamed, evenly along the pass: a slice is streamed
-// when the share of the bytes so far that should be has grown by half of it.
+ModelWishes::Stay StayOf(const PlanDraft& draft, WeightId id) {
+  const ModelWishes* const wishes = draft.request.wishes;
+  return wishes == nullptr ? ModelWishes::Stay::kChosen : wishes->StayOf(id);
+}
+
+// Of those slices whose residency is ours to choose, marks about `stream_bytes` of the slices as
+// streamed, evenly along the pass: a slice is streamed when the share of the bytes so far that
+// should be has grown by half of it.
 void SpreadStreamed(PlanDraft& draft, uint64_t stream_bytes, uint64_t total_bytes) {
   const double share = static_cast<double>(stream_bytes) / static_cast<double>(total_bytes);
   double owed = 0;
   for (Slice& slice : draft.slices) {
-    slice.resident = true;
-    if (!slice.can_stream) continue;
+    const ModelWishes::Stay stay = StayOf(draft, slice.weight);
+    slice.resident = !slice.can_stream || stay != ModelWishes::Stay::kStreamed;
+    if (!slice.can_stream || stay != ModelWishes::Stay::kChosen) continue;
     owed += static_cast<double>(slice.bytes) * share;
     if (owed * 2 >= static_cast<double>(slice.bytes)) {
       slice.resident = false;
@@ -61,13 +68,15 @@ std::vector<size_t> FileOrder(const PlanDraft& draft) {
 }
 
 // A whole embedding table only has rows taken, so it saves least per byte: it stays only when
-// everything else does. Returns the arena bytes it adds.
+// everything else does, or by wish. Returns the arena bytes it adds.
 uint64_t KeepEmbedding(PlanDraft& draft, uint64_t arena_used, uint64_t budget) {
   draft.embedding_resident = false;
   for (const Op& op : draft.graph.ops) {
     if (!std::holds_alternative<op::Embed>(op.kind)) continue;
     const WeightId id = op.weights[0];
     const Weight& table = draft.graph.weight(id);
+    const ModelWishes::Stay stay = StayOf(draft, id);
+    if (stay == ModelWishes::Stay::kStreamed) return 0;
     const auto first = std::find_if(draft.slices.begin(), draft.slices.end(),
                                     [id](const Slice& slice) { return slice.weight == id; });
     if (first != draft.slices.end()) {  // tied: its slices lie one after the other in one run
@@ -77,13 +86,35 @@ uint64_t KeepEmbedding(PlanDraft& draft, uint64_t arena_used, uint64_t budget) {
     }
     const uint64_t begin = RoundDown(table.offset, draft.request.io_alignment);
     const uint64_t end = RoundUp(table.offset + table.bytes, draft.request.io_alignment);
-    if (end - begin > budget - arena_used) return 0;
+    const bool fits = end - begin <= budget - std::min(budget, arena_used);
+    if (!fits && stay != ModelWishes::Stay::kPinned) return 0;
     draft.runs.push_back({table.part, begin, end, arena_used});
     draft.embedding_resident = true;
     draft.embedding_offset = arena_used + (table.offset - begin);
     return end - begin;
   }
   return 0;
+}
+
+// Whether the table that rows are taken from stays by wish, and the bytes of one that is no slices.
+struct PinnedEmbedding {
+  bool pinned = false;
+  uint64_t bytes = 0;
+};
+PinnedEmbedding FindPinnedEmbedding(const PlanDraft& draft) {
+  for (const Op& op : draft.graph.ops) {
+    if (!std::holds_alternative<op::Embed>(op.kind)) continue;
+    const WeightId id = op.weights[0];
+    if (StayOf(draft, id) != ModelWishes::Stay::kPinned) return {};
+    const bool sliced = std::any_of(draft.slices.begin(), draft.slices.end(),
+                                    [id](const Slice& slice) { return slice.weight == id; });
+    const Weight& table = draft.graph.weight(id);
+    const uint64_t block = draft.request.io_alignment;
+    const uint64_t bytes =
+        RoundUp(table.offset + table.bytes, block) - RoundDown(table.offset, block);
+    return {true, sliced ? 0 : bytes};
+  }
+  return {};
 }
 
 void ExplainEmbedding(PlanDraft& draft, std::string why) {
@@ -94,8 +125,27 @@ void ExplainEmbedding(PlanDraft& draft, std::string why) {
                                 why));
 }
 
+void ExplainWishes(PlanDraft& draft) {
+  if (!draft.reasons.wanted() || draft.request.wishes == nullptr) return;
+  size_t pinned = 0, evicted = 0;
+  for (const Slice& slice : draft.slices) {
+    const ModelWishes::Stay stay = StayOf(draft, slice.weight);
+    pinned += stay == ModelWishes::Stay::kPinned;
+    evicted += slice.can_stream && stay == ModelWishes::Stay::kStreamed;
+  }
+  draft.reasons.Add("weights", fmt::format("the schedule pins {} of {} slices and evicts {}",
+                                           pinned, draft.slices.size(), evicted));
+}
+
 void ExplainAllStay(PlanDraft& draft, uint64_t used, uint64_t room) {
   if (!draft.reasons.wanted()) return;
+  const bool all = std::all_of(draft.slices.begin(), draft.slices.end(),
+                               [](const Slice& slice) { return slice.resident; });
+  if (!all) {
+    draft.reasons.Add("weights", fmt::format("all that is not evicted stays: it takes {} of {}",
+                                             FormatByteSize(used), FormatByteSize(room)));
+    return;
+  }
   draft.reasons.Add(
       "weights", fmt::format("all {} slices stay: their blocks take {} of {}", draft.slices.size(),
                              FormatByteSize(used), FormatByteSize(room)));
@@ -138,26 +188,33 @@ void ExplainStreaming(PlanDraft& draft, uint64_t kept, uint64_t room) {
 
 uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
   const std::vector<size_t> file_order = FileOrder(draft);
+  const PinnedEmbedding embedding = FindPinnedEmbedding(draft);
+  const uint64_t room = resident_budget_bytes - std::min(resident_budget_bytes, embedding.bytes);
   uint64_t total = 0;
-  for (const Slice& slice : draft.slices) total += slice.can_stream ? slice.bytes : 0;
+  for (const Slice& slice : draft.slices) {
+    const bool free = slice.can_stream && StayOf(draft, slice.weight) == ModelWishes::Stay::kChosen;
+    total += free ? slice.bytes : 0;
+  }
   const auto used_when_streaming = [&](uint64_t stream_bytes) {
     SpreadStreamed(draft, stream_bytes, std::max<uint64_t>(1, total));
     return LayOut(draft, file_order);
   };
   const uint64_t used = used_when_streaming(0);
-  if (used <= resident_budget_bytes) {
-    const uint64_t embedding = KeepEmbedding(draft, used, resident_budget_bytes);
+  ExplainWishes(draft);
+  if (used <= room) {
+    const uint64_t table = KeepEmbedding(draft, used, resident_budget_bytes);
     ExplainAllStay(draft, used, resident_budget_bytes);
-    return used + embedding;
+    return used + table;
   }
   uint64_t too_little = 0, enough = total;  // bytes to stream: the least that fits, within a slice
   const uint64_t precision = std::max<uint64_t>(1, draft.sizes.slice_bytes / 8);
   while (enough - too_little > precision) {
     const uint64_t middle = too_little + (enough - too_little) / 2;
-    (used_when_streaming(middle) <= resident_budget_bytes ? enough : too_little) = middle;
+    (used_when_streaming(middle) <= room ? enough : too_little) = middle;
   }
   draft.embedding_resident = false;
-  const uint64_t kept = used_when_streaming(enough);
+  uint64_t kept = used_when_streaming(enough);
+  if (embedding.pinned) kept += KeepEmbedding(draft, kept, resident_budget_bytes);
   ExplainStreaming(draft, kept, resident_budget_bytes);
   return kept;
 }

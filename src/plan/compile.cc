@@ -14,11 +14,15 @@
 namespace tinyai {
 namespace {
 
-void ExplainOrder(const Graph& graph, const Sizes& sizes, Reasons& reasons) {
-  const OpOrder order = OrderOps(graph, sizes.chunk);
+void ExplainOrder(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
+                  Reasons& reasons) {
+  const OpOrder order = OrderOps(graph, sizes.chunk, request.wishes);
+  const bool wished = request.wishes != nullptr && !request.wishes->orders.empty();
   const bool own = std::is_sorted(order.ops.begin(), order.ops.end());
   reasons.Add("order", fmt::format("the ops run in {}: activations of {} at once, {}",
-                                   own ? "the model's own order" : "an order of our own",
+                                   wished ? "the order that the schedule wants"
+                                   : own  ? "the model's own order"
+                                          : "an order of our own",
                                    FormatByteSize(order.peak_bytes),
                                    order.peak_bytes == order.lower_bound_bytes
                                        ? "proved to be the least of any order"
@@ -175,13 +179,14 @@ class ModelPlanner {
     planned.syncs.lower_bound = LeastSyncs(model, sizes);
     Planned out{LowerPlan(draft, model, planned.plan), {}, {}};
     DeriveJoins(graph_, out.plan);
+    if (request_.wishes != nullptr) AddAskedJoins(*request_.wishes, out.plan);
     TRY(CheckPlan(graph_, out.plan));
     out.report = ReportOn(graph_, request_, out.plan);
     ReportSpeed(planned, out.report);
     if (!request_.details) return out;
-    ExplainOrder(graph_, sizes, draft.reasons);
+    ExplainOrder(graph_, request_, sizes, draft.reasons);
     out.details = std::make_shared<const PlanDetails>(
-        PlanDetails{std::move(model), std::move(planned), draft.reasons.list(), sizes.ring_slots,
+        PlanDetails{std::move(model), std::move(planned), draft.reasons.list(), draft.ring_slots(),
                     draft.slot_bytes});
     return out;
   }

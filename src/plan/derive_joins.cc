@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "plan/draft.h"
@@ -77,6 +79,30 @@ void DeriveJoins(const Graph& graph, Plan& plan) {
     if (step.joins) since_join.clear();
     if (since_join.empty() || since_join.back().op != own.back().op) {
       since_join.insert(since_join.end(), own.begin(), own.end());
+    }
+  }
+}
+
+void AddAskedJoins(const ModelWishes& wishes, Plan& plan) {
+  std::vector<Step>& steps = plan.queues[kCpuQueue].steps;
+  std::unordered_map<uint32_t, std::pair<size_t, size_t>> range;  // by op: first, last step
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const auto op = static_cast<uint32_t>(std::get<step::Run>(steps[i].work).op);
+    range.try_emplace(op, i, i).first->second.second = i;
+  }
+  for (const ModelWishes::Order& order : wishes.orders) {
+    if (!order.complete) continue;
+    size_t last = 0, first = steps.size();
+    for (const OpId op : wishes.groups[order.first]) {
+      last = std::max(last, range.at(static_cast<uint32_t>(op)).second);
+    }
+    for (const OpId op : wishes.groups[order.then]) {
+      first = std::min(first, range.at(static_cast<uint32_t>(op)).first);
+    }
+    const auto begin = steps.begin() + static_cast<ptrdiff_t>(last) + 1;
+    const auto end = steps.begin() + static_cast<ptrdiff_t>(first) + 1;
+    if (std::none_of(begin, end, [](const Step& step) { return step.joins; })) {
+      steps[first].joins = true;
     }
   }
 }

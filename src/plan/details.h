@@ -15,7 +15,7 @@ struct PlanDetails {
   ModelNet model;
   PlannedNet planned;
   std::vector<Reason> reasons;
-  uint32_t ring_slots = 0;
+  uint64_t ring_slots = 0;
   uint64_t slot_bytes = 0;
 };
 

@@ -40,6 +40,10 @@ struct PlanDraft {
   Sizes sizes;
   std::vector<OpId> order;    // of the ops
   std::vector<Slice> slices;  // in the order of use
+  // By place in the order, behind which is nothing: weights that are loaded before what the op
+  // there is the first to need.
+  std::vector<std::vector<WeightId>> ahead;
+  uint64_t ahead_slots = 0;  // of the ring, for slices that wait there for their op
   bool embedding_resident = false;
   uint64_t embedding_offset = 0;
   // Blocks of files that stay, one after the other in the arena from its start.
@@ -51,6 +55,9 @@ struct PlanDraft {
   uint64_t slot_bytes = 0;
   Plan plan;
   Reasons reasons;
+
+  // Slots of the ring; none where nothing is streamed.
+  uint64_t ring_slots() const { return sizes.ring_slots == 0 ? 0 : sizes.ring_slots + ahead_slots; }
 };
 
 // --- the passes, in order; each in the file of its name ---
@@ -62,16 +69,21 @@ struct OpOrder {
   uint64_t peak_bytes = 0;
   uint64_t lower_bound_bytes = 0;  // no order needs less
 };
-OpOrder OrderOps(const Graph& graph, uint64_t chunk);
+// Wishes come before memory; they have no cycle.
+OpOrder OrderOps(const Graph& graph, uint64_t chunk, const ModelWishes* wishes = nullptr);
 
 // Cuts every matrix into slices of whole rows. From here on `slices` only changes in residency.
 void SliceWeights(PlanDraft& draft);
+
+// Sets `ahead` as the wishes have it, and the slots that this takes where slices are streamed.
+void ReadAhead(PlanDraft& draft);
 
 // Bytes of a ring slot that any streamed slice fits into, blocks included.
 uint64_t SlotBytes(const PlanDraft& draft);
 
 // Decides which slices stay, in `resident_budget_bytes` of arena: as many bytes as fit, the
-// streamed ones spread evenly over the pass so that the disk never waits for the computation. Lays
+// streamed ones spread evenly over the pass so that the disk never waits for the computation. What
+// the wishes pin stays, what they evict does not. Lays
 // out `runs` from arena offset 0 and returns the bytes they take. What cannot be streamed stays
 // even beyond the budget.
 uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes);
@@ -80,5 +92,8 @@ uint64_t ResidentBytesOfAll(PlanDraft& draft);
 
 // Sets `joins` of the CPU steps: where a worker needs what another computed.
 void DeriveJoins(const Graph& graph, Plan& plan);
+
+// Sets more of them, so that no op starts before another has ended where the wishes say so.
+void AddAskedJoins(const ModelWishes& wishes, Plan& plan);
 
 }  // namespace tinyai

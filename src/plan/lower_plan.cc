@@ -49,7 +49,7 @@ class Lowering {
       Add(fmt::format("resident part {} from {}", run.part, run.file_begin), BufferKind::kResident,
           run.arena_offset, run.file_end - run.file_begin);
     }
-    for (uint32_t slot = 0; slot < draft_.sizes.ring_slots; ++slot) {
+    for (uint32_t slot = 0; slot < draft_.ring_slots(); ++slot) {
       Add(fmt::format("ring slot {}", slot), BufferKind::kRing,
           model_.ring_offset + slot * draft_.slot_bytes, draft_.slot_bytes);
     }

@@ -1,6 +1,7 @@
 #include "plan/model_net.h"
 
 #include <algorithm>
+#include <deque>
 #include <unordered_map>
 
 #include "base/checked.h"
@@ -41,8 +42,11 @@ class Builder {
   ModelNet Build() {
     AddMachine();
     AddLasting();
-    for (const OpId id : draft_.order) {
+    for (size_t slot = 0; slot < draft_.ring_slots(); ++slot) free_slots_.push_back(slot);
+    for (size_t i = 0; i < draft_.order.size(); ++i) {
+      const OpId id = draft_.order[i];
       const Op& op = graph_.ops[Index(id)];
+      if (weights_ && i < draft_.ahead.size()) LoadAhead(draft_.ahead[i]);
       if (std::holds_alternative<op::TakeLast>(op.kind)) region_ = kLogits;
       if (std::holds_alternative<op::Embed>(op.kind)) {
         AddEmbed(id, op);
@@ -54,6 +58,7 @@ class Builder {
         AddRun(std::move(computed), {.op = id});
       }
     }
+    if (weights_ && draft_.request.wishes != nullptr) AddMeetings(*draft_.request.wishes);
     out_.net.values[Index(out_.values[Index(graph_.logits)])].wanted = true;
     // The token whose rows are read is chosen from the logits of the pass before.
     const NetOpId last = NetOpId(out_.net.ops.size() - 1);
@@ -67,7 +72,7 @@ class Builder {
     TaskNet& net = out_.net;
     const uint64_t block = draft_.request.io_alignment;
     out_.ring_offset = RoundUp(resident_bytes_, block);
-    const uint64_t staging = out_.ring_offset + draft_.sizes.ring_slots * draft_.slot_bytes;
+    const uint64_t staging = out_.ring_offset + draft_.ring_slots() * draft_.slot_bytes;
     net.memories = {{"RAM", ~uint64_t{0}, kCacheLine, staging + StagingBytes()}};
     net.places = {{"CPU", {}, true}, {"DISK", {}, false}, {"DISK.rows", {}, false}};
     net.regions = {{"pass", {}, {}, true}, {"logits", {}, {}, true}};
@@ -159,6 +164,8 @@ class Builder {
   }
 
   void AddRun(NetOp op, const step::Run& run) {
+    const auto id = static_cast<NetOpId>(out_.net.ops.size());
+    runs_of_.try_emplace(Index(run.op), id, id).first->second.second = id;
     out_.net.ops.push_back(std::move(op));
     out_.work.emplace_back(run);
   }
@@ -268,7 +275,7 @@ class Builder {
   // Where the first of these slices lies in memory when the op runs.
   uint64_t NeedSlices(const std::vector<size_t>& slices, size_t begin, size_t end, NetOp& op) {
     const Slice& first = draft_.slices[slices[begin]];
-    if (!first.resident) return NeedStreamed(first, op);
+    if (!first.resident) return NeedStreamed(slices[begin], op);
     for (size_t i = begin; i < end; ++i) {
       const Slice& slice = draft_.slices[slices[i]];
       NeedResident(slice.arena_offset, slice.bytes, op);
@@ -276,20 +283,93 @@ class Builder {
     }
     return first.arena_offset;
   }
-  uint64_t NeedStreamed(const Slice& slice, NetOp& op) {
+  // The slot that was given back longest ago is the next one taken: loads are as far ahead as the
+  // ring lets them be.
+  uint64_t NeedStreamed(size_t index, NetOp& op) {
+    const auto waiting = waiting_.find(index);
+    const Streamed streamed = waiting != waiting_.end() ? waiting->second : LoadSlice(index);
+    op.ins.push_back(streamed.value);
+    free_slots_.push_back(streamed.slot);
+    const uint64_t begin = draft_.slices[index].file_begin;
+    return SlotOffset(streamed.slot) + (begin - RoundDown(begin, draft_.request.io_alignment));
+  }
+  uint64_t SlotOffset(size_t slot) const { return out_.ring_offset + slot * draft_.slot_bytes; }
+
+  struct Streamed {
+    NetValueId value{};
+    size_t slot = 0;
+  };
+  Streamed LoadSlice(size_t index) {
+    const Slice& slice = draft_.slices[index];
     const uint64_t block = draft_.request.io_alignment;
     const uint64_t begin = RoundDown(slice.file_begin, block);
     const uint64_t end = RoundUp(slice.file_end(), block);
-    const uint64_t slot =
-        out_.ring_offset + next_slot_++ % draft_.sizes.ring_slots * draft_.slot_bytes;
-    op.ins.push_back(AddLoad({.name = fmt::format("{}[{}..{}]", graph_.weight(slice.weight).name,
-                                                  slice.row_begin, slice.row_end),
-                              .bytes = end - begin,
-                              .offset = slot},
-                             {slice.part, begin, end - begin, slot, false}));
+    const size_t slot = free_slots_.front();
+    free_slots_.pop_front();
+    const NetValueId value =
+        AddLoad({.name = fmt::format("{}[{}..{}]", graph_.weight(slice.weight).name,
+                                     slice.row_begin, slice.row_end),
+                 .bytes = end - begin,
+                 .offset = SlotOffset(slot)},
+                {slice.part, begin, end - begin, SlotOffset(slot), false});
     out_.streamed_bytes += slice.bytes;
     out_.streamed_read_bytes += end - begin;
-    return slot + (slice.file_begin - begin);
+    slice_values_[index] = value;
+    return {value, slot};
+  }
+
+  // --- wishes ---
+
+  // Loads for ops that come later, which may be such that passes without logits leave out.
+  void LoadAhead(const std::vector<WeightId>& weights) {
+    const RegionId here = region_;
+    for (const WeightId id : weights) {
+      for (const size_t index : slices_of_[Index(id)]) {
+        const Slice& slice = draft_.slices[index];
+        NetOp nobody;
+        if (slice.resident) NeedResident(slice.arena_offset, slice.bytes, nobody);
+        if (slice.resident) continue;
+        region_ = AfterLast(slice.op) ? kLogits : here;
+        waiting_[index] = LoadSlice(index);
+        region_ = here;
+      }
+    }
+  }
+  bool AfterLast(OpId op) const {
+    for (const OpId id : draft_.order) {
+      if (std::holds_alternative<op::TakeLast>(graph_.ops[Index(id)].kind)) return true;
+      if (id == op) return false;
+    }
+    return false;
+  }
+
+  // What the loads of a weight make, as far as they are made.
+  std::vector<NetValueId> LoadedOf(WeightId id, bool resident) {
+    NetOp reader;
+    for (const size_t index : slices_of_[Index(id)]) {
+      const Slice& slice = draft_.slices[index];
+      if (!slice.resident) reader.ins.push_back(slice_values_.at(index));
+      if (slice.resident && resident) NeedResident(slice.arena_offset, slice.bytes, reader);
+    }
+    return reader.ins;
+  }
+  void AddMeetings(const ModelWishes& wishes) {
+    if (wishes.loads_after.empty() && wishes.loads_before.empty()) return;
+    const std::vector<std::optional<NetOpId>> makers = Makers(out_.net);
+    for (const ModelWishes::Meeting& meeting : wishes.loads_before) {
+      for (const NetValueId value : LoadedOf(meeting.weight, true)) {
+        for (const OpId op : wishes.groups[meeting.group]) {
+          out_.net.orders.push_back({*makers[Index(value)], runs_of_.at(Index(op)).first});
+        }
+      }
+    }
+    for (const ModelWishes::Meeting& meeting : wishes.loads_after) {
+      for (const NetValueId value : LoadedOf(meeting.weight, false)) {
+        for (const OpId op : wishes.groups[meeting.group]) {
+          out_.net.orders.push_back({runs_of_.at(Index(op)).second, *makers[Index(value)]});
+        }
+      }
+    }
   }
 
   const PlanDraft& draft_;
@@ -304,7 +384,10 @@ class Builder {
   std::vector<std::optional<NetValueId>> pieces_;
   std::vector<NetValueId> stored_;  // by layer
   std::optional<NetOpId> rows_;     // what reads the embedding rows
-  size_t next_slot_ = 0;
+  std::deque<size_t> free_slots_;
+  std::unordered_map<size_t, Streamed> waiting_;                     // by slice: loaded ahead
+  std::unordered_map<size_t, NetValueId> slice_values_;              // by slice: as loaded
+  std::unordered_map<size_t, std::pair<NetOpId, NetOpId>> runs_of_;  // by op: first and last piece
   RegionId region_{};
 };
 

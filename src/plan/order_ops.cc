@@ -1,6 +1,7 @@
 #include <numeric>
 
 #include "plan/draft.h"
+#include "plan/order_wishes.h"
 #include "solve/order.h"
 
 namespace tinyai {
@@ -76,7 +77,7 @@ class ProblemWriter {
 
 }  // namespace
 
-OpOrder OrderOps(const Graph& graph, uint64_t chunk) {
+OpOrder OrderOps(const Graph& graph, uint64_t chunk, const ModelWishes* wishes) {
   const OrderProblem problem = ProblemWriter(graph, chunk).Write();
   const OrderResult solved = SolveOrder(problem);
   OpOrder out{{}, solved.peak_bytes, solved.lower_bound_bytes};
@@ -85,6 +86,11 @@ OpOrder OrderOps(const Graph& graph, uint64_t chunk) {
   // Of equally good orders the graph's own: it follows the file.
   const bool keep = PeakOfOrder(problem, given) == solved.peak_bytes;
   for (const uint32_t op : keep ? given : solved.order) out.ops.push_back(OpId(op));
+  if (wishes == nullptr || wishes->orders.empty()) return out;
+  out.ops = OrderByWishes(graph, out.ops, *wishes);
+  std::vector<uint32_t> wished;
+  for (const OpId op : out.ops) wished.push_back(static_cast<uint32_t>(Index(op)));
+  out.peak_bytes = PeakOfOrder(problem, wished).value_or(out.peak_bytes);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "base/machine.h"
 #include "base/result.h"
 #include "graph/graph.h"
+#include "plan/model_wishes.h"
 #include "plan/plan.h"
 
 namespace tinyai {
@@ -46,7 +47,8 @@ struct PlanRequest {
   // What the system takes to map the arena, per byte of it, as a fraction 1/n: page tables.
   uint64_t page_table_divisor = 512;
   Rates rates;
-  bool details = false;  // also what plan/details.h shows to people
+  const ModelWishes* wishes = nullptr;  // if there are some; outlives the planning
+  bool details = false;                 // also what plan/details.h shows to people
 };
 
 struct PlanReport {

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "base/budget.h"
 #include "base/checked.h"
 #include "base/units.h"
 #include "fmt/format.h"
@@ -73,6 +74,14 @@ void ExplainResident(const PlanRequest& request, const Sizes& sizes, Reasons& re
                                 sizes.chunk, kEnoughTokens));
 }
 
+bool EvictsSomething(const Graph& graph, const PlanRequest& request) {
+  for (size_t i = 0; request.wishes != nullptr && i < graph.weights.size(); ++i) {
+    const bool evicted = request.wishes->StayOf(WeightId(i)) == ModelWishes::Stay::kStreamed;
+    if (evicted && graph.weights[i].rows > 1) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 uint64_t FixedBytes(const PlanRequest& request) {
@@ -116,8 +125,10 @@ Status CheckSizes(const Graph& graph, const PlanRequest& request) {
 }
 
 const std::vector<OpId>& Sizing::OrderFor(uint64_t chunk) {
+  // Wishes about reading ahead take slots that depend on the order: one for all chunks.
+  if (request_.wishes != nullptr) chunk = LeastChunk();
   const auto [known, added] = orders_.try_emplace(chunk);
-  if (added) known->second = OrderOps(graph_, chunk).ops;
+  if (added) known->second = OrderOps(graph_, chunk, request_.wishes).ops;
   return known->second;
 }
 
@@ -126,6 +137,7 @@ PlanDraft Sizing::NewDraft(const Sizes& sizes) {
   draft.order = OrderFor(sizes.chunk);
   SliceWeights(draft);
   draft.slot_bytes = SlotBytes(draft);
+  ReadAhead(draft);
   draft.plan.workers = request_.workers;
   draft.plan.chunk = sizes.chunk;
   draft.plan.context = request_.context;
@@ -143,6 +155,7 @@ const Sizing::Sliced& Sizing::SlicedBy(uint64_t slice_bytes) {
   Sliced& sliced = known->second;
   sliced.slot_bytes = draft.slot_bytes;
   sliced.plan_bytes = draft.plan.held_bytes;
+  sliced.ahead_slots = draft.ahead_slots;
   sliced.least_resident = ChooseResident(draft, 0);
   sliced.all_resident = ResidentBytesOfAll(draft);
   for (const Op& op : graph_.ops) {
@@ -171,7 +184,8 @@ uint64_t Sizing::BufferBytes(const Sizes& sizes) {
   // Where every slice stays, so do the embedding rows that are slices too.
   const bool rows_stay = sizes.ring_slots == 0 && sliced.has_embedding;
   const uint64_t stride = rows_stay ? 0 : StagingStride(graph_, request_.io_alignment);
-  const uint64_t reserved = sizes.ring_slots * sliced.slot_bytes + sizes.chunk * stride;
+  const uint64_t slots = sizes.ring_slots == 0 ? 0 : sizes.ring_slots + sliced.ahead_slots;
+  const uint64_t reserved = slots * sliced.slot_bytes + sizes.chunk * stride;
   return RoundUp(reserved, kCacheLine) + PackedBytes(sizes.chunk) + sliced.plan_bytes;
 }
 
@@ -188,6 +202,7 @@ std::vector<uint64_t> Sizing::Chunks() const {
 Sizing::Least Sizing::FindLeast(uint64_t chunk) {
   const Sizes whole{.chunk = chunk, .slice_bytes = kRings[0].slice_bytes, .ring_slots = 0};
   Least least{whole, BufferBytes(whole), SlicedBy(whole.slice_bytes).all_resident};
+  if (EvictsSomething(graph_, request_)) least.buffers = Budget::kUnlimited - least.resident;
   for (const Ring& ring : kRings) {
     const Sizes sizes{chunk, ring.slice_bytes, ring.slots};
     const Least tried{sizes, BufferBytes(sizes), SlicedBy(ring.slice_bytes).least_resident};
@@ -214,6 +229,7 @@ uint64_t Sizing::RoomForAll(uint64_t chunk) {
 }
 
 Sizes Sizing::AllResident(uint64_t room, uint64_t least_chunk) {
+  if (EvictsSomething(graph_, request_)) return {.chunk = 0};
   for (const uint64_t chunk : Chunks()) {
     if (request_.chunk == 0 && chunk < std::min(least_chunk, request_.context)) break;
     if (request_.chunk == 0 && chunk > kEnoughTokens) continue;

@@ -62,7 +62,7 @@ class Sizing {
  private:
   // What depends on the size of slices alone.
   struct Sliced {
-    uint64_t slot_bytes = 0, plan_bytes = 0, least_resident = 0, all_resident = 0;
+    uint64_t slot_bytes = 0, ahead_slots = 0, plan_bytes = 0, least_resident = 0, all_resident = 0;
     bool has_embedding = false;  // a product uses the table that rows are taken from
   };
   Sizes ChooseRing(const Least& least, uint64_t room, uint64_t share);

@@ -1,0 +1,533 @@
+#include "plan/resolve_schedule.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "fmt/format.h"
+#include "lang/number.h"
+#include "lang/parse_schedule.h"
+#include "lang/print_schedule.h"
+#include "plan/model_names.h"
+#include "plan/order_wishes.h"
+#include "plan/plan_names.h"
+#include "plan/report_cycle.h"
+#include "plan/schedule_fences.h"
+
+namespace tinyai {
+namespace {
+
+constexpr std::string_view kCpu = "CPU", kDisk = "DISK", kRows = "DISK.rows", kGpu = "GPU";
+constexpr std::string_view kMemory = "RAM";
+// What a pass is always planned for.
+constexpr std::string_view kObjective = "lex(makespan, syncs, fences, bytes)";
+
+std::string_view KindName(const OpKind& kind) {
+  constexpr std::string_view kNames[] = {"embed",   "norm",      "quantize", "matmul", "rope",
+                                         "storekv", "attention", "silumul",  "add",    "takelast"};
+  static_assert(std::size(kNames) == std::variant_size_v<OpKind>);
+  return kNames[kind.index()];
+}
+
+// Turns the items of a schedule into wishes, in the order of the text.
+class Resolver {
+ public:
+  Resolver(const Graph& graph, Diagnostics& out)
+      : graph_(graph), out_(out), names_(graph), users_(graph.weights.size()) {
+    for (size_t i = 0; i < graph.ops.size(); ++i) {
+      for (const WeightId id : graph.ops[i].weights) users_[Index(id)].push_back(OpId(i));
+    }
+  }
+
+  ResolvedSchedule Resolve(const Schedule& schedule) {
+    fences_.Collect(schedule, out_);
+    for (const Item& item : schedule.items) {
+      if (out_.full()) break;
+      std::visit([&](const auto& what) { Read(what, item.where); }, item.what);
+    }
+    EndRow();
+    return std::move(result_);
+  }
+
+ private:
+  ModelWishes& wishes() { return result_.wishes; }
+  Diagnostic& Wrong(std::string code, Span where, std::string message) {
+    return out_.Error(std::move(code), where, std::move(message));
+  }
+  uint32_t AddGroup(std::vector<OpId> ops, Span where) {
+    wishes().groups.push_back(std::move(ops));
+    origins_.groups.push_back(where);
+    return static_cast<uint32_t>(wishes().groups.size() - 1);
+  }
+  void AddOrder(uint32_t first, uint32_t then, std::string why, bool closed = false) {
+    wishes().orders.push_back({first, then});
+    origins_.orders.push_back({std::move(why), closed});
+  }
+
+  // --- declarations ---
+
+  void Read(const decl::Placement& placement, Span where) {
+    const std::optional<ModelNames::Named> named = names_.Resolve(placement.ref, out_);
+    if (!named || !KnownPlace(placement.place, where)) return;
+    Place(*named, placement.ref, PlaceName(placement.place), where, false);
+  }
+
+  void Read(const decl::Before& before, Span) {
+    const std::optional<uint32_t> first = OpsOf(before.first, "'before' orders ops");
+    const std::optional<uint32_t> then = OpsOf(before.second, "'before' orders ops");
+    if (!first || !then) return;
+    AddOrder(*first, *then, "before");
+    wishes().orders.back().complete = true;
+  }
+
+  void Read(const decl::Budget& budget, Span where) {
+    if (budget.memory != kMemory) {
+      Wrong("I7", where, fmt::format("no memory '{}' (declared: {})", budget.memory, kMemory))
+          .Help(fmt::format("budget {} <= {};", kMemory, budget.size));
+      return;
+    }
+    const uint64_t bytes = ByteCount(budget.size).value_or(0);
+    if (wishes().budget_bytes && *wishes().budget_bytes <= bytes) return;
+    wishes().budget_bytes = bytes;
+    result_.budget = where;
+  }
+
+  void Read(const decl::Objective& objective, Span where) {
+    if (PrintExpr(objective.terms) == kObjective) return;
+    Wrong("I9", where, "a pass of a model is planned for time before everything else")
+        .Help(fmt::format("objective {};", kObjective));
+  }
+
+  // Nothing in a pass is conditional, so all ways of counting are the same.
+  void Read(const decl::Count&, Span) {}
+
+  void Read(const decl::Record& record, Span where) {
+    Wrong("I7", where,
+          fmt::format("wishes for a model have no record '{}'; a whole plan begins with 'plan'",
+                      record.kind))
+        .Help("delete it");
+  }
+
+  // --- places ---
+
+  static std::string PlaceName(const tinyai::Place& place) { return QueueOfPlace(place); }
+
+  bool KnownPlace(const tinyai::Place& place, Span where) {
+    const std::string name = PlaceName(place);
+    const bool here = name == kCpu || name == kDisk || name == kRows;
+    if (place.name == kGpu || (here && place.index.empty())) return true;
+    Diagnostic& error = Wrong("I7", where,
+                              fmt::format("no place '{}{}' (declared: {}, {}, {})", name,
+                                          place.index.empty() ? "" : "[..]", kCpu, kDisk, kRows));
+    const std::string near = NearestName(name, {kCpu, kDisk, kRows});
+    error.Help(near.empty() ? "ops run on CPU, DISK reads weights"
+                            : fmt::format("did you mean '{}'?", near));
+    return false;
+  }
+
+  // Ops on a place; `listed` in a block of it. False if something is wrong.
+  bool Put(const std::vector<OpId>& ops, const std::string& place, Span where, bool listed) {
+    for (const OpId op : ops) {
+      const auto [known, added] = places_.try_emplace(Index(op), PlacedAt{place, where, listed});
+      if (added) continue;
+      PlacedAt& other = known->second;
+      if (other.place == place && !(listed && other.listed)) {
+        other.listed = other.listed || listed;
+        continue;
+      }
+      const std::string& name = graph_.ops[Index(op)].name;
+      if (other.place == place) {
+        Wrong("A1", where, fmt::format("'{}' is listed twice; a pass computes it once", name))
+            .NoteAt(other.where, "listed here before")
+            .Help("delete one");
+      } else {
+        Wrong("A1", where,
+              fmt::format("'{}' is scheduled on both {} ({}) and {} ({})", name, other.place,
+                          At(other.where), place, At(where)))
+            .NoteAt(other.where, fmt::format("on {} here", other.place))
+            .Help("delete one: a model's ops are computed once");
+      }
+      return false;
+    }
+    return true;
+  }
+
+  void Place(const ModelNames::Named& named, const Ref& ref, const std::string& place, Span where,
+             bool listed) {
+    if (named.ops.empty()) {
+      Wrong("I9", where, fmt::format("'{}' is not computed, so no place does it", DottedName(ref)))
+          .Help("name an op; weights and caches lie in RAM");
+      return;
+    }
+    if (!Put(named.ops, place, where, listed) || place == kCpu) return;
+    const Op& op = graph_.ops[Index(named.ops.front())];
+    if (std::holds_alternative<op::Embed>(op.kind)) {
+      Wrong("I1", where, fmt::format("'{}' needs the tokens, which only CPU has", op.name))
+          .Help(fmt::format("move it to a CPU block: CPU {{ {}; }}", op.name));
+      return;
+    }
+    Wrong("I9", where,
+          fmt::format("op '{}' ({}) has no {} implementation", KindName(op.kind), op.name, place))
+        .Help(fmt::format("move it to a CPU block: CPU {{ {}; }}", DottedName(ref)));
+  }
+
+  std::string At(Span where) const {
+    const Position at = out_.source().At(where.begin);
+    return fmt::format("{}:{}", at.line, at.column);
+  }
+
+  std::optional<uint32_t> OpsOf(const Ref& ref, std::string_view why) {
+    std::optional<ModelNames::Named> named = names_.Resolve(ref, out_);
+    if (!named) return std::nullopt;
+    if (!named->ops.empty()) return AddGroup(std::move(named->ops), ref.where);
+    Wrong("I9", ref.where, fmt::format("'{}' is no op, and {}", DottedName(ref), why))
+        .Help("name an op; the order of weights is that of a DISK block");
+    return std::nullopt;
+  }
+
+  // --- blocks ---
+
+  void Read(const Block& block, Span where) {
+    if (!KnownPlace(block.place, where)) return;
+    const std::string place = PlaceName(block.place);
+    if (block.closed && place != kCpu) {
+      Wrong("I8", where,
+            fmt::format("a closed block of {} has no room for what is not listed", place))
+          .Help("leave out 'closed'");
+      return;
+    }
+    if (place == kCpu) {
+      gap_open_ = gap_open_ || !block.closed;
+      if (block.closed && !closed_) closed_ = where;
+    }
+    for (const Command& command : block.commands) {
+      if (out_.full()) return;
+      if (!command.attributes.empty()) {
+        Wrong("I7", command.attributes.front().where,
+              fmt::format("a wish has no attribute '{}'", command.attributes.front().name))
+            .Help("delete it");
+      }
+      block_ = &block;
+      std::visit([&](const auto& what) { Do(what, place, command.where); }, command.what);
+    }
+    for (const WeightId weight : before_next_) wishes().ahead.push_back({weight, std::nullopt});
+    before_next_.clear();
+  }
+
+  void Do(const Block& block, const std::string&, Span where) { Read(block, where); }
+  void Do(const cmd::Hole&, const std::string& place, Span) {
+    if (place == kCpu) gap_open_ = true;
+  }
+  void Do(const cmd::If&, const std::string&, Span where) {
+    Wrong("I7", where, "a pass of a model has no conditional").Help("delete the 'if'");
+  }
+  void Do(const cmd::Loop& loop, const std::string&, Span where) {
+    Wrong("I7", where, fmt::format("a pass of a model has no loop '{}'", loop.name))
+        .Help("write what stands inside");
+  }
+  void Do(const cmd::Move& move, const std::string&, Span where) {
+    Wrong("I9", where,
+          fmt::format("'{}' cannot be moved: all of a model lies in {}", DottedName(move.ref),
+                      kMemory))
+        .Help("delete it");
+  }
+
+  void Do(const cmd::Print& print, const std::string& place, Span where) {
+    if (place != kCpu) {
+      Wrong("I2", where, "print is a CPU side effect")
+          .Help("move it to a CPU block, the compiler will sync what it prints");
+      return;
+    }
+    for (const Ref& ref : print.refs) {
+      const std::optional<ModelNames::Named> named = names_.Resolve(ref, out_);
+      if (!named) continue;
+      const OpId last = LogitsOp();
+      if (named->ops != std::vector{last}) {
+        Wrong("I9", ref.where,
+              fmt::format("'{}' cannot be printed: a pass gives out '{}' alone", DottedName(ref),
+                          graph_.ops[Index(last)].name))
+            .Help(fmt::format("print({});", graph_.ops[Index(last)].name));
+      } else if (!places_.contains(Index(last))) {
+        ListOps({last}, where);
+      }
+    }
+  }
+  OpId LogitsOp() const {
+    for (size_t i = graph_.ops.size(); i-- > 0;) {
+      if (graph_.ops[i].out == graph_.logits) return OpId(i);
+    }
+    return OpId(graph_.ops.size() - 1);
+  }
+
+  // --- work ---
+
+  void Do(const cmd::Work& work, const std::string& place, Span where) {
+    const std::optional<ModelNames::Named> named = names_.Resolve(work.ref, out_);
+    if (!named) return;
+    switch (work.verb) {
+      case cmd::Verb::kPin:
+        return Stay(*named, work.ref, ModelWishes::Stay::kPinned, where);
+      case cmd::Verb::kEvict:
+        return Stay(*named, work.ref, ModelWishes::Stay::kStreamed, where);
+      case cmd::Verb::kPrefetch:
+        return ReadAhead(*named, work.ref, place, where);
+      case cmd::Verb::kEvaluate:
+        if (place == kDisk) return Load(*named, work.ref, where, false);
+        if (place == kRows) return LoadRows(*named, work.ref, where);
+        if (place == kCpu) return Compute(*named, work.ref, where);
+        return Place(*named, work.ref, place, where, true);
+      case cmd::Verb::kLoad:
+        if (place == kDisk) return Load(*named, work.ref, where, false);
+        Wrong("I9", where, fmt::format("{} loads nothing", place))
+            .Help(
+                fmt::format("move it to a DISK block: DISK {{ load {}; }}", DottedName(work.ref)));
+        return;
+      case cmd::Verb::kFree:
+      case cmd::Verb::kRecompute:
+        Wrong("I9", where,
+              "memory of a model's values is used again as soon as they are not needed")
+            .Help(fmt::format("for weights that shall not stay: evict {};", DottedName(work.ref)));
+        return;
+    }
+  }
+
+  void Compute(const ModelNames::Named& named, const Ref& ref, Span where) {
+    if (named.ops.empty()) {
+      Wrong("I9", where, fmt::format("'{}' is no op for CPU to compute", DottedName(ref)))
+          .Help("name the op that needs it");
+      return;
+    }
+    if (Put(named.ops, std::string(kCpu), where, true)) ListOps(named.ops, where);
+  }
+
+  // The next in the order of the CPU queue.
+  void ListOps(std::vector<OpId> ops, Span where) {
+    for (const OpId op : ops) {
+      places_.try_emplace(Index(op), PlacedAt{std::string(kCpu), where, true});
+    }
+    const uint32_t group = AddGroup(std::move(ops), where);
+    if (!row_.row.empty()) {
+      AddOrder(row_.row.back(), group, "CPU block order", block_->closed);
+    }
+    row_.row.push_back(group);
+    row_.open.push_back(gap_open_);
+    gap_open_ = !block_->closed;
+    for (const WeightId weight : before_next_) wishes().ahead.push_back({weight, group});
+    before_next_.clear();
+    for (; cpu_waited_ < cpu_waits_; ++cpu_waited_) {
+      const WeightId weight = wishes().loads[cpu_waited_].weight;
+      wishes().ahead.push_back({weight, group});
+      wishes().loads_before.push_back({weight, group});
+    }
+  }
+
+  void Stay(const ModelNames::Named& named, const Ref& ref, ModelWishes::Stay stay, Span where) {
+    const bool pin = stay == ModelWishes::Stay::kPinned;
+    if (named.cache && pin) return;  // it always stays
+    const bool can = pin ? !named.weights.empty()
+                         : std::any_of(named.weights.begin(), named.weights.end(),
+                                       [&](WeightId id) { return graph_.weight(id).rows > 1; });
+    if (!can) {
+      Wrong("I9", where,
+            fmt::format("'{}' has {}", DottedName(ref),
+                        pin ? "no weights that could stay"
+                            : "nothing that could be streamed: vectors, caches and values stay"))
+          .Help("name a matrix, or all of a layer: blk.0");
+      return;
+    }
+    if (wishes().stay.empty()) wishes().stay.resize(graph_.weights.size());
+    for (const WeightId id : named.weights) {
+      const auto [known, added] = stay_where_.try_emplace(Index(id), where);
+      if (!added && wishes().stay[Index(id)] != stay) {
+        Wrong("A1", where,
+              fmt::format("'{}' is both pinned and evicted ({}, {})", graph_.weight(id).name,
+                          At(known->second), At(where)))
+            .NoteAt(known->second, pin ? "evicted here" : "pinned here")
+            .Help("delete one");
+        return;
+      }
+      wishes().stay[Index(id)] = stay;
+    }
+    if (pin) result_.pins.push_back({where, DottedName(ref)});
+  }
+
+  // --- loads ---
+
+  bool OnlyRowsTaken(WeightId id) const {
+    const std::vector<OpId>& users = users_[Index(id)];
+    return std::all_of(users.begin(), users.end(), [&](OpId op) {
+      return std::holds_alternative<op::Embed>(graph_.ops[Index(op)].kind);
+    });
+  }
+  // The weights in the order of use, if they can be read as a whole.
+  std::vector<WeightId> ToLoad(const ModelNames::Named& named, const Ref& ref, Span where) {
+    std::vector<WeightId> out;
+    for (const WeightId id : named.weights) {
+      if (!users_[Index(id)].empty() && !OnlyRowsTaken(id)) out.push_back(id);
+    }
+    std::sort(out.begin(), out.end(), [&](WeightId a, WeightId b) {
+      return std::pair(users_[Index(a)].front(), a) < std::pair(users_[Index(b)].front(), b);
+    });
+    if (!out.empty()) return out;
+    const bool rows = !named.weights.empty() && OnlyRowsTaken(named.weights[0]);
+    Wrong(rows ? "I1" : "I9", where,
+          rows ? fmt::format("rows of '{}' are read by the tokens, which only CPU has",
+                             DottedName(ref))
+               : fmt::format("'{}' has no weights to load", DottedName(ref)))
+        .Help(rows ? fmt::format("pin {}; to read the whole of it once", DottedName(ref))
+                   : "name a weight, or an op that has one");
+    return out;
+  }
+
+  void Load(const ModelNames::Named& named, const Ref& ref, Span where, bool ahead) {
+    if (ahead && !result_.reads_ahead) result_.reads_ahead = where;
+    for (const WeightId id : ToLoad(named, ref, where)) {
+      const auto [known, added] = loaded_.try_emplace(Index(id), where);
+      if (!added) {
+        Wrong("A1", where,
+              fmt::format("'{}' is listed twice; a pass reads it once", graph_.weight(id).name))
+            .NoteAt(known->second, "listed here before")
+            .Help("delete one");
+        return;
+      }
+      wishes().loads.push_back({id, ahead});
+      if (disk_waits_ > 0) WaitForOps(id, row_.row[disk_waits_ - 1], where);
+    }
+  }
+  // Whoever needs the weight waits with it.
+  void WaitForOps(WeightId id, uint32_t group, Span where) {
+    wishes().loads_after.push_back({id, group});
+    AddOrder(group, AddGroup(users_[Index(id)], where), "sync on DISK");
+  }
+
+  void LoadRows(const ModelNames::Named& named, const Ref& ref, Span where) {
+    if (!named.weights.empty() && OnlyRowsTaken(named.weights[0])) return;
+    Wrong("I9", where,
+          fmt::format("{} reads rows of the embedding, not '{}'", kRows, DottedName(ref)))
+        .Help("move it to a DISK block");
+  }
+
+  void ReadAhead(const ModelNames::Named& named, const Ref& ref, const std::string& place,
+                 Span where) {
+    if (place == kDisk) return Load(named, ref, where, true);
+    if (place != kCpu) {
+      Wrong("I9", where, fmt::format("{} waits for no weights", place))
+          .Help("move it to a CPU or DISK block");
+      return;
+    }
+    if (!result_.reads_ahead) result_.reads_ahead = where;
+    const std::vector<WeightId> weights = ToLoad(named, ref, where);
+    before_next_.insert(before_next_.end(), weights.begin(), weights.end());
+  }
+
+  // --- fences and syncs ---
+
+  bool HasTimeline(const std::string& place, Span where) {
+    if (place == kCpu || place == kDisk) return true;
+    Wrong("I9", where, fmt::format("{} neither waits nor is waited for by name", place))
+        .Help("CPU and DISK have fences");
+    return false;
+  }
+  void Do(const cmd::Fence& fence, const std::string& place, Span where) {
+    if (!HasTimeline(place, where)) return;
+    const bool cpu = place == kCpu;
+    fences_.Record(fence.name, where, cpu, cpu ? row_.row.size() : wishes().loads.size());
+  }
+  void Do(const cmd::Sync& sync, const std::string& place, Span where) {
+    if (!HasTimeline(place, where)) return;
+    for (const cmd::Sync::Target& target : sync.targets) {
+      const std::optional<ScheduleFences::Wait> wait =
+          fences_.Sync(target, names_.Has(target.fence), out_);
+      if (wait) (wait->on_cpu ? disk_waits_ : cpu_waits_) = wait->done;
+    }
+  }
+
+  // --- the order as a whole ---
+
+  void EndRow() {
+    row_.open.push_back(gap_open_);
+    if (out_.has_errors() || ReportCycle(graph_, wishes(), origins_, out_) || !closed_) return;
+    const size_t orders = wishes().orders.size();
+    if (const std::optional<OpId> homeless = FillGaps(graph_, row_, wishes())) {
+      wishes().orders.resize(orders);
+      ReportHomeless(*homeless);
+      return;
+    }
+    origins_.groups.resize(wishes().groups.size(), *closed_);
+    origins_.orders.resize(wishes().orders.size(), {"closed block", true});
+    ReportCycle(graph_, wishes(), origins_, out_);
+  }
+
+  // The last that it needs of what is listed says where it has to come after, else the first that
+  // needs it where it has to come before.
+  void ReportHomeless(OpId op) {
+    const std::string& name = graph_.ops[Index(op)].name;
+    const std::vector<std::vector<OpId>> needs = DataNeeds(graph_);
+    const auto listed_at = [&](OpId other) -> std::optional<Span> {
+      const auto found = places_.find(Index(other));
+      if (found == places_.end() || !found->second.listed) return std::nullopt;
+      return found->second.where;
+    };
+    std::optional<OpId> need, user;
+    for (const OpId earlier : needs[Index(op)]) {
+      const std::optional<Span> at = listed_at(earlier);
+      if (at && (!need || listed_at(*need)->begin < at->begin)) need = earlier;
+    }
+    for (size_t later = 0; later < needs.size(); ++later) {
+      const bool uses =
+          std::find(needs[later].begin(), needs[later].end(), op) != needs[later].end();
+      if (uses && listed_at(OpId(later)) && !user) user = OpId(later);
+    }
+    const std::optional<OpId> other = need ? need : user;
+    std::string why = "every block is closed";
+    if (other) {
+      const std::string& known = graph_.ops[Index(*other)].name;
+      const std::string at = At(*listed_at(*other));
+      why = need ? fmt::format("it needs '{}' ({}) and the block is closed after it", known, at)
+                 : fmt::format("'{}' ({}) needs it and the block is closed before it", known, at);
+    }
+    Diagnostic& error = Wrong("I8", *closed_, fmt::format("'{}' cannot be placed: {}", name, why));
+    if (other) error.NoteAt(*listed_at(*other), need ? "what it needs" : "what needs it");
+    error.Help("add '???;' where more may be put in");
+  }
+
+  struct PlacedAt {
+    std::string place;
+    Span where;
+    bool listed;
+  };
+  const Graph& graph_;
+  Diagnostics& out_;
+  const ModelNames names_;
+  std::vector<std::vector<OpId>> users_;  // by weight
+  ResolvedSchedule result_;
+  OrderOrigins origins_;
+  std::unordered_map<size_t, PlacedAt> places_;           // by op
+  std::unordered_map<size_t, Span> stay_where_, loaded_;  // by weight
+  ScheduleFences fences_;
+  const Block* block_ = nullptr;
+  GappedRow row_;          // what CPU blocks list
+  bool gap_open_ = false;  // whether more may be put in where the text stands
+  std::optional<Span> closed_;
+  std::vector<WeightId> before_next_;      // to be read ahead of the next op listed
+  size_t cpu_waits_ = 0, cpu_waited_ = 0;  // loads: to wait for, of which are dealt with
+  size_t disk_waits_ = 0;                  // groups of the row to wait for
+};
+
+}  // namespace
+
+std::string_view ScheduleKey(std::string_view code) {
+  if (code.starts_with('S')) return "SCHEDULE_SYNTAX";
+  if (code.starts_with('A')) return "SCHEDULE_AMBIGUOUS";
+  return code == "I7" ? "SCHEDULE_UNKNOWN" : "SCHEDULE_IMPOSSIBLE";
+}
+
+Result<ResolvedSchedule> ResolveSchedule(const Graph& graph, Diagnostics& diagnostics) {
+  const Schedule schedule = ParseSchedule(diagnostics);
+  ResolvedSchedule out;
+  if (!diagnostics.has_errors()) out = Resolver(graph, diagnostics).Resolve(schedule);
+  if (!diagnostics.has_errors()) return out;
+  return tl::unexpected<Error>(diagnostics.AsError(ScheduleKey(diagnostics.all().front().code)));
+}
+
+}  // namespace tinyai
