@@ -356,18 +356,24 @@ class Builder {
   void AddMeetings(const ModelWishes& wishes) {
     if (wishes.loads_after.empty() && wishes.loads_before.empty()) return;
     const std::vector<std::optional<NetOpId>> makers = Makers(out_.net);
+    // CPU goes through its ops in order: who waits with the first waits with all, and the last ends
+    // last.
     for (const ModelWishes::Meeting& meeting : wishes.loads_before) {
+      NetOpId first = runs_of_.at(Index(wishes.groups[meeting.group][0])).first;
+      for (const OpId op : wishes.groups[meeting.group]) {
+        first = std::min(first, runs_of_.at(Index(op)).first);
+      }
       for (const NetValueId value : LoadedOf(meeting.weight, true)) {
-        for (const OpId op : wishes.groups[meeting.group]) {
-          out_.net.orders.push_back({*makers[Index(value)], runs_of_.at(Index(op)).first});
-        }
+        out_.net.orders.push_back({*makers[Index(value)], first});
       }
     }
     for (const ModelWishes::Meeting& meeting : wishes.loads_after) {
+      NetOpId last = runs_of_.at(Index(wishes.groups[meeting.group][0])).second;
+      for (const OpId op : wishes.groups[meeting.group]) {
+        last = std::max(last, runs_of_.at(Index(op)).second);
+      }
       for (const NetValueId value : LoadedOf(meeting.weight, false)) {
-        for (const OpId op : wishes.groups[meeting.group]) {
-          out_.net.orders.push_back({runs_of_.at(Index(op)).second, *makers[Index(value)]});
-        }
+        out_.net.orders.push_back({last, *makers[Index(value)]});
       }
     }
   }

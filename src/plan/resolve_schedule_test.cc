@@ -202,6 +202,21 @@ TEST(ResolveSchedule, OpsRunInTheOrderOfTheBlocks) {
   EXPECT_EQ(out.wanted->wishes.orders.size(), 4u);
 }
 
+TEST(ResolveSchedule, BeforeMeansThatAllWorkersHaveEnded) {
+  const Graph graph = SmallGraph();
+  const Outcome out =
+      PlanBy(graph, "before blk.0.attn_v, blk.0.attn_q;", SmallRequest(graph, kMiB));
+  const Outcome listed =
+      PlanBy(graph, "CPU { blk.0.attn_v; blk.0.attn_q; }", SmallRequest(graph, kMiB));
+  ASSERT_TRUE(out.planned && listed.planned) << out.complaints;
+  EXPECT_EQ(Disobeyed(graph, out.wanted->wishes, out.planned->plan), std::nullopt);
+  const auto joins = [&](const Plan& plan) {
+    const std::vector<Step>& steps = plan.queues[kCpuQueue].steps;
+    return std::count_if(steps.begin(), steps.end(), [](const Step& step) { return step.joins; });
+  };
+  EXPECT_EQ(joins(out.planned->plan), joins(listed.planned->plan) + 1);
+}
+
 TEST(ResolveSchedule, AClosedBlockIsAddedToAtItsHolesOnly) {
   const Graph graph = SmallGraph();
   const Outcome out =

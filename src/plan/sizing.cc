@@ -74,12 +74,13 @@ void ExplainResident(const PlanRequest& request, const Sizes& sizes, Reasons& re
                                 sizes.chunk, kEnoughTokens));
 }
 
+// Whether some slices go through the ring by wish.
 bool EvictsSomething(const Graph& graph, const PlanRequest& request) {
-  for (size_t i = 0; request.wishes != nullptr && i < graph.weights.size(); ++i) {
-    const bool evicted = request.wishes->StayOf(WeightId(i)) == ModelWishes::Stay::kStreamed;
-    if (evicted && graph.weights[i].rows > 1) return true;
-  }
-  return false;
+  if (request.wishes == nullptr) return false;
+  return std::any_of(graph.ops.begin(), graph.ops.end(), [&](const Op& op) {
+    return std::holds_alternative<op::MatMul>(op.kind) &&
+           request.wishes->StayOf(op.weights[0]) == ModelWishes::Stay::kStreamed;
+  });
 }
 
 }  // namespace
