@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "plan/check_net_shape.h"
 #include "plan/net_plan.h"
 #include "plan/stretches.h"
 
@@ -23,10 +24,6 @@ uint64_t NetPlan::syncs() const {
 namespace {
 
 using Vector = std::vector<uint64_t>;
-
-tl::unexpected<Error> Invalid(std::string_view rule, std::string_view where, std::string what) {
-  return Fail(ErrorCode::kSchedule, "PLAN_INVALID", fmt::format("{}: {} [{}]", where, what, rule));
-}
 
 // What some bytes hold, and since when.
 struct Written {
@@ -59,8 +56,7 @@ class Checker {
   Checker(const TaskNet& net, const NetPlan& plan) : net_(net), plan_(plan) {}
 
   Status Check() {
-    TRY(CheckShape());
-    TRY(CheckBuffers());
+    TRY_ASSIGN(where_, CheckNetShape(net_, plan_));
     rounds_ = net_.loops ? 3 + LongestDistance() : 1;
     SetUp();
     TRY(Follow());
@@ -69,121 +65,13 @@ class Checker {
 
  private:
   std::string CommandName(size_t place, size_t at) const {
-    return fmt::format("{} command {} ({})", net_.places[place].name, at,
-                       net_.op(plan_.queues[place][at].op).name);
+    return CommandNameOf(net_, plan_, place, at);
   }
 
   uint64_t LongestDistance() const {
     uint64_t longest = 1;
     for (const NetOrder& order : net_.orders) longest = std::max<uint64_t>(longest, order.distance);
     return longest;
-  }
-
-  // V1 and V7, and that every id exists.
-  Status CheckShape() {
-    if (plan_.queues.size() != net_.places.size()) {
-      return Invalid("V7", "plan", "it has not one queue for each place");
-    }
-    where_.assign(net_.ops.size(), {net_.places.size(), 0});
-    for (size_t place = 0; place < plan_.queues.size(); ++place) {
-      for (size_t at = 0; at < plan_.queues[place].size(); ++at) {
-        const NetCommand& command = plan_.queues[place][at];
-        if (Index(command.op) >= net_.ops.size()) {
-          return Invalid("V1", net_.places[place].name, fmt::format("command {} is of no op", at));
-        }
-        auto& where = where_[Index(command.op)];
-        if (where.first != net_.places.size()) {
-          return Invalid("V1", CommandName(place, at), "its op is there twice");
-        }
-        where = {place, at};
-        for (const NetSync& sync : command.syncs) TRY(CheckSync(sync, place, at));
-      }
-    }
-    for (size_t i = 0; i < net_.ops.size(); ++i) {
-      const auto [place, at] = where_[i];
-      if (place == net_.places.size()) {
-        return Invalid("V1", net_.ops[i].name, "it is never done");
-      }
-      const std::vector<NetChoice>& choices = net_.ops[i].choices;
-      if (std::none_of(choices.begin(), choices.end(), [place = place](const NetChoice& choice) {
-            return Index(choice.place) == place;
-          })) {
-        return Invalid("V7", CommandName(place, at), "its op cannot be done there");
-      }
-    }
-    return {};
-  }
-
-  // V4: what is waited for is a point of a queue, which is passed whatever is left out.
-  Status CheckSync(const NetSync& sync, size_t place, size_t at) const {
-    if (sync.fence >= plan_.fences.size()) {
-      return Invalid("V4", CommandName(place, at), "it waits for a fence that does not exist");
-    }
-    const NetFence& fence = plan_.fences[sync.fence];
-    if (Index(fence.place) >= plan_.queues.size() ||
-        fence.command >= plan_.queues[Index(fence.place)].size()) {
-      return Invalid("V4", CommandName(place, at), "it waits for a fence after no command");
-    }
-    if (Index(fence.place) == place) {
-      return Invalid("V5", CommandName(place, at), "it waits for its own queue");
-    }
-    if (sync.distance != 0 && !net_.loops) {
-      return Invalid("V4", CommandName(place, at),
-                     "it waits for an iteration, and there is no loop");
-    }
-    return {};
-  }
-
-  Status CheckBuffer(const NetBuffer& buffer, uint64_t bytes, const std::string& name) const {
-    if (Index(buffer.memory) >= net_.memories.size()) {
-      return Invalid("V11", name, "it lies in no memory");
-    }
-    const NetMemory& memory = net_.memories[Index(buffer.memory)];
-    const uint64_t height = plan_.heights[Index(buffer.memory)];
-    if (buffer.bytes < bytes || buffer.offset > height || buffer.bytes > height - buffer.offset) {
-      return Invalid("V11", name, fmt::format("its bytes do not lie in {}", memory.name));
-    }
-    if (buffer.bytes != 0 && buffer.offset % memory.alignment != 0) {
-      return Invalid("V11", name, "it is not aligned");
-    }
-    return {};
-  }
-
-  Status CheckBuffers() const {
-    if (plan_.value_buffers.size() != net_.values.size() ||
-        plan_.workspaces.size() != net_.ops.size() ||
-        plan_.heights.size() != net_.memories.size()) {
-      return Invalid("V11", "plan", "it has not one buffer for each value and op");
-    }
-    for (size_t i = 0; i < net_.memories.size(); ++i) {
-      if (plan_.heights[i] > net_.memories[i].budget_bytes) {
-        return Invalid("V11", net_.memories[i].name,
-                       fmt::format("{} bytes are more than its budget of {}", plan_.heights[i],
-                                   net_.memories[i].budget_bytes));
-      }
-    }
-    for (size_t i = 0; i < net_.values.size(); ++i) {
-      const NetValue& value = net_.values[i];
-      const NetBuffer& buffer = plan_.value_buffers[i];
-      TRY(CheckBuffer(buffer, value.bytes, value.name));
-      if (value.carried_from) {
-        const NetBuffer& from = plan_.value_buffers[Index(*value.carried_from)];
-        if (from.offset != buffer.offset || from.memory != buffer.memory) {
-          return Invalid("V11", value.name, "what is carried into it lies elsewhere");
-        }
-      }
-      if (buffer.memory != value.memory || (value.offset && *value.offset != buffer.offset)) {
-        return Invalid("V11", value.name, "it does not lie where it has to");
-      }
-    }
-    for (size_t i = 0; i < net_.ops.size(); ++i) {
-      const auto [place, at] = where_[i];
-      for (const NetChoice& choice : net_.ops[i].choices) {
-        if (Index(choice.place) != place) continue;
-        TRY(CheckBuffer(plan_.workspaces[i], choice.workspace_bytes, net_.ops[i].name));
-      }
-    }
-    return {};
   }
 
   void SetUp() {
@@ -250,8 +138,8 @@ class Checker {
     }
     for (size_t place = 0; place < plan_.queues.size(); ++place) {
       if (done_[place] == plan_.queues[place].size() * rounds_) continue;
-      return Invalid("V6", CommandName(place, done_[place] % plan_.queues[place].size()),
-                     "deadlock: its sync never comes");
+      return InvalidPlan("V6", CommandName(place, done_[place] % plan_.queues[place].size()),
+                         "deadlock: its sync never comes");
     }
     return {};
   }
@@ -360,9 +248,9 @@ class Checker {
     }
     known[other] = std::max(known[other], target);
     if (news || (net_.loops && round <= LongestDistance())) return {};
-    return Invalid("V5", CommandName(place, at),
-                   fmt::format("its sync on {} is stale: that is known already",
-                               CommandName(other, fence.command)));
+    return InvalidPlan("V5", CommandName(place, at),
+                       fmt::format("its sync on {} is stale: that is known already",
+                                   CommandName(other, fence.command)));
   }
 
   Status Perform(size_t place, size_t at, uint64_t round) {
@@ -399,15 +287,16 @@ class Checker {
       if (order.distance > round) continue;
       const auto [other, position] = where_[Index(order.earlier)];
       if (!IsKnown(place, other, Position(other, position, round - order.distance))) {
-        return Invalid(order.kind == NetOrder::Kind::kEffect ? "V8" : "V9", CommandName(place, at),
-                       fmt::format("it must come after {}", net_.op(order.earlier).name));
+        return InvalidPlan(order.kind == NetOrder::Kind::kEffect ? "V8" : "V9",
+                           CommandName(place, at),
+                           fmt::format("it must come after {}", net_.op(order.earlier).name));
       }
     }
     if (net_.op(id).effect != NetEffect::kInput) return {};
     NetOpId& last = last_inputs_.try_emplace(round, id).first->second;
     if (Index(last) > Index(id)) {
-      return Invalid("V8", CommandName(place, at),
-                     fmt::format("it reads input after {}", net_.op(last).name));
+      return InvalidPlan("V8", CommandName(place, at),
+                         fmt::format("it reads input after {}", net_.op(last).name));
     }
     last = id;
     return {};
@@ -421,8 +310,9 @@ class Checker {
       const size_t maker = maker_[Index(in)];
       if (maker == net_.ops.size()) continue;
       if (std::find(path.begin(), path.end(), Index(net_.ops[maker].region)) == path.end()) {
-        return Invalid("V12", CommandName(place, at),
-                       fmt::format("it sees {} of an arm that may not run", net_.value(in).name));
+        return InvalidPlan(
+            "V12", CommandName(place, at),
+            fmt::format("it sees {} of an arm that may not run", net_.value(in).name));
       }
     }
     return {};
@@ -442,22 +332,22 @@ class Checker {
         const NetBuffer& in = plan_.value_buffers[Index(op.ins[i])];
         const bool same = out.offset == in.offset && out.bytes == in.bytes;
         if (!Overlap(out, in) || (op.in_place && o == 0 && i == 0 && same)) continue;
-        return Invalid("V11", CommandName(place, at),
-                       fmt::format("{} overwrites its operand {}", net_.value(op.outs[o]).name,
-                                   net_.value(op.ins[i]).name));
+        return InvalidPlan("V11", CommandName(place, at),
+                           fmt::format("{} overwrites its operand {}", net_.value(op.outs[o]).name,
+                                       net_.value(op.ins[i]).name));
       }
       for (size_t other = 0; other < o; ++other) {
         if (Overlap(out, plan_.value_buffers[Index(op.outs[other])])) {
-          return Invalid("V11", CommandName(place, at), "its results overlap");
+          return InvalidPlan("V11", CommandName(place, at), "its results overlap");
         }
       }
       if (Overlap(out, workspace)) {
-        return Invalid("V11", CommandName(place, at), "its workspace overlaps a result");
+        return InvalidPlan("V11", CommandName(place, at), "its workspace overlaps a result");
       }
     }
     for (const NetValueId in : op.ins) {
       if (Overlap(plan_.value_buffers[Index(in)], workspace)) {
-        return Invalid("V11", CommandName(place, at), "its workspace overlaps an operand");
+        return InvalidPlan("V11", CommandName(place, at), "its workspace overlaps an operand");
       }
     }
     return {};
@@ -467,8 +357,8 @@ class Checker {
   Status Read(size_t place, size_t at, uint64_t round, size_t value) {
     const NetBuffer& buffer = plan_.value_buffers[value];
     if (buffer.memory != net_.places[place].memory) {
-      return Invalid("V3", CommandName(place, at),
-                     fmt::format("{} lies in another memory", net_.values[value].name));
+      return InvalidPlan("V3", CommandName(place, at),
+                         fmt::format("{} lies in another memory", net_.values[value].name));
     }
     const uint64_t content = ContentOf(value, round);
     const uint64_t position = Position(place, at, round);
@@ -479,12 +369,13 @@ class Checker {
       const Written& written = stretch.header;
       const bool same_place = written.place == place;
       if (written.content != content) {
-        status = Invalid(same_place ? "V2" : "V3", CommandName(place, at),
-                         fmt::format("{} is not in memory", net_.values[value].name));
+        status = InvalidPlan(same_place ? "V2" : "V3", CommandName(place, at),
+                             fmt::format("{} is not in memory", net_.values[value].name));
       } else if (!same_place && !IsKnown(place, written.place, written.position)) {
-        status = Invalid("V3", CommandName(place, at),
-                         fmt::format("{} may not be there yet: {} is not known to have got so far",
-                                     net_.values[value].name, net_.places[written.place].name));
+        status =
+            InvalidPlan("V3", CommandName(place, at),
+                        fmt::format("{} may not be there yet: {} is not known to have got so far",
+                                    net_.values[value].name, net_.places[written.place].name));
       } else {
         Remember(memory, stretch, {place, position});
       }
@@ -513,8 +404,8 @@ class Checker {
     const auto [other, position] = where_[maker_[made]];
     const uint64_t target = Position(other, position, net_.ops[maker_[made]].once ? 0 : round);
     if (other == place ? target <= done_[place] : IsKnown(place, other, target)) return {};
-    return Invalid(other == place ? "V2" : "V3", CommandName(place, at),
-                   fmt::format("{} may not be there yet", net_.values[value].name));
+    return InvalidPlan(other == place ? "V2" : "V3", CommandName(place, at),
+                       fmt::format("{} may not be there yet", net_.values[value].name));
   }
 
   // V11: nobody may still need or make what is overwritten. `content` 0: scratch.
@@ -542,16 +433,16 @@ class Checker {
   Status CheckOverwrites(size_t place, size_t at, Memory& memory, const Memory::Stretch& stretch) {
     const Written& written = stretch.header;
     if (written.place != place && !IsKnown(place, written.place, written.position)) {
-      return Invalid("V11", CommandName(place, at),
-                     fmt::format("it overwrites what {} may still be writing",
-                                 net_.places[written.place].name));
+      return InvalidPlan("V11", CommandName(place, at),
+                         fmt::format("it overwrites what {} may still be writing",
+                                     net_.places[written.place].name));
     }
     Status status;
     memory.EachItem(stretch, [&](const Reader& reader) {
       if (reader.place != place && !IsKnown(place, reader.place, reader.position)) {
-        status = Invalid("V11", CommandName(place, at),
-                         fmt::format("it overwrites what {} may still be reading",
-                                     net_.places[reader.place].name));
+        status = InvalidPlan("V11", CommandName(place, at),
+                             fmt::format("it overwrites what {} may still be reading",
+                                         net_.places[reader.place].name));
       }
       before_.push_back(reader);
       return status.has_value();
@@ -567,20 +458,20 @@ class Checker {
                              .Each(cells_->value(i), [&](const Memory::Stretch& stretch) {
                                return stretch.header.content == ContentOf(i, rounds_ - 1);
                              });
-      if (!there) return Invalid("V1", net_.values[i].name, "it is not there at the end");
+      if (!there) return InvalidPlan("V1", net_.values[i].name, "it is not there at the end");
     }
     return {};
   }
 
   const TaskNet& net_;
   const NetPlan& plan_;
-  uint64_t rounds_ = 1;                           // iterations that are followed
-  std::vector<std::pair<size_t, size_t>> where_;  // by op: place and command
-  std::vector<uint64_t> done_;                    // by place
-  std::vector<std::vector<Scope>> scopes_;        // by place: the whole net outermost
-  std::vector<std::vector<Vector>> ended_arms_;   // by place and region
-  std::vector<Recorded> recorded_;                // by fence and round
-  Vector vectors_;                                // what was recorded
+  uint64_t rounds_ = 1;                          // iterations that are followed
+  std::vector<CommandAt> where_;                 // by op: place and command
+  std::vector<uint64_t> done_;                   // by place
+  std::vector<std::vector<Scope>> scopes_;       // by place: the whole net outermost
+  std::vector<std::vector<Vector>> ended_arms_;  // by place and region
+  std::vector<Recorded> recorded_;               // by fence and round
+  Vector vectors_;                               // what was recorded
   static constexpr size_t kNone = ~size_t{0};
   std::vector<size_t> first_fence_;  // by op
   std::vector<size_t> next_fence_;   // by fence: the next one of the same op
