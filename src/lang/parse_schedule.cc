@@ -94,7 +94,10 @@ class ScheduleParser {
     const bool name = head.kind == TokenKind::kName;
     if (!name || (IsCommandWord(word) && word != "closed")) {
       in_.set_quiet(lost_);
-      in_.Unexpected("a declaration or a block");
+      Diagnostic* const error = in_.Unexpected("a declaration or a block");
+      if (error != nullptr && name) {
+        error->Help(fmt::format("'{}' stands in the block of a place: CPU {{ .. }}", word));
+      }
       in_.set_quiet(false);
       lost_ = true;
       return std::nullopt;

@@ -62,13 +62,13 @@ Token TokenStream::Take(Lexer::Mode mode) {
   return taken;
 }
 
-void TokenStream::Unexpected(std::string_view instead) {
+Diagnostic* TokenStream::Unexpected(std::string_view instead) {
   const std::string found = ended() ? std::string(Spelling(TokenKind::kEnd))
                                     : fmt::format("'{}{}'", text().substr(0, kMostShown),
                                                   text().size() > kMostShown ? ".." : "");
-  if (ended() && lexer_.broken()) return;
+  if (ended() && lexer_.broken()) return nullptr;
   const std::string expected = instead.empty() ? ListOf(expected_) : std::string(instead);
-  Error("S1", token_.span, fmt::format("expected {}, found {}", expected, found));
+  return Error("S1", token_.span, fmt::format("expected {}, found {}", expected, found));
 }
 
 Diagnostic* TokenStream::Error(std::string code, Span span, std::string message) {

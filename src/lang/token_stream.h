@@ -41,7 +41,7 @@ class TokenStream {
   // Reports that this token cannot stand here: "expected ';' or '.', found 'x'". `instead` replaces
   // the list of what At() was asked for. Silent where an error was reported already, and after the
   // end of a broken text.
-  void Unexpected(std::string_view instead = "");
+  Diagnostic* Unexpected(std::string_view instead = "");
   // Reports an error of code `code` at `span` unless one was reported at or after it.
   Diagnostic* Error(std::string code, Span span, std::string message);
 

@@ -105,6 +105,10 @@ class Schedules(Case):
         ended = self.plan("CPU { pin no; pin nor; }\nTPU { }", "--json")
         self.assertEqual([error["code"] for error in ended.json["errors"]], ["I7", "I7", "I7"])
 
+    def test_a_command_outside_of_a_block_is_told_where_it_belongs(self):
+        ended = self.plan("pin blk.0;")
+        self.assertIn("help: 'pin' stands in the block of a place: CPU { .. }", ended.err)
+
     def test_usage(self):
         path = self.write("")
         ended = tinyai("run", "-m", self.tales, "--schedule", path, "--plan", path)
