@@ -15,9 +15,7 @@ namespace {
 using Item = Sections::Item;
 
 // Looks that a line may cost, as a share of all.
-constexpr uint64_t kLines = 6;
-// Neighbours that move to another gap after each ejection, so that gaps come together.
-constexpr int kShaken = 4;
+constexpr uint64_t kLines = 3;
 constexpr uint64_t kStepsPerLookAtTheClock = 64;
 constexpr int64_t kAnyHeight = std::numeric_limits<int64_t>::max() / 2;
 
@@ -221,15 +219,13 @@ class Ejection {
     return place;
   }
 
+  // Moves one of them to another gap, so that gaps come together.
   void Shake(const std::vector<uint32_t>& items, const Item& around) {
     if (items.empty()) return;
     const uint32_t longest = 4 * std::min<uint32_t>(around.last - around.first, 1u << 20) + 16;
-    for (int i = 0; i < kShaken; ++i) {
-      const uint32_t index = items[Random() % items.size()];
-      const Item& item = sections_.items[index];
-      if (item.last - item.first > longest) continue;
-      PutIntoGap(index, line_, i % 2 == 0 ? Gap::kAny : Gap::kTightest);
-    }
+    const uint32_t index = items[Random() % items.size()];
+    const Item& item = sections_.items[index];
+    if (item.last - item.first <= longest) PutIntoGap(index, line_, Gap::kAny);
   }
 
   uint64_t Random() { return Mix64(++random_); }

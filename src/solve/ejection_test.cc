@@ -101,8 +101,9 @@ TEST(TreeFit, IsValidInEveryManner) {
   EXPECT_TRUE(rc::check([](bool aligned) {
     const Sections sections = RandomSections(150, 200, 60, aligned);
     for (const auto cut : {TreeManner::Cut::kCrowded, TreeManner::Cut::kMiddle}) {
-      for (const auto first : {TreeManner::First::kLong, TreeManner::First::kLarge,
-                               TreeManner::First::kArea, TreeManner::First::kEarly}) {
+      for (const auto first :
+           {TreeManner::First::kLong, TreeManner::First::kFar, TreeManner::First::kLarge,
+            TreeManner::First::kArea, TreeManner::First::kEarly}) {
         const std::optional<FitResult> fit = TreeFit(sections, {cut, first}, 1'000'000);
         RC_ASSERT(fit);
         ExpectValid(sections, *fit);
@@ -141,7 +142,7 @@ TEST(LowerByEjection, FindsAPackingWhereThereIsOne) {
   for (uint64_t row = 0; row < 12; ++row) {
     for (uint64_t begin = 0, end = 0; begin < 600; begin = end) {
       end = std::min<uint64_t>(600, begin + 1 + (begin * 31 + row * 17) % 23);
-      if ((begin + row) % 4 != 0) buffers.push_back({begin, end, 16 + row});
+      if ((begin + row) % 3 != 0) buffers.push_back({begin, end, 16 + row});
     }
   }
   const Sections sections = MakeSections(buffers);

@@ -17,9 +17,11 @@ constexpr uint64_t kMostTotal = uint64_t{1} << 62;
 // kNormal: what orders are improved by, what ejection and what exhaustive search cost, in items
 // looked at. On a machine of 2020 that is about a second, and a few seconds each.
 constexpr uint64_t kMostPlaced = 300'000;
-constexpr uint64_t kMostEjected = 120'000'000;
+constexpr uint64_t kMostEjected = 200'000'000;
 constexpr uint64_t kMostSearched = 90'000'000;
 constexpr uint32_t kMostRounds = 100;
+// Of many items, so small a part of the height is not worth more time.
+constexpr int64_t kLittle = 2'000;
 // Up to so many items, kFast takes the best of several orders; more of them, the fewer there are.
 constexpr size_t kFewForAllOrders = 2'000;
 constexpr size_t kPlacedByTrees = 50'000;
@@ -31,10 +33,10 @@ using Cut = TreeManner::Cut;
 using First = TreeManner::First;
 // The best ones first.
 constexpr std::array kTrees = {
-    TreeManner{Cut::kCrowded, First::kLong},  TreeManner{Cut::kCrowded, First::kArea},
-    TreeManner{Cut::kCrowded, First::kEarly}, TreeManner{Cut::kMiddle, First::kLong},
-    TreeManner{Cut::kMiddle, First::kLarge},  TreeManner{Cut::kCrowded, First::kLarge},
-    TreeManner{Cut::kMiddle, First::kArea},
+    TreeManner{Cut::kCrowded, First::kFar},   TreeManner{Cut::kCrowded, First::kLong},
+    TreeManner{Cut::kCrowded, First::kArea},  TreeManner{Cut::kCrowded, First::kEarly},
+    TreeManner{Cut::kMiddle, First::kLong},   TreeManner{Cut::kMiddle, First::kLarge},
+    TreeManner{Cut::kCrowded, First::kLarge}, TreeManner{Cut::kMiddle, First::kArea},
 };
 
 class Packer {
@@ -44,8 +46,8 @@ class Packer {
     low_ = MostAlive(sections_);
   }
 
-  // Greedy, then improved until it is within `enough` units.
-  void Place(int64_t enough) {
+  // Greedy, then improved until it is within `enough` units; if not `exactly`, within little more.
+  void Place(int64_t enough, bool exactly) {
     enough = std::max(enough, low_);
     const size_t count = sections_.items.size();
     const bool fast = limits_.effort == Effort::kFast, few = count <= kFewForAllOrders;
@@ -59,7 +61,9 @@ class Packer {
                       static_cast<uint32_t>(std::clamp<uint64_t>(rounds, 1, kMostRounds)), limits_,
                       best_);
     }
-    LowerByEjection(sections_, enough, MostEjected(), limits_, best_);
+    const bool near = !exactly && !few && limits_.effort == Effort::kNormal;
+    LowerByEjection(sections_, near ? enough + enough / kLittle : enough, MostEjected(), limits_,
+                    best_);
   }
 
   // Tries up to `most` trees, at least one if there is nothing yet.
@@ -170,7 +174,7 @@ uint64_t MostBytesAlive(const std::vector<Buffer>& buffers) {
 
 Packing PackBuffers(const std::vector<Buffer>& buffers, const SearchLimits& limits) {
   Packer packer(buffers, limits);
-  packer.Place(0);
+  packer.Place(0, false);
   packer.Minimise();
   return packer.Answer();
 }
@@ -179,7 +183,7 @@ CapacityAnswer PackWithin(const std::vector<Buffer>& buffers, uint64_t capacity,
                           const SearchLimits& limits) {
   Packer packer(buffers, limits);
   const auto units = static_cast<int64_t>(std::min(capacity, kMostTotal) / packer.sections().unit);
-  packer.Place(units);
+  packer.Place(units, true);
   uint64_t left = packer.SearchBudget();
   if (packer.low() <= units && packer.height() > units && left > 0) {
     packer.Search(units, left, left);

@@ -32,9 +32,10 @@ bool CanBePacked(const std::vector<Buffer>& buffers);
 // The most bytes that live at one moment, in O(n log n): a lower bound of every height.
 uint64_t MostBytesAlive(const std::vector<Buffer>& buffers);
 
-// A packing of small height. kFast takes the best of a few greedy orders; beyond that orders are
-// improved as long as they leave something to gain, and then packings of less and less height are
-// searched for (pack_within.h) until one is proved least or the limits end it.
+// A packing of small height. kFast takes the best of a few greedy orders, just one for very many
+// buffers; beyond that what is too high is put elsewhere as long as that leaves something to gain,
+// and then packings of less and less height are searched for (exact_packing.h) until one is proved
+// least or the limits end it.
 Packing PackBuffers(const std::vector<Buffer>& buffers, const SearchLimits& limits);
 
 struct CapacityAnswer {

@@ -43,6 +43,7 @@ class Fitter {
     const double width = item.last - item.first;
     switch (manner_.first) {
       case TreeManner::First::kLong:
+      case TreeManner::First::kFar:  // where there is no cut
         return width;
       case TreeManner::First::kLarge:
         return static_cast<double>(item.size);
@@ -66,9 +67,20 @@ class Fitter {
     });
     const auto before = std::partition(here, items.end(),
                                        [&](uint32_t i) { return sections_.items[i].last <= cut; });
-    Place({items.begin(), here}, boxes);
+    const std::span<uint32_t> cut_through{items.begin(), here};
+    if (manner_.first == TreeManner::First::kFar) RankByReach(cut_through, cut);
+    Place(cut_through, boxes);
     Fit({here, before}, begin, cut, boxes);
     Fit({before, items.end()}, cut + 1, end, boxes);
+  }
+
+  // Of equal reach, the longer one is first.
+  void RankByReach(std::span<const uint32_t> items, uint32_t cut) {
+    for (const uint32_t index : items) {
+      const Item& item = sections_.items[index];
+      const uint32_t before = cut - item.first, after = item.last - cut - 1;
+      keys_[index] = std::max(before, after) + std::min(before, after) * 0x1p-32;
+    }
   }
 
   uint32_t CutOf(uint32_t begin, uint32_t end) const {

@@ -11,7 +11,8 @@ namespace tinyai {
 // How a tree fit cuts time, and what comes first among the items of one cut.
 struct TreeManner {
   enum class Cut : uint8_t { kCrowded, kMiddle };
-  enum class First : uint8_t { kLong, kLarge, kArea, kEarly };
+  // kFar: what reaches furthest from the cut, to one side or the other.
+  enum class First : uint8_t { kLong, kFar, kLarge, kArea, kEarly };
 
   Cut cut = Cut::kCrowded;
   First first = First::kLong;
