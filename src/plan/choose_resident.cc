@@ -221,7 +221,7 @@ uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
 
 uint64_t ResidentBytesOfAll(PlanDraft& draft) {
   SpreadStreamed(draft, 0, 1);
-  return LayOut(draft, FileOrder(draft));
+  return LayOut(draft, FileOrder(draft)) + FindPinnedEmbedding(draft).bytes;
 }
 
 }  // namespace tinyai

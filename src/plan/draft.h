@@ -87,7 +87,7 @@ uint64_t SlotBytes(const PlanDraft& draft);
 // out `runs` from arena offset 0 and returns the bytes they take. What cannot be streamed stays
 // even beyond the budget.
 uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes);
-// What it would take for every slice to stay, without an embedding of its own.
+// What it would take for every slice to stay, and an embedding of its own if that is pinned.
 uint64_t ResidentBytesOfAll(PlanDraft& draft);
 
 // Sets `joins` of the CPU steps: where a worker needs what another computed.

@@ -320,27 +320,20 @@ class Builder {
 
   // --- wishes ---
 
-  // Loads for ops that come later, which may be such that passes without logits leave out.
+  // Loads for ops that come later. Passes without logits have them too, even where they leave out
+  // the op: what stands behind such a load on its queue counts on what it has waited for.
   void LoadAhead(const std::vector<WeightId>& weights) {
-    const RegionId here = region_;
     for (const WeightId id : weights) {
       for (const size_t index : slices_of_[Index(id)]) {
         const Slice& slice = draft_.slices[index];
         NetOp nobody;
-        if (slice.resident) NeedResident(slice.arena_offset, slice.bytes, nobody);
-        if (slice.resident) continue;
-        region_ = AfterLast(slice.op) ? kLogits : here;
-        waiting_[index] = LoadSlice(index);
-        region_ = here;
+        if (slice.resident) {
+          NeedResident(slice.arena_offset, slice.bytes, nobody);
+        } else {
+          waiting_[index] = LoadSlice(index);
+        }
       }
     }
-  }
-  bool AfterLast(OpId op) const {
-    for (const OpId id : draft_.order) {
-      if (std::holds_alternative<op::TakeLast>(graph_.ops[Index(id)].kind)) return true;
-      if (id == op) return false;
-    }
-    return false;
   }
 
   // What the loads of a weight make, as far as they are made.

@@ -359,6 +359,16 @@ class Resolver {
       return std::holds_alternative<op::Embed>(graph_.ops[Index(op)].kind);
     });
   }
+  bool OnlyForLogits(WeightId id) const {
+    const auto last = std::find_if(graph_.ops.begin(), graph_.ops.end(), [](const Op& op) {
+      return std::holds_alternative<op::TakeLast>(op.kind);
+    });
+    const std::vector<OpId>& users = users_[Index(id)];
+    return std::all_of(users.begin(), users.end(), [&](OpId op) {
+      return static_cast<ptrdiff_t>(Index(op)) > last - graph_.ops.begin() ||
+             std::holds_alternative<op::Embed>(graph_.ops[Index(op)].kind);
+    });
+  }
   // The weights in the order of use, if they can be read as a whole.
   std::vector<WeightId> ToLoad(const ModelNames::Named& named, const Ref& ref, Span where) {
     std::vector<WeightId> out;
@@ -368,6 +378,13 @@ class Resolver {
     std::sort(out.begin(), out.end(), [&](WeightId a, WeightId b) {
       return std::pair(users_[Index(a)].front(), a) < std::pair(users_[Index(b)].front(), b);
     });
+    if (std::any_of(out.begin(), out.end(), [&](WeightId id) { return OnlyForLogits(id); })) {
+      Wrong("I9", where,
+            fmt::format("'{}' is loaded in its turn: passes without logits leave it out",
+                        DottedName(ref)))
+          .Help(fmt::format("to have it there early: pin {};", DottedName(ref)));
+      return {};
+    }
     if (!out.empty()) return out;
     const bool rows = !named.weights.empty() && OnlyRowsTaken(named.weights[0]);
     Wrong(rows ? "I1" : "I9", where,
@@ -397,7 +414,11 @@ class Resolver {
   // Whoever needs the weight waits with it.
   void WaitForOps(WeightId id, uint32_t group, Span where) {
     wishes().loads_after.push_back({id, group});
-    AddOrder(group, AddGroup(users_[Index(id)], where), "sync on DISK");
+    std::vector<OpId> users;  // the embedding has its rows read apart
+    for (const OpId op : users_[Index(id)]) {
+      if (!std::holds_alternative<op::Embed>(graph_.ops[Index(op)].kind)) users.push_back(op);
+    }
+    AddOrder(group, AddGroup(std::move(users), where), "sync on DISK");
   }
 
   void LoadRows(const ModelNames::Named& named, const Ref& ref, Span where) {

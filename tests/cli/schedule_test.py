@@ -39,7 +39,7 @@ class Schedules(Case):
                      " CPU { sync(g); blk.2.attn_norm; }"):
             with self.subTest(text):
                 path = self.write(text)
-                for memory in ([], ["--memory", self.memory]):
+                for memory in ([], ["--memory", self.memory, "-ub", "2"]):
                     wished = self.run_json("--schedule", path, *memory)
                     self.assertEqual(wished["tokens"], plain["tokens"])
                     self.assertEqual(wished["top_logits"], plain["top_logits"])
