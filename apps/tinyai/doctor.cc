@@ -142,6 +142,7 @@ std::string Describe(const Findings& findings) {
               fmt::format("{} resident at start", FormatByteSize(findings.program_bytes)));
   out += '\n';
   out += Line("memory reads", PerSecond(findings.rates.memory_bytes_per_second));
+  out += Line("products", PerSecond(findings.rates.product_bytes_per_second));
   out += Line("compute",
               fmt::format("{:.3g} multiply-adds/s", findings.rates.compute_macs_per_second));
   for (const DiskRate& rate : findings.disks) {
@@ -176,6 +177,7 @@ Json ToJson(const Findings& findings) {
   out["overcommit_mode"] = facts.overcommit_mode;
   out["program_bytes"] = findings.program_bytes;
   out["memory_bytes_per_second"] = findings.rates.memory_bytes_per_second;
+  out["product_bytes_per_second"] = findings.rates.product_bytes_per_second;
   out["compute_macs_per_second"] = findings.rates.compute_macs_per_second;
   out["request_seconds"] = findings.rates.request_seconds;
   out["disk_file"] = findings.disk_file;
@@ -221,6 +223,9 @@ class DoctorCommand : public Command {
     if (StopSignal() != 0) return Stopped();
     console.Progress("compute");
     TRY_ASSIGN(const std::vector<uint32_t> cpus, ChooseCpus({}, threads));
+    TRY_ASSIGN(findings.rates.product_bytes_per_second,
+               MeasureProductRate(budget, cpus, std::max(block, kMiB), kMeasureTime));
+    if (StopSignal() != 0) return Stopped();
     TRY_ASSIGN(findings.rates.compute_macs_per_second,
                MeasureComputeRate(budget, cpus, kMeasureTime));
     return StopSignal() != 0 ? Stopped() : Status();

@@ -21,6 +21,7 @@ Json ToJson(const Rates& rates) {
   out["measured"] = rates.measured;
   out["memory_bytes_per_second"] = rates.memory_bytes_per_second;
   out["disk_bytes_per_second"] = rates.disk_bytes_per_second;
+  out["product_bytes_per_second"] = rates.product_bytes_per_second;
   out["compute_macs_per_second"] = rates.compute_macs_per_second;
   out["request_seconds"] = rates.request_seconds;
   return out;
@@ -83,9 +84,9 @@ std::string Row(std::string_view name, uint64_t bytes) {
 }
 
 std::string Describe(const Rates& rates) {
-  return fmt::format("{} rates: memory {}/s, disk {}/s, {:.3g} multiply-adds/s",
+  return fmt::format("{} rates: products {}/s, disk {}/s, {:.3g} multiply-adds/s",
                      rates.measured ? "measured" : "assumed",
-                     FormatByteSize(static_cast<uint64_t>(rates.memory_bytes_per_second)),
+                     FormatByteSize(static_cast<uint64_t>(rates.product_bytes_per_second)),
                      FormatByteSize(static_cast<uint64_t>(rates.disk_bytes_per_second)),
                      rates.compute_macs_per_second);
 }

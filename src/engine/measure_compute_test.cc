@@ -15,6 +15,17 @@ TEST(MeasureCompute, FindsARateThatAMachineCanHaveAndGivesItsMemoryBack) {
   EXPECT_EQ(budget.used_bytes(), 0u);
 }
 
+TEST(MeasureCompute, FindsTheRateOfProductsFromMemory) {
+  Budget budget("test", Budget::kUnlimited);
+  const Result<double> rate =
+      MeasureProductRate(budget, {0}, 8 << 20, std::chrono::milliseconds(20));
+  ASSERT_TRUE(rate);
+  EXPECT_GT(*rate, 1e6);
+  EXPECT_LT(*rate, 1e13);
+  EXPECT_GT(budget.peak_bytes(), uint64_t{7} << 20);
+  EXPECT_EQ(budget.used_bytes(), 0u);
+}
+
 TEST(MeasureCompute, StaysWithinItsBudget) {
   Budget budget("test", 1000);
   const Result<double> rate = MeasureComputeRate(budget, {0}, std::chrono::milliseconds(20));

@@ -9,6 +9,7 @@ namespace {
 constexpr Rates kRates = {.measured = true,
                           .memory_bytes_per_second = 2.05e10,
                           .disk_bytes_per_second = 3'412'345'678.9,
+                          .product_bytes_per_second = 1.75e10,
                           .compute_macs_per_second = 1.0 / 3 * 1e11,
                           .request_seconds = 8.5e-5};
 
@@ -22,6 +23,7 @@ TEST(RatesCache, GivesBackExactlyWhatWasSaved) {
   EXPECT_TRUE(loaded->measured);
   EXPECT_EQ(loaded->memory_bytes_per_second, kRates.memory_bytes_per_second);
   EXPECT_EQ(loaded->disk_bytes_per_second, kRates.disk_bytes_per_second);
+  EXPECT_EQ(loaded->product_bytes_per_second, kRates.product_bytes_per_second);
   EXPECT_EQ(loaded->compute_macs_per_second, kRates.compute_macs_per_second);
   EXPECT_EQ(loaded->request_seconds, kRates.request_seconds);
   EXPECT_FALSE(LoadRates(cache, "another cpu"));

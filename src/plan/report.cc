@@ -52,7 +52,7 @@ PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& 
   }
   // As far as this can be told without a simulation.
   report.compute_seconds_per_token =
-      static_cast<double>(report.pass_bytes) / request.rates.memory_bytes_per_second;
+      static_cast<double>(report.pass_bytes) / request.rates.product_bytes_per_second;
   report.disk_seconds_per_token =
       static_cast<double>(plan.streamed_read_bytes) / request.rates.disk_bytes_per_second;
   report.predicted_tokens_per_second =

@@ -53,7 +53,7 @@ class Run(Case):
         os.chmod(self.directory, 0o700)
         self.assertEqual(tinyai("doctor", env=env).code, 0)
         rates = self.directory / "tinyai" / "rates"
-        rates.write_text(re.sub(r"(memory_bytes_per_second) .*", r"\1 1e18", rates.read_text()))
+        rates.write_text(re.sub(r"(product_bytes_per_second) .*", r"\1 1e18", rates.read_text()))
         with start("run", "-p", "A", *ENDLESS, env=env) as process:
             process.stdout.read(1)
             time.sleep(2.5)  # too short a run tells nothing
