@@ -46,13 +46,14 @@ struct NetPlan {
   uint64_t syncs() const;
 };
 
-// Whether a plan is right for a net, whoever made it; shares no code with the passes. Verifies the
-// rules of legality: every op once, at a place that can (V1, V7), definition before use (V2), each
-// use known to come after the definition on every path (V3), fences recorded where they are waited
-// for (V4), no stale sync (V5), no deadlock (V6), effects in program order (V8), the orders that
-// were asked for (V9, V10), memory reused only when its last use is known to have ended and within
-// the budgets (V11), arms seen only through their own region (V12). V13 is of the ops themselves.
-// Error PLAN_INVALID (exit 7) naming place, command, rule and reason.
+// Whether a plan is right for a net, whoever made it; shares no code with the passes but the
+// container for stretches of memory, which has tests of its own. Verifies the rules of legality:
+// every op once, at a place that can (V1, V7), definition before use (V2), each use known to come
+// after the definition on every path (V3), fences recorded where they are waited for (V4), no stale
+// sync (V5), no deadlock (V6), effects in program order (V8), the orders that were asked for (V9,
+// V10), memory reused only when its last use is known to have ended and within the budgets (V11),
+// arms seen only through their own region (V12). V13 is of the ops themselves. Error PLAN_INVALID
+// (exit 7) naming place, command, rule and reason.
 Status CheckNetPlan(const TaskNet& net, const NetPlan& plan);
 
 }  // namespace tinyai
