@@ -29,6 +29,16 @@ class SolveCommand : public Command {
   virtual Status Parse(const std::string& text) = 0;
   // Of the parsed problem; always has a valid solution. Errors are of the problem (BAD_PROBLEM).
   virtual Result<Answer> Solve(const SearchLimits& limits) const = 0;
+  // The bare solution of an answer, or the solution itself.
+  static const Json& Bare(const Json& solution) {
+    const bool whole = solution.is_object() && solution.contains("solution");
+    return whole ? solution["solution"] : solution;
+  }
+  // The answer of Check; `what` is the value in words.
+  static Answer Valid(uint64_t value, const std::string& what) {
+    return {{{"valid", true}, {"value", value}}, "valid, " + what + "\n"};
+  }
+
   // What a given solution is worth: {"valid": true, "value": ...}. `solution` is any JSON. Error
   // BAD_SOLUTION (other) that says what is wrong with it.
   virtual Result<Answer> Check(const Json& solution) const = 0;

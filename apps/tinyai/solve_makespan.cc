@@ -146,15 +146,9 @@ class SolveMakespanCommand : public SolveCommand {
   }
 
   Result<Answer> Check(const Json& solution) const override {
-    const Json* list = &solution;
-    if (solution.is_object() && solution.contains("solution")) list = &solution["solution"];
-    TRY_ASSIGN(const MakespanSchedule schedule, ScheduleOf(*list));
+    TRY_ASSIGN(const MakespanSchedule schedule, ScheduleOf(Bare(solution)));
     TRY_ASSIGN(const uint64_t makespan, CheckMakespan(problem_, schedule));
-    Answer answer;
-    answer.json["valid"] = true;
-    answer.json["value"] = makespan;
-    answer.text = fmt::format("valid, makespan {}\n", makespan);
-    return answer;
+    return Valid(makespan, fmt::format("makespan {}", makespan));
   }
 
  private:

@@ -128,23 +128,18 @@ class SolveOrderCommand : public SolveCommand {
   }
 
   Result<Answer> Check(const Json& solution) const override {
-    const Json* list = &solution;
-    if (solution.is_object() && solution.contains("solution")) list = &solution["solution"];
-    if (!list->is_array()) return BadSolution("no array of op indexes");
+    const Json& list = Bare(solution);
+    if (!list.is_array()) return BadSolution("no array of op indexes");
     std::vector<uint32_t> order;
-    order.reserve(list->size());
-    for (const Json& item : *list) {
+    order.reserve(list.size());
+    for (const Json& item : list) {
       if (!item.is_number_unsigned() || item.get<uint64_t>() >= problem_.ops.size()) {
         return BadSolution(fmt::format("there is no op {}", Quoted(item)));
       }
       order.push_back(item.get<uint32_t>());
     }
     TRY_ASSIGN(const uint64_t peak, PeakOfOrder(problem_, order));
-    Answer answer;
-    answer.json["valid"] = true;
-    answer.json["value"] = peak;
-    answer.text = fmt::format("valid, peak {} bytes\n", peak);
-    return answer;
+    return Valid(peak, fmt::format("peak {} bytes", peak));
   }
 
  private:

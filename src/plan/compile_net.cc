@@ -37,13 +37,6 @@ tl::unexpected<Error> TooSmall(const NetMemory& memory, uint64_t need, uint64_t 
               fmt::format("{}; need={} ({})", what, need, FormatByteSize(need)));
 }
 
-double SecondsAt(const NetOp& op, PlaceId place) {
-  for (const NetChoice& choice : op.choices) {
-    if (choice.place == place) return choice.seconds;
-  }
-  return 0;
-}
-
 // The busiest place, and the longest chain of ops that need each other.
 double LeastMakespan(const TaskNet& net, const std::vector<NetNeed>& needs, const NetDraft& draft) {
   std::vector<double> busy(net.places.size(), 0), end(net.ops.size(), 0);
@@ -55,7 +48,7 @@ double LeastMakespan(const TaskNet& net, const std::vector<NetNeed>& needs, cons
       if (need.distance == 0) start = std::max(start, end[Index(need.earlier)]);
     }
     if (net.op(id).once) continue;
-    const double seconds = SecondsAt(net.op(id), draft.place_of[Index(id)]);
+    const double seconds = net.op(id).choice_at(draft.place_of[Index(id)])->seconds;
     busy[Index(draft.place_of[Index(id)])] += seconds;
     end[Index(id)] = start + seconds;
     chain = std::max(chain, end[Index(id)]);

@@ -60,6 +60,12 @@ struct PlanDraft {
   uint64_t ring_slots() const { return sizes.ring_slots == 0 ? 0 : sizes.ring_slots + ahead_slots; }
 };
 
+// Whether an op goes element by element, so that its result may take its first operand's place.
+inline bool WorksInPlace(const OpKind& kind) {
+  return std::holds_alternative<op::Add>(kind) || std::holds_alternative<op::SiluMul>(kind) ||
+         std::holds_alternative<op::Rope>(kind);
+}
+
 // --- the passes, in order; each in the file of its name ---
 
 // In which order the ops of a graph run, so that activations of chunks of this many tokens take the

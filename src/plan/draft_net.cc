@@ -36,11 +36,6 @@ std::vector<NetOpId> OrderBy(const std::vector<NetNeed>& needs, const std::vecto
   return order;
 }
 
-bool CanBeOn(const NetOp& op, PlaceId place) {
-  return std::any_of(op.choices.begin(), op.choices.end(),
-                     [place](const NetChoice& choice) { return choice.place == place; });
-}
-
 SyncNet ToSyncNet(const TaskNet& net, const std::vector<NetNeed>& needs) {
   SyncNet out;
   out.places = static_cast<uint32_t>(net.places.size());
@@ -136,7 +131,7 @@ Result<NetPlacement> DraftForMakespan(const TaskNet& net, const std::vector<NetN
 std::optional<std::vector<PlaceId>> OnOnePlace(const TaskNet& net) {
   for (size_t place = 0; place < net.places.size(); ++place) {
     if (std::all_of(net.ops.begin(), net.ops.end(),
-                    [&](const NetOp& op) { return CanBeOn(op, PlaceId(place)); })) {
+                    [&](const NetOp& op) { return op.choice_at(PlaceId(place)) != nullptr; })) {
       return std::vector<PlaceId>(net.ops.size(), PlaceId(place));
     }
   }
@@ -148,7 +143,8 @@ std::optional<std::vector<PlaceId>> OnTwoPlaces(const TaskNet& net,
   if (net.places.size() < 2) return std::nullopt;
   std::vector<uint8_t> allowed;
   for (const NetOp& op : net.ops) {
-    const unsigned mask = (CanBeOn(op, PlaceId(0)) ? 1u : 0u) | (CanBeOn(op, PlaceId(1)) ? 2u : 0u);
+    const unsigned mask = (op.choice_at(PlaceId(0)) != nullptr ? 1u : 0u) |
+                          (op.choice_at(PlaceId(1)) != nullptr ? 2u : 0u);
     if (mask == 0) return std::nullopt;
     allowed.push_back(static_cast<uint8_t>(mask));
   }
@@ -187,9 +183,7 @@ NetDraft DraftForPeak(const TaskNet& net, const std::vector<NetNeed>& needs,
     OrderProblem::Op op;
     for (const NetValueId in : net.ops[i].ins) op.ins.push_back(static_cast<uint32_t>(in));
     for (const NetValueId out : net.ops[i].outs) op.outs.push_back(static_cast<uint32_t>(out));
-    for (const NetChoice& choice : net.ops[i].choices) {
-      if (choice.place == place_of[i]) op.workspace_bytes = choice.workspace_bytes;
-    }
+    op.workspace_bytes = net.ops[i].choice_at(place_of[i])->workspace_bytes;
     problem.ops.push_back(std::move(op));
   }
   // What is no data: a tensor without bytes.

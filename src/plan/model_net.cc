@@ -18,11 +18,6 @@ constexpr double kMeetingSeconds = 8e-6;
 constexpr RegionId kLogits{1};
 constexpr PlaceId kCpu{kCpuQueue}, kDisk{kDiskQueue}, kRows{kRowsQueue};
 
-bool WorksInPlace(const OpKind& kind) {
-  return std::holds_alternative<op::Add>(kind) || std::holds_alternative<op::SiluMul>(kind) ||
-         std::holds_alternative<op::Rope>(kind);
-}
-
 class Builder {
  public:
   Builder(const PlanDraft& draft, uint64_t resident_bytes, uint64_t tokens, bool weights)

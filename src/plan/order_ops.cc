@@ -7,11 +7,6 @@
 namespace tinyai {
 namespace {
 
-bool WorksInPlace(const OpKind& kind) {
-  return std::holds_alternative<op::Add>(kind) || std::holds_alternative<op::SiluMul>(kind) ||
-         std::holds_alternative<op::Rope>(kind);
-}
-
 // The graph's values as tensors. One that an op overwrites, because nobody else reads it, goes on
 // as the same tensor; what only orders ops is a tensor without bytes.
 class ProblemWriter {

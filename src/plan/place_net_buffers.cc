@@ -122,12 +122,12 @@ class BufferPlacer {
   void AddWorkspaces() {
     workspace_of_.assign(net_.ops.size(), kNone);
     for (size_t at = 0; at < order_.size(); ++at) {
-      for (const NetChoice& choice : net_.op(order_[at]).choices) {
-        if (choice.place != place_of_[Index(order_[at])] || choice.workspace_bytes == 0) continue;
-        workspace_of_[Index(order_[at])] = storages_.size();
-        storages_.push_back({net_.place(choice.place).memory, static_cast<uint32_t>(choice.place),
-                             choice.workspace_bytes, at, at + 1, std::nullopt});
-      }
+      const PlaceId place = place_of_[Index(order_[at])];
+      const uint64_t bytes = net_.op(order_[at]).choice_at(place)->workspace_bytes;
+      if (bytes == 0) continue;
+      workspace_of_[Index(order_[at])] = storages_.size();
+      storages_.push_back({net_.place(place).memory, static_cast<uint32_t>(place), bytes, at,
+                           at + 1, std::nullopt});
     }
   }
 

@@ -49,10 +49,7 @@ class Usage {
   uint64_t workspace(NetOpId id) const {
     const PlaceId place = draft_.place_of[Index(id)];
     const uint64_t alignment = net_.memories[Index(net_.place(place).memory)].alignment;
-    for (const NetChoice& choice : net_.op(id).choices) {
-      if (choice.place == place) return RoundUp(choice.workspace_bytes, alignment);
-    }
-    return 0;
+    return RoundUp(net_.op(id).choice_at(place)->workspace_bytes, alignment);
   }
 
  private:
@@ -324,14 +321,8 @@ class PeakShrinker {
         return std::nullopt;
       }
     }
-    change.seconds = SecondsOf(maker);
+    change.seconds = out_.net.op(maker).choice_at(out_.draft.place_of[Index(maker)])->seconds;
     return change;
-  }
-  double SecondsOf(NetOpId op) const {
-    for (const NetChoice& choice : out_.net.op(op).choices) {
-      if (choice.place == out_.draft.place_of[Index(op)]) return choice.seconds;
-    }
-    return 0;
   }
 
   std::optional<Change> Spill(const Usage& usage, Change change, const NetLink& link) {

@@ -29,9 +29,7 @@ class Simulator {
       }
     }
     for (size_t i = 0; i < net.ops.size(); ++i) {
-      for (const NetChoice& choice : net.ops[i].choices) {
-        if (choice.place == place_of[i]) seconds_[i] = choice.seconds;
-      }
+      seconds_[i] = net.ops[i].choice_at(place_of[i])->seconds;
     }
     for (size_t i = 0; i < plan.fences.size(); ++i) {
       const NetFence& fence = plan.fences[i];

@@ -77,6 +77,14 @@ struct NetOp {
   bool in_place = false;  // outs[0] may take the buffer of ins[0] if nothing needs that afterwards
   bool once = false;      // in a loop: only in the first iteration
   uint64_t moved_bytes = 0;
+
+  // Null if it cannot be done there.
+  const NetChoice* choice_at(PlaceId place) const {
+    for (const NetChoice& choice : choices) {
+      if (choice.place == place) return &choice;
+    }
+    return nullptr;
+  }
 };
 
 // `later` starts after `earlier` has ended, of `distance` iterations before.
