@@ -15,6 +15,7 @@
 #include "base/byte_source.h"
 #include "base/dtype.h"
 #include "base/result.h"
+#include "format/graph_records.h"
 
 namespace tinyai {
 
@@ -115,6 +116,7 @@ struct ModelFile {
   std::vector<uint64_t> part_sizes;  // bytes
   Metadata metadata;
   std::vector<TensorInfo> tensors;
+  std::optional<GraphRecords> graph;  // of a .tmai file: layers, and ops unless it is a text model
   std::vector<std::string>
       warnings;  // what `verify` tells: gaps, unordered offsets, trailing bytes
 
