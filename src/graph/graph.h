@@ -7,17 +7,13 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "base/index.h"
 
 namespace tinyai {
 
 enum class ValueId : uint32_t {};
 enum class OpId : uint32_t {};
 enum class WeightId : uint32_t {};
-
-template <typename Id>
-constexpr size_t Index(Id id) {
-  return static_cast<size_t>(id);
-}
 
 // How many rows a value has when a chunk of n tokens goes through the graph.
 enum class Rows : uint8_t {

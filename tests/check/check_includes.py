@@ -26,6 +26,7 @@ MAP = {
     "lang": "base",
     "solve": "base",
     "plan": "base graph lang solve",
+    "program": "base lang solve plan",
     "view": "base plan",
     "kernel": "base",
     "gpu": "base kernel plan",
@@ -37,7 +38,7 @@ MAP = {
 }
 # Programs enter through engine/; besides, they show what a file, a plan and the machine are, read
 # schedules, choose the instruction set, and offer the planner's searches by themselves.
-PROGRAMS_USE = "base os format graph lang solve plan view kernel text engine".split()
+PROGRAMS_USE = "base os format graph lang solve plan program view kernel text engine".split()
 
 # Libraries by the start of the include's path, and the folders that may include them. Tests and
 # benchmarks may include any.
@@ -53,7 +54,7 @@ LIBRARIES = {
     "CLI/": "apps",
     "nlohmann/": "apps server",
     "tl/": "base",
-    "fmt/": "base os format graph compress lang solve plan view kernel gpu run text engine capi server apps",
+    "fmt/": "base os format graph compress lang solve plan program view kernel gpu run text engine capi server apps",
     "gtest/": "",
     "gmock/": "",
     "rapidcheck": "",
