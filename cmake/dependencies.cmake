@@ -14,6 +14,27 @@ find_package(nlohmann_json REQUIRED)
 pkg_check_modules(URING QUIET IMPORTED_TARGET liburing)
 tinyai_optional(URING_FOUND "io_uring" "liburing-dev" "reads go through pread")
 
+# Of Vulkan only headers: libvulkan.so.1 is loaded when a GPU is first asked for. The compiler of
+# kernels is linked; Debian's libshaderc.so.1 lacks half of its symbols.
+find_path(VULKAN_INCLUDE vulkan/vulkan.h)
+find_path(VOLK_INCLUDE volk.c)
+find_path(GLSLANG_INCLUDE glslang/Include/glslang_c_interface.h)
+set(TINYAI_VULKAN ON)
+set(GLSLANG_LIBRARIES)
+foreach(library glslang MachineIndependent GenericCodeGen OSDependent OGLCompiler SPIRV
+    glslang-default-resource-limits SPIRV-Tools-opt SPIRV-Tools)
+  find_library(GLSLANG_${library} ${library})
+  list(APPEND GLSLANG_LIBRARIES ${GLSLANG_${library}})
+  if(NOT GLSLANG_${library})
+    set(TINYAI_VULKAN OFF)
+  endif()
+endforeach()
+if(NOT VULKAN_INCLUDE OR NOT VOLK_INCLUDE OR NOT GLSLANG_INCLUDE)
+  set(TINYAI_VULKAN OFF)
+endif()
+tinyai_optional(TINYAI_VULKAN "GPU (Vulkan)" "libvulkan-dev libvulkan-volk-dev glslang-dev spirv-tools"
+  "programs run on the CPU only")
+
 if(TINYAI_TESTS)
   find_package(GTest QUIET)
   find_package(rapidcheck QUIET)

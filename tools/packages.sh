@@ -5,10 +5,12 @@ build_packages=(
   g++ cmake ninja-build pkg-config ccache
   libhwy-dev libfmt-dev libexpected-dev liburing-dev libpcre2-dev libutf8proc-dev
   libcli11-dev nlohmann-json3-dev
+  libvulkan-dev libvulkan-volk-dev glslang-dev spirv-tools
 )
 test_packages=(
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   python3 clang-format
+  mesa-vulkan-drivers vulkan-validationlayers
 )
 fuzz_packages=(clang)
 tidy_packages=(clang clang-tidy)
