@@ -261,7 +261,7 @@ class DoctorCommand : public Command {
 
   static void Keep(Findings& findings, Console& console) {
     const Result<CacheDirectory> cache = CacheDirectory::Open();
-    const Status saved = cache ? SaveRates(*cache, RatesMachineName(), findings.rates)
+    const Status saved = cache ? SaveRates(*cache, findings.machine.name, findings.rates)
                                : Status(tl::unexpected<Error>(cache.error()));
     if (saved) {
       findings.cache = cache->path();

@@ -221,7 +221,7 @@ Result<int> PlanCommand::Run(Console& console) {
 // In blocks: the writers hand out many small pieces.
 Status PlanCommand::Emit(const Model& model, const SessionPlan& session,
                          const TextSink& sink) const {
-  if (form_->write == nullptr) return sink(WritePlan(model.graph(), session.plan));
+  if (form_->write == nullptr) return sink(WritePlan(model.graph(), session.plan, session.purpose));
   std::string block;
   TRY(form_->write(ViewOf(session, Title(session)), [&](std::string_view text) -> Status {
     block += text;

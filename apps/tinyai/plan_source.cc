@@ -47,11 +47,15 @@ Status PlanSource::Read(Prepared& prepared, Console& console) {
     schedule_ = std::move(source);
     return {};
   }
-  Result<tinyai::Plan> plan = ReadPlan(prepared.model->graph(), diagnostics);
+  Result<SavedPlan> saved = ReadPlan(prepared.model->graph(), diagnostics);
   console.Explain(diagnostics);
-  if (!plan) return tl::unexpected<Error>(std::move(plan).error());
-  FillFrom(*plan, session_, prepared.options);
-  saved_ = std::move(*plan);
+  if (!saved) return tl::unexpected<Error>(std::move(saved).error());
+  if (session_.options.mode != PlanMode::kAdaptive || session_.options.speed != 1) {
+    return Fail(ErrorCode::kUsage, "BAD_USAGE",
+                "a whole plan decides everything, so there is nothing left for --mode and --speed");
+  }
+  FillFrom(saved->plan, session_, prepared.options);
+  saved_ = std::move(*saved);
   return {};
 }
 

@@ -24,8 +24,8 @@ class PlanSource {
 
   // Reads the file that is named, if one is; a schedule may be a whole plan. What the flags of the
   // session leave open (threads, context, types of the cache) is from here on in `prepared.options`
-  // as the plan has it. Mistakes of the file are explained at the console; errors: those of
-  // ReadWholeFile and ReadPlan.
+  // as the plan has it; its budget is, once it is planned. Mistakes of the file are explained at
+  // the console; errors: those of ReadWholeFile and ReadPlan.
   Status Read(Prepared& prepared, Console& console);
 
   // After Read, once. Errors: PLAN_MISMATCH; those of PlanSession and PlanScheduledSession.
@@ -35,7 +35,7 @@ class PlanSource {
   const SessionFlags& session_;
   std::optional<std::string> plan_path_, schedule_path_;
   std::unique_ptr<SourceText> schedule_;  // what is no plan
-  std::optional<tinyai::Plan> saved_;
+  std::optional<SavedPlan> saved_;
 };
 
 }  // namespace tinyai

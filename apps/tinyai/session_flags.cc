@@ -152,7 +152,7 @@ Result<Prepared> Prepare(const SessionFlags& flags, Console& console) {
   TRY_ASSIGN(out.model,
              Model::Open(std::move(file), {.quantize_activations = flags.quantize_activations}));
   if (const Result<CacheDirectory> cache = CacheDirectory::Open()) {
-    if (const auto rates = LoadRates(*cache, RatesMachineName())) out.machine.rates = *rates;
+    if (const auto rates = LoadRates(*cache, out.machine.name)) out.machine.rates = *rates;
   } else {
     console.Note(cache.error().message);
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace tinyai {
@@ -19,10 +20,13 @@ struct Rates {
   double product_bytes_per_second = 20e9;  // weights multiplied by one token, from memory
   double compute_macs_per_second = 200e9;  // quantised multiply-adds, all threads, prompt chunks
   double request_seconds = 100e-6;         // fixed time of one disk request
+
+  bool operator==(const Rates&) const = default;
 };
 
 // What a plan is made for, as plain data; os/ fills it in.
 struct Machine {
+  std::string name;                 // its CPU and how many of them, one line
   uint32_t threads = 1;             // compute threads to use
   uint64_t memory_bytes = 0;        // physical memory
   uint64_t available_bytes = 0;     // that could be taken now without pushing others out

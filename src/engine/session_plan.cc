@@ -2,8 +2,11 @@
 
 #include <algorithm>
 
+#include "base/budget.h"
+#include "base/checked.h"
 #include "base/units.h"
 #include "fmt/format.h"
+#include "kernel/isa.h"
 #include "plan/plan_file.h"
 #include "plan/resolve_schedule.h"
 
@@ -133,8 +136,15 @@ Result<Planned> Compile(const Model& model, SessionPlan& session, const Machine&
   return CompilePlan(graph, RequestFor(model, session, machine, wishes));
 }
 
-void Take(Planned planned, SessionPlan& session) {
+PlanPurpose PurposeOf(const SessionPlan& session, const Machine& machine) {
+  const uint64_t budget = session.budget_bytes, trace = session.options.trace_bytes;
+  return {budget - std::min(budget, trace), fmt::format("{}, {}", machine.name, ActiveIsa()),
+          machine.rates};
+}
+
+void Take(Planned planned, const Machine& machine, SessionPlan& session) {
   session.plan = std::move(planned.plan);
+  session.purpose = PurposeOf(session, machine);
   session.report = std::move(planned.report);
   session.details = std::move(planned.details);
 }
@@ -145,7 +155,7 @@ Status PlanWith(const Model& model, bool any_context, const Machine& machine,
                                 ? CompileWithDefaultContext(model, session, machine, wishes)
                                 : Compile(model, session, machine, wishes);
   if (!planned) return tl::unexpected<Error>(std::move(planned).error());
-  Take(*std::move(planned), session);
+  Take(*std::move(planned), machine, session);
   return {};
 }
 
@@ -181,15 +191,28 @@ Result<SessionPlan> PlanScheduledSession(const Model& model, const SessionOption
 }
 
 Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,
-                              const Machine& machine, Plan plan) {
+                              const Machine& machine, SavedPlan saved) {
   TRY(CheckOptions(model, options));
   SessionPlan session = Resolve(model, options, machine);
-  if (options.context == 0) session.options.context = plan.context;
+  const uint64_t free = session.budget_bytes;
+  if (options.context == 0) session.options.context = saved.plan.context;
+  if (!options.memory_bytes) {
+    session.budget_bytes =
+        CheckedAdd(saved.purpose.budget_bytes, options.trace_bytes).value_or(Budget::kUnlimited);
+  }
   TRY(CheckCgroup(session, machine));
   const PlanRequest request = RequestFor(model, session, machine);
-  TRY(CheckPlanSuits(plan, request));
-  session.report = ReportPlan(model.graph(), request, plan);
-  session.plan = std::move(plan);
+  session.purpose = PurposeOf(session, machine);
+  TRY(CheckPlanSuits(saved, session.purpose, request));
+  session.report = ReportPlan(model.graph(), request, saved.plan);
+  if (!options.memory_bytes && session.report.predicted_peak_bytes > free) {
+    return Fail(ErrorCode::kSchedule, "PLAN_MISMATCH",
+                fmt::format("the plan needs {} bytes; {} are free here and now: make a plan with "
+                            "--memory {}, or end what holds the rest",
+                            session.report.predicted_peak_bytes, free, free));
+  }
+  session.purpose = std::move(saved.purpose);
+  session.plan = std::move(saved.plan);
   return session;
 }
 
@@ -198,9 +221,7 @@ Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& o
   TRY(CheckOptions(model, options));
   SessionPlan session = Resolve(model, options, machine);
   TRY_ASSIGN(Planned planned, CompileLeast(model.graph(), RequestFor(model, session, machine)));
-  session.plan = std::move(planned.plan);
-  session.report = std::move(planned.report);
-  session.details = std::move(planned.details);
+  Take(std::move(planned), machine, session);
   return session;
 }
 

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "engine/model.h"
 #include "lang/diagnostics.h"
+#include "plan/plan_file.h"
 #include "plan/request.h"
 
 namespace tinyai {
@@ -42,6 +43,7 @@ struct SessionPlan {
   uint64_t budget_bytes = 0;
   std::vector<std::string> notes;  // what was lowered or clamped, for the user
   Plan plan;
+  PlanPurpose purpose;  // of the plan, for its file; the records of a trace are besides its budget
   PlanReport report;
   std::shared_ptr<const PlanDetails> details;  // for people; drop it before a run
 };
@@ -57,11 +59,12 @@ Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& option
 Result<SessionPlan> PlanScheduledSession(const Model& model, const SessionOptions& options,
                                          const Machine& machine, Diagnostics& schedule);
 
-// The session of a plan that was made before. A context, cache types or chunk that `options` leaves
-// open is as in the plan (`options.context` 0). Errors: PLAN_MISMATCH naming what the plan was not
-// made for; those of PlanSession.
+// The session of a plan that was made before. A budget, context or chunk that `options` leaves open
+// is as in the plan (`options.context` 0); the records of a trace come on top of the plan's budget.
+// Errors: PLAN_MISMATCH naming what the plan was not made for, or less memory that is free than it
+// needs; those of PlanSession.
 Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,
-                              const Machine& machine, Plan plan);
+                              const Machine& machine, SavedPlan saved);
 
 // The same for the least budget that works with these options, whatever the budget.
 Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& options,

@@ -76,6 +76,7 @@ Machine ProbeMachine(const std::string& root) {
     machine.page_bytes = static_cast<uint64_t>(page);
   }
   machine.huge_page_bytes = HugePageBytes(root);
+  machine.name = fmt::format("{}, {} CPUs", CpuModel(root), AllowedCpus().size());
   return machine;
 }
 

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "fmt/format.h"
-#include "os/machine.h"
 #include "os/text_file.h"
 
 // tinyai rates 2
@@ -53,11 +52,6 @@ std::optional<Rates> LoadRates(const CacheDirectory& cache, std::string_view mac
 
 Status SaveRates(const CacheDirectory& cache, std::string_view machine, const Rates& rates) {
   return cache.Write(kFile, FormatRates(machine, rates));
-}
-
-std::string RatesMachineName() {
-  const MachineFacts facts = ProbeMachineFacts();
-  return fmt::format("{}, {} CPUs", facts.cpu_model, facts.cpus);
 }
 
 std::string FormatRates(std::string_view machine, const Rates& rates) {

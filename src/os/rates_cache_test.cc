@@ -1,6 +1,7 @@
 #include "os/rates_cache.h"
 
 #include "gtest/gtest.h"
+#include "os/machine.h"
 #include "os/testing.h"
 
 namespace tinyai {
@@ -58,8 +59,8 @@ TEST(RatesCache, IgnoresGarbage) {
 }
 
 TEST(RatesCache, NamesThisMachine) {
-  const std::string name = RatesMachineName();
-  EXPECT_EQ(name, RatesMachineName());
+  const std::string name = ProbeMachine().name;
+  EXPECT_EQ(name, ProbeMachine().name);
   EXPECT_EQ(name.find('\n'), std::string::npos);
   EXPECT_TRUE(ParseRates(FormatRates(name, kRates), name));
 }

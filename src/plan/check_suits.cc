@@ -1,20 +1,42 @@
+#include <algorithm>
+
 #include "base/checked.h"
 #include "fmt/format.h"
 #include "plan/plan_file.h"
+#include "plan/plan_names.h"
 
 namespace tinyai {
 namespace {
 
-Status Same(std::string_view what, uint64_t of_plan, uint64_t wanted) {
-  if (of_plan == wanted) return {};
+// A rate that is so many times another one makes another plan: probes of one machine differ less.
+constexpr double kOtherRate = 2;
+
+tl::unexpected<Error> Mismatch(std::string_view field, const std::string& of_plan,
+                               const std::string& here, std::string_view instead = {}) {
   return Fail(ErrorCode::kSchedule, "PLAN_MISMATCH",
-              fmt::format("the plan is for {} {}, not {}", what, of_plan, wanted));
+              fmt::format("{}: the plan was made for {}, here it is {}; {}{}", field, of_plan, here,
+                          instead, kMakePlanAgain));
 }
 
-Status SameType(std::string_view what, DType of_plan, DType wanted) {
-  if (of_plan == wanted) return {};
-  return Fail(ErrorCode::kSchedule, "PLAN_MISMATCH",
-              fmt::format("the plan keeps {} as {}, not as {}", what, Name(of_plan), Name(wanted)));
+template <typename Value>
+Status Same(std::string_view field, const Value& of_plan, const Value& here,
+            std::string_view instead) {
+  if (of_plan == here) return {};
+  return Mismatch(field, fmt::format("{}", of_plan), fmt::format("{}", here), instead);
+}
+
+Status CheckMachine(const PlanPurpose& made_for, const PlanPurpose& here) {
+  if (made_for.machine != here.machine) {
+    return Mismatch("machine", fmt::format("'{}'", made_for.machine),
+                    fmt::format("'{}'", here.machine));
+  }
+  for (const RateField& rate : kRateFields) {
+    const double of_plan = made_for.rates.*rate.member, now = here.rates.*rate.member;
+    if (of_plan <= kOtherRate * now && now <= kOtherRate * of_plan) continue;
+    return Mismatch(rate.name, fmt::format("{}", rate.Whole(made_for.rates)),
+                    fmt::format("{}", rate.Whole(here.rates)));
+  }
+  return {};
 }
 
 // All that is held with the plan; nothing where that is no 64-bit number.
@@ -30,24 +52,29 @@ std::optional<uint64_t> HeldBytes(const Plan& plan, const PlanRequest& request) 
 
 }  // namespace
 
-Status CheckPlanSuits(const Plan& plan, const PlanRequest& request) {
-  TRY(Same("workers:", plan.workers, request.workers));
-  TRY(Same("a context of", plan.context, request.context));
-  TRY(SameType("keys", plan.key_type, request.key_type));
-  TRY(SameType("values", plan.value_type, request.value_type));
-  if (request.chunk != 0)
-    TRY(Same("chunks of", plan.chunk, std::min(request.chunk, request.context)));
+Status CheckPlanSuits(const SavedPlan& saved, const PlanPurpose& here, const PlanRequest& request) {
+  const Plan& plan = saved.plan;
+  TRY(CheckMachine(saved.purpose, here));
+  TRY(Same("budget", saved.purpose.budget_bytes, here.budget_bytes, "leave out --memory, or "));
+  TRY(Same("workers", plan.workers, request.workers, "leave out --threads, or "));
+  TRY(Same("context", plan.context, request.context, "leave out --ctx-size, or "));
+  TRY(Same("keys", Name(plan.key_type), Name(request.key_type), "leave out --cache-type-k, or "));
+  TRY(Same("values", Name(plan.value_type), Name(request.value_type),
+           "leave out --cache-type-v, or "));
+  if (request.chunk != 0) {
+    TRY(Same("chunk", plan.chunk, std::min(request.chunk, request.context),
+             "leave out --ubatch-size, or "));
+  }
   if (plan.io_alignment % request.io_alignment != 0) {
-    return Fail(ErrorCode::kSchedule, "PLAN_MISMATCH",
-                fmt::format("the plan reads blocks of {} bytes; this file needs multiples of {}",
-                            plan.io_alignment, request.io_alignment));
+    return Mismatch("blocks", fmt::format("{}", plan.io_alignment),
+                    fmt::format("multiples of {}", request.io_alignment));
   }
   const std::optional<uint64_t> held = HeldBytes(plan, request);
   if (held && *held <= request.budget_bytes) return {};
-  return Fail(
-      ErrorCode::kSchedule, "PLAN_MISMATCH",
-      fmt::format("the plan needs {} bytes in all; the budget is {}",
-                  held ? fmt::format("{}", *held) : "more than 2^64", request.budget_bytes));
+  return Fail(ErrorCode::kSchedule, "PLAN_MISMATCH",
+              fmt::format("the plan needs {} bytes in all; the budget is {}; {}",
+                          held ? fmt::format("{}", *held) : "more than 2^64", request.budget_bytes,
+                          kMakePlanAgain));
 }
 
 }  // namespace tinyai

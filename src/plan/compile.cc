@@ -9,6 +9,7 @@
 #include "plan/details.h"
 #include "plan/draft.h"
 #include "plan/model_net.h"
+#include "plan/simulate_plan.h"
 #include "plan/sizing.h"
 
 namespace tinyai {
@@ -182,7 +183,8 @@ class ModelPlanner {
     if (request_.wishes != nullptr) AddAskedJoins(*request_.wishes, out.plan);
     TRY(CheckPlan(graph_, out.plan));
     out.report = ReportOn(graph_, request_, out.plan);
-    ReportSpeed(planned, out.report);
+    ReportSpeed(planned.simulation, out.report);
+    out.report.arena_least_bytes = planned.peaks[0].lower_bound;
     if (!request_.details) return out;
     ExplainOrder(graph_, request_, sizes, draft.reasons);
     out.details = std::make_shared<const PlanDetails>(
@@ -206,6 +208,7 @@ std::string_view Name(PlanMode mode) {
 
 PlanReport ReportPlan(const Graph& graph, const PlanRequest& request, const Plan& plan) {
   PlanReport report = ReportOn(graph, request, plan);
+  ReportSpeed(SimulatePlan(graph, plan, request.rates), report);
   report.least_budget_bytes = LeastBudget(request, report);
   return report;
 }

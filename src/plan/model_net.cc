@@ -6,15 +6,13 @@
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "plan/pass_costs.h"
 
 namespace tinyai {
 namespace {
 
 // Weights that stay are read in requests of this many bytes: large enough for the disk's full rate.
 constexpr uint64_t kLoadBytes = uint64_t{4} << 20;
-// Until threads that share a product have met after it: what the smallest products take beyond
-// their bytes, by measured traces.
-constexpr double kMeetingSeconds = 8e-6;
 constexpr RegionId kLogits{1};
 constexpr PlaceId kCpu{kCpuQueue}, kDisk{kDiskQueue}, kRows{kRowsQueue};
 
@@ -23,9 +21,8 @@ class Builder {
   Builder(const PlanDraft& draft, uint64_t resident_bytes, uint64_t tokens, bool weights)
       : draft_(draft),
         graph_(draft.graph),
-        rates_(draft.request.rates),
+        costs_(draft.graph, draft.request.rates, draft.plan.workers, tokens),
         resident_bytes_(resident_bytes),
-        tokens_(tokens),
         stride_(StagingStride(draft.graph, draft.request.io_alignment)),
         weights_(weights) {
     for (size_t i = 0; i < draft.slices.size(); ++i) {
@@ -51,7 +48,7 @@ class Builder {
       } else if (std::holds_alternative<op::MatMul>(op.kind)) {
         AddMatMul(id, op);
       } else {
-        NetOp computed = Compute(id, op);
+        NetOp computed = Compute(op);
         for (const WeightId weight : op.weights) NeedWhole(weight, computed);
         AddRun(std::move(computed), {.op = id});
       }
@@ -115,7 +112,7 @@ class Builder {
     }
   }
 
-  NetOp Compute(OpId id, const Op& op) {
+  NetOp Compute(const Op& op) {
     NetOp out{.name = op.name, .region = region_, .in_place = WorksInPlace(op.kind)};
     for (const ValueId in : op.ins) out.ins.push_back(out_.values[Index(in)]);
     if (op.out) out.outs.push_back(out_.values[Index(*op.out)]);
@@ -125,7 +122,7 @@ class Builder {
       out.ins.push_back(stored_[attention->layer]);
       out.ins.insert(out.ins.end(), out_.scores.begin(), out_.scores.end());
     }
-    out.choices = {{kCpu, ActivationSeconds(id)}};
+    out.choices = {{kCpu, costs_.OpSeconds(op)}};
     return out;
   }
 
@@ -140,29 +137,6 @@ class Builder {
     out.in_place = true;
   }
 
-  double ActivationSeconds(OpId id) const {
-    uint64_t bytes = 0;
-    const Op& op = graph_.ops[Index(id)];
-    const auto add = [&](ValueId value) {
-      bytes +=
-          graph_.value(value).row_bytes * (graph_.value(value).rows == Rows::kTokens ? tokens_ : 1);
-    };
-    for (const ValueId in : op.ins) add(in);
-    if (op.out) add(*op.out);
-    return static_cast<double>(bytes) / rates_.memory_bytes_per_second;
-  }
-  double ProductSeconds(uint64_t rows, const Weight& weight) const {
-    const uint64_t tokens = region_ == kLogits ? 1 : tokens_;
-    const double meeting = draft_.plan.workers > 1 ? kMeetingSeconds : 0;
-    return meeting +
-           std::max(
-               static_cast<double>(rows * weight.row_bytes()) / rates_.product_bytes_per_second,
-               static_cast<double>(rows * weight.cols * tokens) / rates_.compute_macs_per_second);
-  }
-  double DiskSeconds(uint64_t bytes) const {
-    return static_cast<double>(bytes) / rates_.disk_bytes_per_second;
-  }
-
   void AddRun(NetOp op, const step::Run& run) {
     const auto id = static_cast<NetOpId>(out_.net.ops.size());
     runs_of_.try_emplace(Index(run.op), id, id).first->second.second = id;
@@ -174,7 +148,7 @@ class Builder {
              .region = load.once ? RegionId{} : region_,
              .once = load.once,
              .moved_bytes = load.bytes};
-    op.choices = {{kDisk, DiskSeconds(load.bytes)}};
+    op.choices = {{kDisk, costs_.LoadSeconds(load.bytes)}};
     const NetValueId id = AddValue(std::move(value));
     op.outs = {id};
     out_.net.ops.push_back(std::move(op));
@@ -224,13 +198,13 @@ class Builder {
   }
 
   void AddEmbed(OpId id, const Op& op) {
-    NetOp embed = Compute(id, op);
+    NetOp embed = Compute(op);
     const WeightId table = op.weights[0];
     if (draft_.embedding_resident) {
       if (weights_) NeedResident(draft_.embedding_offset, graph_.weight(table).bytes, embed);
     } else {
       NetOp load{.name = "load embedding rows", .outs = {*out_.staging}};
-      load.choices = {{kRows, rates_.request_seconds + DiskSeconds(tokens_ * stride_)}};
+      load.choices = {{kRows, costs_.RowsSeconds(stride_)}};
       load.moved_bytes = draft_.request.io_alignment;
       rows_ = NetOpId(out_.net.ops.size());
       out_.net.ops.push_back(std::move(load));
@@ -252,7 +226,7 @@ class Builder {
       if (first.resident || !weights_) {
         while (end < slices.size() && (!weights_ || draft_.slices[slices[end]].resident)) ++end;
       }
-      NetOp piece = Compute(id, op);
+      NetOp piece = Compute(op);
       if (before) piece.ins.insert(piece.ins.begin(), *before);
       piece.in_place = before.has_value();
       if (end < slices.size()) {
@@ -263,7 +237,8 @@ class Builder {
       }
       for (size_t w = 1; w < op.weights.size(); ++w) NeedWhole(op.weights[w], piece);
       step::Run run{id, first.row_begin, draft_.slices[slices[end - 1]].row_end, 0};
-      piece.choices = {{kCpu, ProductSeconds(run.row_end - run.row_begin, weight)}};
+      piece.choices = {
+          {kCpu, costs_.ProductSeconds(weight, run.row_end - run.row_begin, region_ == kLogits)}};
       if (weights_) run.weights_offset = NeedSlices(slices, i, end, piece);
       if (run.row_end - run.row_begin != weight.rows)
         piece.name += fmt::format("[{}..{}]", run.row_begin, run.row_end);
@@ -373,8 +348,8 @@ class Builder {
 
   const PlanDraft& draft_;
   const Graph& graph_;
-  const Rates& rates_;
-  const uint64_t resident_bytes_, tokens_, stride_;
+  const PassCosts costs_;
+  const uint64_t resident_bytes_, stride_;
   const bool weights_;
   ModelNet out_;
   std::unordered_map<size_t, std::vector<size_t>> slices_of_;  // by weight

@@ -49,9 +49,8 @@ uint64_t StagingStride(const Graph& graph, uint64_t block);
 // Only `joins` are still missing.
 Plan LowerPlan(const PlanDraft& draft, const ModelNet& model, const NetPlan& plan);
 
-// What a plan takes, and how fast it will be as far as its bytes tell; and what the simulation
-// knows better.
+// What a plan takes; and how fast its simulation says that it will be.
 PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& plan);
-void ReportSpeed(const PlannedNet& planned, PlanReport& report);
+void ReportSpeed(const Simulation& simulation, PlanReport& report);
 
 }  // namespace tinyai

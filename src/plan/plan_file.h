@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/machine.h"
 #include "base/result.h"
 #include "graph/graph.h"
 #include "lang/diagnostics.h"
@@ -10,23 +11,39 @@
 
 namespace tinyai {
 
+// What a plan was made for, besides the model: elsewhere it would be another one.
+struct PlanPurpose {
+  uint64_t budget_bytes = 0;  // for everything
+  std::string machine;        // CPU, number of CPUs, instruction set: one line of text
+  Rates rates;                // by which ring, slices and chunk were chosen
+
+  bool operator==(const PlanPurpose&) const = default;
+};
+
+struct SavedPlan {
+  Plan plan;
+  PlanPurpose purpose;
+};
+
 // The plan as text in the scheduling language, offsets and all: docs/plan.md, "The text". One block
 // per run of steps of a queue, in an order in which they may be issued. ReadPlan gives the same
-// plan again, with its fences numbered by queue and step. Every fence and buffer that the plan
-// names must exist; beyond that it need not be one that CheckPlan accepts.
-std::string WritePlan(const Graph& graph, const Plan& plan);
+// plan again, with its fences numbered by queue and step, and rates in whole bytes and nanoseconds.
+// Every fence and buffer that the plan names must exist; beyond that it need not be one that
+// CheckPlan accepts.
+std::string WritePlan(const Graph& graph, const Plan& plan, const PlanPurpose& purpose);
 
 // The plan that the source of `diagnostics` holds, accepted by CheckPlan. All mistakes go to
-// `diagnostics`; the error is the first of them:
+// `diagnostics`; the error is the first of them, and says that the plan can be made again:
 // - SCHEDULE_SYNTAX: this is no schedule;
 // - PLAN_MISMATCH: a plan of another version, or for another model;
 // - PLAN_INVALID: it has something that no plan has, lacks something, is refused by the checker, or
 //   was changed after its seal.
-Result<Plan> ReadPlan(const Graph& graph, Diagnostics& diagnostics);
+Result<SavedPlan> ReadPlan(const Graph& graph, Diagnostics& diagnostics);
 
-// Whether a plan that was made for another occasion will do for this one. Error PLAN_MISMATCH
-// naming what differs: workers, context, cache types, chunk, blocks of the disk, or more memory
-// than the budget.
-Status CheckPlanSuits(const Plan& plan, const PlanRequest& request);
+// Whether a plan that was made for another occasion will do `here`, for this request. Error
+// PLAN_MISMATCH naming the field, what the plan was made for, what is here, and what would do:
+// machine, a rate that is another one, budget, workers, context, cache types, chunk, blocks of the
+// disk, or more memory than the budget.
+Status CheckPlanSuits(const SavedPlan& saved, const PlanPurpose& here, const PlanRequest& request);
 
 }  // namespace tinyai

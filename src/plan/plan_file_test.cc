@@ -10,21 +10,24 @@
 #include "lang/number.h"
 #include "plan/check_plan.h"
 #include "plan/fingerprint.h"
+#include "plan/plan_names.h"
 #include "plan/plan_test_support.h"
 #include "rapidcheck.h"
 
 namespace tinyai {
 namespace {
 
+const PlanPurpose kPurpose = {100 * kMiB, "a CPU, 2 CPUs, AVX2", {}};
+
 struct ReadBack {
-  Result<Plan> plan;
+  Result<SavedPlan> plan;
   std::string complaints;
 };
 
 ReadBack Read(const Graph& graph, const std::string& text) {
   const SourceText source("a.plan", text);
   Diagnostics diagnostics(source);
-  Result<Plan> plan = ReadPlan(graph, diagnostics);
+  Result<SavedPlan> plan = ReadPlan(graph, diagnostics);
   EXPECT_EQ(plan.has_value(), !diagnostics.has_errors());
   return {std::move(plan), diagnostics.Text()};
 }
@@ -63,11 +66,18 @@ Planned SmallPlan(const Graph& graph, bool resident) {
   return *planned;
 }
 
+// In which that plan can be carried out.
+PlanRequest RequestFor(const Planned& planned) {
+  PlanRequest request{.workers = 2, .context = 64, .chunk = 4};
+  request.budget_bytes = planned.report.predicted_peak_bytes;
+  return request;
+}
+
 TEST(PlanFile, ShowsAStreamingAndAResidentPlan) {
   const Graph graph = SmallGraph();
   for (const bool resident : {false, true}) {
     ExpectGolden(fmt::format("src/plan/goldens/{}.txt", resident ? "resident" : "streaming"),
-                 WritePlan(graph, SmallPlan(graph, resident).plan));
+                 WritePlan(graph, SmallPlan(graph, resident).plan, kPurpose));
   }
 }
 
@@ -90,25 +100,30 @@ TEST(PlanFile, GivesTheSamePlanAgain) {
     request.budget_bytes = LeastBudget(graph, request) + *rc::gen::inRange<uint64_t>(0, 4 * kMiB);
     const Result<Planned> planned = CompilePlan(graph, request);
     RC_ASSERT(planned.has_value());
-    const std::string text = WritePlan(graph, planned->plan);
+    const std::string text = WritePlan(graph, planned->plan, kPurpose);
     const ReadBack back = Read(graph, text);
     if (!back.plan) RC_FAIL(back.complaints);
-    RC_ASSERT(*back.plan == WithFencesInOrder(planned->plan));
-    RC_ASSERT(WritePlan(graph, *back.plan) == text);
-    RC_ASSERT(CheckPlanSuits(*back.plan, request).has_value());
+    RC_ASSERT(back.plan->plan == WithFencesInOrder(planned->plan));
+    RC_ASSERT(WritePlan(graph, back.plan->plan, back.plan->purpose) == text);
+    const PlanReport report = ReportPlan(graph, request, back.plan->plan);
+    RC_ASSERT(report.predicted_tokens_per_second == planned->report.predicted_tokens_per_second);
+    RC_ASSERT(report.stall_seconds_per_token == planned->report.stall_seconds_per_token);
+    RC_ASSERT(report.predicted_peak_bytes == planned->report.predicted_peak_bytes);
+    RC_ASSERT(back.plan->purpose == kPurpose);
+    RC_ASSERT(CheckPlanSuits(*back.plan, kPurpose, request).has_value());
   }));
 }
 
 TEST(PlanFile, TakesAnyFormOfTheSameText) {
   const Graph graph = SmallGraph();
   const Plan plan = SmallPlan(graph, false).plan;
-  std::string text = "// kept\r\n/* for later */" + WritePlan(graph, plan);
+  std::string text = "// kept\r\n/* for later */" + WritePlan(graph, plan, kPurpose);
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == ';') text.insert(++i, "\t// so");
   }
   const ReadBack back = Read(graph, text);
   ASSERT_TRUE(back.plan) << back.complaints;
-  EXPECT_EQ(*back.plan, WithFencesInOrder(plan));
+  EXPECT_EQ(back.plan->plan, WithFencesInOrder(plan));
 }
 
 // --- damage ---
@@ -138,14 +153,14 @@ void EachDamage(const std::string& text, const std::function<void(const std::str
 TEST(PlanFile, WithAnyOneFieldChangedIsRefused) {
   const Graph graph = SmallGraph(1);
   const Plan plan = SmallPlan(graph, false).plan;
-  const std::string text = WritePlan(graph, plan);
+  const std::string text = WritePlan(graph, plan, kPurpose);
   size_t tried = 0, by_seal = 0;
   EachDamage(text, [&](const std::string& damaged, Span token) {
     if (token.begin >= text.rfind("seal ")) return;
     const ReadBack back = Read(graph, damaged);
     ++tried;
     if (back.plan) {  // the semicolon of a fence may be left out
-      EXPECT_EQ(*back.plan, WithFencesInOrder(plan)) << damaged.substr(token.begin - 40, 80);
+      EXPECT_EQ(back.plan->plan, WithFencesInOrder(plan)) << damaged.substr(token.begin - 40, 80);
       return;
     }
     const std::string_view key = back.plan.error().key;
@@ -158,27 +173,36 @@ TEST(PlanFile, WithAnyOneFieldChangedIsRefused) {
   RecordProperty("found_by_the_seal_alone", std::to_string(by_seal));
 }
 
-// Whoever takes the seal away gets what the checker accepts, and nothing else.
+// Whoever takes the seal away gets what the checker accepts, and nothing else; and what the plan
+// was made for may not be changed into anything that is another machine or budget.
 TEST(PlanFile, WithoutASealIsStillChecked) {
   const Graph graph = SmallGraph(1);
-  const std::string text = WithoutSeal(WritePlan(graph, SmallPlan(graph, false).plan));
+  const Planned planned = SmallPlan(graph, false);
+  const std::string text = WithoutSeal(WritePlan(graph, planned.plan, kPurpose));
   ASSERT_TRUE(Read(graph, text).plan);
   size_t refused = 0, harmless = 0;
   EachDamage(text, [&](const std::string& damaged, Span token) {
     const ReadBack back = Read(graph, damaged);
-    if (!back.plan) {
+    const bool suits = back.plan && CheckPlanSuits(*back.plan, kPurpose, RequestFor(planned));
+    if (!suits) {
       ++refused;
       return;
     }
     ++harmless;
-    EXPECT_TRUE(CheckPlan(graph, *back.plan)) << damaged.substr(token.begin, 40);
+    EXPECT_TRUE(CheckPlan(graph, back.plan->plan)) << damaged.substr(token.begin, 40);
+    EXPECT_EQ(back.plan->purpose.budget_bytes, kPurpose.budget_bytes);
+    EXPECT_EQ(back.plan->purpose.machine, kPurpose.machine);
+    for (const RateField& rate : kRateFields) {  // a rate that is not quite the same is none other
+      EXPECT_LE(back.plan->purpose.rates.*rate.member, 2 * kPurpose.rates.*rate.member);
+      EXPECT_GE(2 * back.plan->purpose.rates.*rate.member, kPurpose.rates.*rate.member);
+    }
   });
   EXPECT_GT(refused, 10 * harmless);
 }
 
 TEST(PlanFile, SaysWhatIsWrongAndWhere) {
   const Graph graph = SmallGraph();
-  const std::string text = WritePlan(graph, SmallPlan(graph, false).plan);
+  const std::string text = WritePlan(graph, SmallPlan(graph, false).plan, kPurpose);
   const auto after_replacing = [&](const std::string& what, const std::string& by) {
     std::string damaged = text;
     const size_t at = damaged.find(what);
@@ -191,8 +215,8 @@ TEST(PlanFile, SaysWhatIsWrongAndWhere) {
   const auto contains = [](const std::string& error, const std::string& part) {
     EXPECT_NE(error.find(part), std::string::npos) << error;
   };
-  contains(after_replacing("version 1", "version 2"), "PLAN_MISMATCH: line 1, column 1: [P2]");
-  contains(after_replacing("version 1, model \"", "version 1, model \"0"), "not for this one");
+  contains(after_replacing("version 2", "version 1"), "PLAN_MISMATCH: line 1, column 1: [P2]");
+  contains(after_replacing("version 2, model \"", "version 2, model \"0"), "not for this one");
   contains(after_replacing("workers 2,", ""),
            "PLAN_INVALID: line 1, column 1: [P1] 'workers' is missing");
   contains(after_replacing("keys F16", "keys F17"), "'F17' is no type");
@@ -204,11 +228,28 @@ TEST(PlanFile, SaysWhatIsWrongAndWhere) {
   contains(after_replacing("seal \"", "seal \"0"), "[P4] this plan was changed");
   contains(after_replacing("plan \"", "plain \""), "this is no plan");
   contains(after_replacing("workers 2,", "workers 2"), "SCHEDULE_SYNTAX: line 1, column");
+  contains(after_replacing("budget 104857600, ", ""), "[P1] 'budget' is missing");
+  contains(after_replacing("products 20000000000, ", ""),
+           "line 2, column 1: [P1] 'products' is missing");
+  contains(after_replacing("machine \"", "// machine \""), "the record 'machine' is missing");
+  contains(after_replacing("queue \"CPU\"", "machine \"CPU\""), "a second machine");
+  contains(after_replacing("seal \"", "seal \"0"), "; make the plan again: tinyai plan --emit");
+}
+
+TEST(PlanFile, ThatWasCutSaysThatItCanBeMadeAgain) {
+  const Graph graph = SmallGraph(1);
+  const std::string text = WritePlan(graph, SmallPlan(graph, false).plan, kPurpose);
+  for (size_t size = 0; size < text.rfind("seal "); size += 97) {
+    const ReadBack back = Read(graph, text.substr(0, size));
+    ASSERT_FALSE(back.plan) << size;
+    EXPECT_TRUE(back.plan.error().message.ends_with("tinyai plan --emit schedule -o FILE"))
+        << back.plan.error().message;
+  }
 }
 
 TEST(PlanFile, PointsAtTheStepThatTheCheckerRefuses) {
   const Graph graph = SmallGraph();
-  std::string text = WritePlan(graph, SmallPlan(graph, false).plan);
+  std::string text = WritePlan(graph, SmallPlan(graph, false).plan, kPurpose);
   const size_t at = text.find("  sync(read");
   text.erase(at, text.find('\n', at) + 1 - at);
   const ReadBack back = Read(graph, text);
@@ -226,7 +267,7 @@ TEST(PlanFile, OfAPlanThatDeadlocksIsWrittenAndRefused) {
       for (Sync& sync : step.syncs) sync.distance = 0;
     }
   }
-  const ReadBack back = Read(graph, WritePlan(graph, plan));
+  const ReadBack back = Read(graph, WritePlan(graph, plan, kPurpose));
   ASSERT_FALSE(back.plan);
   EXPECT_EQ(back.plan.error().key, "PLAN_INVALID");
   EXPECT_NE(back.complaints.find("deadlock"), std::string::npos) << back.complaints;
@@ -234,7 +275,7 @@ TEST(PlanFile, OfAPlanThatDeadlocksIsWrittenAndRefused) {
 
 TEST(PlanFile, OfAnotherModelIsRefused) {
   const Graph graph = SmallGraph();
-  const std::string text = WritePlan(graph, SmallPlan(graph, false).plan);
+  const std::string text = WritePlan(graph, SmallPlan(graph, false).plan, kPurpose);
   const Graph other =
       MakeGraph({.width = 256, .layers = 3, .feed_forward = 1536, .vocabulary = 512});
   const ReadBack back = Read(other, text);
@@ -277,31 +318,66 @@ TEST(ModelFingerprint, DependsOnEverythingAPlanDependsOn) {
 TEST(CheckPlanSuits, RefusesAPlanForAnotherOccasion) {
   const Graph graph = SmallGraph();
   const Planned planned = SmallPlan(graph, false);
-  PlanRequest request{.workers = 2, .context = 64, .chunk = 4};
-  request.budget_bytes = planned.report.predicted_peak_bytes;
-  EXPECT_TRUE(CheckPlanSuits(planned.plan, request));
-  const std::vector<std::function<void(PlanRequest&)>> changes = {
-      [](PlanRequest& r) { --r.budget_bytes; },
-      [](PlanRequest& r) { r.workers = 1; },
-      [](PlanRequest& r) { r.context = 65; },
-      [](PlanRequest& r) { r.chunk = 8; },
-      [](PlanRequest& r) { r.key_type = DType::kF32; },
-      [](PlanRequest& r) { r.value_type = DType::kQ8_0; },
-      [](PlanRequest& r) { r.io_alignment = 8192; },
-      [](PlanRequest& r) {
-        r.fixed = {{"program", 1}};
-      },
-      [](PlanRequest& r) {
-        r.fixed = {{"program", ~uint64_t{0}}};
-      },
+  const SavedPlan saved{planned.plan, kPurpose};
+  const PlanRequest request = RequestFor(planned);
+  EXPECT_TRUE(CheckPlanSuits(saved, kPurpose, request));
+  struct Change {
+    std::string_view said;
+    std::function<void(PlanPurpose&, PlanRequest&)> make;
   };
-  for (size_t i = 0; i < changes.size(); ++i) {
+  const std::vector<Change> changes = {
+      {"budget: the plan was made for 104857600, here it is 104857601; leave out --memory, or make",
+       [](PlanPurpose& p, PlanRequest&) { ++p.budget_bytes; }},
+      {"machine: the plan was made for 'a CPU, 2 CPUs, AVX2', here it is 'other'; make the plan",
+       [](PlanPurpose& p, PlanRequest&) { p.machine = "other"; }},
+      {"memory: the plan was made for 20000000000, here it is 41000000000",
+       [](PlanPurpose& p, PlanRequest&) { p.rates.memory_bytes_per_second = 41e9; }},
+      {"disk: the plan was made for 1000000000, here it is 400000000",
+       [](PlanPurpose& p, PlanRequest&) { p.rates.disk_bytes_per_second = 0.4e9; }},
+      {"products: ", [](PlanPurpose& p, PlanRequest&) { p.rates.product_bytes_per_second = 1e9; }},
+      {"macs: ", [](PlanPurpose& p, PlanRequest&) { p.rates.compute_macs_per_second *= 3; }},
+      {"request_ns: the plan was made for 100000, here it is 10000",
+       [](PlanPurpose& p, PlanRequest&) { p.rates.request_seconds = 10e-6; }},
+      {"in all; the budget is ", [](PlanPurpose&, PlanRequest& r) { --r.budget_bytes; }},
+      {"workers: the plan was made for 2, here it is 1; leave out --threads",
+       [](PlanPurpose&, PlanRequest& r) { r.workers = 1; }},
+      {"context: the plan was made for 64, here it is 65",
+       [](PlanPurpose&, PlanRequest& r) { r.context = 65; }},
+      {"chunk: ", [](PlanPurpose&, PlanRequest& r) { r.chunk = 8; }},
+      {"keys: the plan was made for F16, here it is F32",
+       [](PlanPurpose&, PlanRequest& r) { r.key_type = DType::kF32; }},
+      {"values: ", [](PlanPurpose&, PlanRequest& r) { r.value_type = DType::kQ8_0; }},
+      {"blocks: the plan was made for 4096, here it is multiples of 8192",
+       [](PlanPurpose&, PlanRequest& r) { r.io_alignment = 8192; }},
+      {"in all; the budget is ",
+       [](PlanPurpose&, PlanRequest& r) {
+         r.fixed = {{"program", 1}};
+       }},
+      {"more than 2^64 bytes in all",
+       [](PlanPurpose&, PlanRequest& r) {
+         r.fixed = {{"program", ~uint64_t{0}}};
+       }},
+  };
+  for (const Change& change : changes) {
+    PlanPurpose here = kPurpose;
     PlanRequest changed = request;
-    changes[i](changed);
-    const Status status = CheckPlanSuits(planned.plan, changed);
-    ASSERT_FALSE(status) << i;
+    change.make(here, changed);
+    const Status status = CheckPlanSuits(saved, here, changed);
+    ASSERT_FALSE(status) << change.said;
     EXPECT_EQ(status.error().key, "PLAN_MISMATCH");
+    EXPECT_NE(status.error().message.find(change.said), std::string::npos)
+        << status.error().message;
+    EXPECT_TRUE(status.error().message.ends_with("tinyai plan --emit schedule -o FILE"));
   }
+}
+
+// Two probes of one machine are never quite the same.
+TEST(CheckPlanSuits, AcceptsRatesThatMovedALittle) {
+  const Planned planned = SmallPlan(SmallGraph(), false);
+  PlanPurpose here = kPurpose;
+  here.rates.measured = true;
+  for (const RateField& rate : kRateFields) here.rates.*rate.member *= 1.5;
+  EXPECT_TRUE(CheckPlanSuits({planned.plan, kPurpose}, here, RequestFor(planned)));
 }
 
 }  // namespace

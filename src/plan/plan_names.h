@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,13 +11,18 @@
 #include <variant>
 #include <vector>
 
+#include "base/machine.h"
 #include "lang/schedule.h"
 #include "plan/plan.h"
 
 // What writer and reader of plan files agree on.
 namespace tinyai {
 
-inline constexpr uint64_t kPlanVersion = 1;
+inline constexpr uint64_t kPlanVersion = 2;
+
+// What would do wherever a saved plan does not.
+inline constexpr std::string_view kMakePlanAgain =
+    "make the plan again: tinyai plan --emit schedule -o FILE";
 
 // The fields of a plan's first record. A new field of Plan that is a number or a type needs a line
 // here and nothing else.
@@ -38,6 +44,26 @@ inline constexpr std::array kPlanFields = {
     PlanField{"read_always", &Plan::streamed_read_bytes},
     PlanField{"read_once", &Plan::once_read_bytes},
 };
+
+// The record of the machine, with the rates in whole numbers of a unit.
+inline constexpr std::string_view kMachineRecord = "machine";
+struct RateField {
+  std::string_view name;
+  double Rates::*member;
+  double unit = 1;
+
+  uint64_t Whole(const Rates& rates) const {
+    return static_cast<uint64_t>(std::llround(rates.*member / unit));
+  }
+};
+inline constexpr std::array kRateFields = {
+    RateField{"memory", &Rates::memory_bytes_per_second},
+    RateField{"disk", &Rates::disk_bytes_per_second},
+    RateField{"products", &Rates::product_bytes_per_second},
+    RateField{"macs", &Rates::compute_macs_per_second},
+    RateField{"request_ns", &Rates::request_seconds, 1e-9},
+};
+inline constexpr std::string_view kRatesMeasured = "measured";
 
 inline constexpr std::array kBufferKinds = {
     std::pair{BufferKind::kResident, "weights"},  std::pair{BufferKind::kRing, "ring"},

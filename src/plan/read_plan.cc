@@ -25,7 +25,7 @@ class Reader {
         weights_(graph.weights),
         values_(graph.values) {}
 
-  Result<Plan> Read() {
+  Result<SavedPlan> Read() {
     schedule_ = ParseSchedule(diagnostics_);
     TRY(ErrorsAs("SCHEDULE_SYNTAX"));
     TRY(ReadHead());
@@ -33,6 +33,7 @@ class Reader {
     for (const Item& item : schedule_.items) {
       if (!std::holds_alternative<Block>(item.what)) ReadItem(item);
     }
+    if (!has_machine_) Wrong(schedule_.items[0].where, "the record 'machine' is missing");
     TRY(ErrorsAs("PLAN_INVALID"));  // from here on there are queues and buffers to name
     for (const Item& item : schedule_.items) {
       if (const auto* block = std::get_if<Block>(&item.what)) ReadBlock(*block);
@@ -42,13 +43,15 @@ class Reader {
     TRY(ErrorsAs("PLAN_INVALID"));
     CheckWhole();
     TRY(ErrorsAs("PLAN_INVALID"));
-    return std::move(plan_);
+    return SavedPlan{std::move(plan_), std::move(purpose_)};
   }
 
  private:
   Status ErrorsAs(std::string_view key) const {
     if (!diagnostics_.has_errors()) return {};
-    return tl::unexpected<Error>(diagnostics_.AsError(key));
+    Error error = diagnostics_.AsError(key);
+    error.message += fmt::format("; {}", kMakePlanAgain);
+    return tl::unexpected<Error>(std::move(error));
   }
   Diagnostic& Wrong(Span where, std::string message) {
     return diagnostics_.Error("P1", where, std::move(message));
@@ -74,13 +77,12 @@ class Reader {
     }
     const std::string model = FingerprintText(ModelFingerprint(graph_));
     if (const std::string made_for = attributes.Text("model"); made_for != model) {
-      diagnostics_
-          .Error("P2", where,
-                 fmt::format("a plan for the model '{}' ({}), not for this one ({})", head->name,
-                             made_for, model))
-          .Help("plan again for this model");
+      diagnostics_.Error("P2", where,
+                         fmt::format("a plan for the model '{}' ({}), not for this one ({})",
+                                     head->name, made_for, model));
       return ErrorsAs("PLAN_MISMATCH");
     }
+    purpose_.budget_bytes = attributes.Required<uint64_t>("budget");
     for (const PlanField& field : kPlanFields) ReadField(field, attributes, where);
     attributes.Finish();
     return ErrorsAs("PLAN_INVALID");
@@ -123,6 +125,8 @@ class Reader {
       if (!weight) Wrong(item.where, fmt::format("this model has no weight '{}'", record->name));
       const uint64_t offset = attributes.Required<uint64_t>("at");
       if (weight) plan_.weight_offsets[*weight] = offset;
+    } else if (record->kind == kMachineRecord) {
+      ReadMachine(*record, item.where, attributes);
     } else if (record->kind == kSealRecord) {
       seal_ = &item;
     } else if (&item != &schedule_.items[0]) {
@@ -131,6 +135,17 @@ class Reader {
       return;  // the head
     }
     attributes.Finish();
+  }
+
+  void ReadMachine(const decl::Record& record, Span where, PlanAttributes& attributes) {
+    if (has_machine_) Wrong(where, "a second machine");
+    has_machine_ = true;
+    purpose_.machine = record.name;
+    for (const RateField& rate : kRateFields) {
+      purpose_.rates.*rate.member =
+          static_cast<double>(attributes.Required<uint64_t>(rate.name)) * rate.unit;
+    }
+    purpose_.rates.measured = attributes.Flag(kRatesMeasured);
   }
 
   void ReadBuffer(const decl::Record& record, Span where, PlanAttributes& attributes) {
@@ -343,7 +358,7 @@ class Reader {
         .Error(
             "P4", where,
             fmt::format("this plan was changed after it was made: its seal would be {}", expected))
-        .Help("make the plan again; without this line it is taken as it is");
+        .Help("without this line it is taken as it is");
   }
 
   // Of the step that the checker names first, "CPU step 3: ..".
@@ -376,6 +391,8 @@ class Reader {
   Schedule schedule_;
   const Item* seal_ = nullptr;
   Plan plan_;
+  PlanPurpose purpose_;
+  bool has_machine_ = false;
   std::unordered_map<std::string, size_t> queues_;
   Uses value_buffers_, cache_buffers_, workspace_buffers_, rope_buffers_;
   std::unordered_map<std::string, Span> fence_places_;
@@ -385,7 +402,7 @@ class Reader {
 
 }  // namespace
 
-Result<Plan> ReadPlan(const Graph& graph, Diagnostics& diagnostics) {
+Result<SavedPlan> ReadPlan(const Graph& graph, Diagnostics& diagnostics) {
   return Reader(graph, diagnostics).Read();
 }
 

@@ -50,13 +50,6 @@ PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& 
   for (const Component& component : report.components) {
     report.predicted_peak_bytes += component.bytes;
   }
-  // As far as this can be told without a simulation.
-  report.compute_seconds_per_token =
-      static_cast<double>(report.pass_bytes) / request.rates.product_bytes_per_second;
-  report.disk_seconds_per_token =
-      static_cast<double>(plan.streamed_read_bytes) / request.rates.disk_bytes_per_second;
-  report.predicted_tokens_per_second =
-      1 / std::max(report.compute_seconds_per_token, report.disk_seconds_per_token);
   report.fences = plan.fences.size();
   for (const PlanQueue& queue : plan.queues) {
     for (const Step& step : queue.steps) report.syncs += step.syncs.size();
@@ -64,15 +57,11 @@ PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& 
   return report;
 }
 
-void ReportSpeed(const PlannedNet& planned, PlanReport& report) {
-  const Simulation& simulation = planned.simulation;
+void ReportSpeed(const Simulation& simulation, PlanReport& report) {
   report.predicted_tokens_per_second = 1 / simulation.makespan;
   report.compute_seconds_per_token = simulation.busy[kCpuQueue];
   report.disk_seconds_per_token = simulation.busy[kDiskQueue] + simulation.busy[kRowsQueue];
   report.stall_seconds_per_token = simulation.stalled[kCpuQueue];
-  report.syncs = planned.syncs.value;
-  report.fences = planned.fences.value;
-  report.arena_least_bytes = planned.peaks[0].lower_bound;
 }
 
 }  // namespace tinyai

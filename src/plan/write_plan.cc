@@ -44,9 +44,10 @@ class Attributes {
 
 class Writer {
  public:
-  Writer(const Graph& graph, const Plan& plan)
+  Writer(const Graph& graph, const Plan& plan, const PlanPurpose& purpose)
       : graph_(graph),
         plan_(plan),
+        purpose_(purpose),
         ops_(graph.ops),
         weights_(graph.weights),
         values_(graph.values),
@@ -78,6 +79,7 @@ class Writer {
     Attributes fields;
     fields.Number("version", kPlanVersion);
     fields.Text("model", FingerprintText(ModelFingerprint(graph_)));
+    fields.Number("budget", purpose_.budget_bytes);
     for (const PlanField& field : kPlanFields) {
       if (const auto* type = std::get_if<DType Plan::*>(&field.member)) {
         fields.Word(field.name, Name(plan_.*(*type)));
@@ -88,6 +90,10 @@ class Writer {
       }
     }
     Record("plan", graph_.name, std::move(fields));
+    Attributes rates;
+    for (const RateField& rate : kRateFields) rates.Number(rate.name, rate.Whole(purpose_.rates));
+    rates.Flag(kRatesMeasured, purpose_.rates.measured);
+    Record(kMachineRecord, purpose_.machine, std::move(rates));
     for (const PlanQueue& queue : plan_.queues) Record("queue", queue.name, {});
     out_.items.push_back(
         {decl::Budget{plan_.memory.name, fmt::format("{}", plan_.memory.arena_bytes)}, {}});
@@ -190,6 +196,7 @@ class Writer {
 
   const Graph& graph_;
   const Plan& plan_;
+  const PlanPurpose& purpose_;
   const UniqueNames ops_, weights_, values_, buffers_;
   std::multimap<std::pair<uint32_t, uint32_t>, const Fence*> fences_;
   std::vector<size_t> next_;  // step to write, by queue
@@ -198,6 +205,8 @@ class Writer {
 
 }  // namespace
 
-std::string WritePlan(const Graph& graph, const Plan& plan) { return Writer(graph, plan).Write(); }
+std::string WritePlan(const Graph& graph, const Plan& plan, const PlanPurpose& purpose) {
+  return Writer(graph, plan, purpose).Write();
+}
 
 }  // namespace tinyai

@@ -1,7 +1,7 @@
 """Plans as files: written by plan, carried out by run and bench, refused where they do not fit."""
 import unittest
 
-from support import Case, tinyai
+from support import Case, environment, tinyai
 
 PROMPT = ["--prompt-tokens", "1,2,3", "-n", "12", "--temp", "0", "--ignore-eos"]
 
@@ -51,18 +51,50 @@ class PlanFiles(Case):
 
     def test_a_plan_for_another_occasion_is_refused(self):
         self.save("-c", "64")
-        for flags, what in ((["-c", "65"], "a context of 64, not 65"),
-                            (["-ctk", "f32"], "keys as F16"),
-                            (["-ub", "3"], "chunks of"),
-                            (["--memory", "6M"], "the budget is 6291456")):
+        for flags, what in ((["-c", "65"], "context: the plan was made for 64, here it is 65"),
+                            (["-ctk", "f32"], "keys: the plan was made for F16, here it is F32"),
+                            (["-ub", "3"], "chunk: the plan was made for "),
+                            (["--memory", "6M"], f"budget: the plan was made for {self.memory}, here it is 6291456; "
+                                                 "leave out --memory, or make the plan again")):
             with self.subTest(what):
                 ended = tinyai("run", "-m", self.tales, *PROMPT, "--plan", self.plan, *flags)
                 self.assert_refused(ended, "PLAN_MISMATCH", what)
                 self.assertEqual(ended.out, b"")
+        ended = tinyai("run", "-m", self.tales, *PROMPT, "--plan", self.plan, "--memory", self.memory)
+        self.assertEqual(ended.code, 0, ended.err)
         other = self.model("tiny-f32.gguf")
         for command in (["run", *PROMPT], ["bench"]):
             ended = tinyai(*command, "-m", other, "--plan", self.plan)
             self.assert_refused(ended, "PLAN_MISMATCH", "tales.plan:1:1: error[P2]", "not for this one")
+
+    def test_a_plan_for_another_machine_is_refused(self):
+        self.save()
+        with open(self.plan, encoding="utf-8") as file:
+            text = file.read()
+        machine = text.index('machine "') + len('machine "')
+        without_seal = text[:text.rindex("seal ")]
+        for changed, field in ((without_seal[:machine] + "Other " + without_seal[machine:], "machine"),
+                               (without_seal.replace(", products ", ", products 9"), "products")):
+            with self.subTest(field):
+                with open(self.plan, "w", encoding="utf-8") as file:
+                    file.write(changed)
+                ended = tinyai("run", "-m", self.tales, *PROMPT, "--plan", self.plan)
+                self.assert_refused(ended, "PLAN_MISMATCH", f"{field}: the plan was made for ", self.plan)
+        self.save()
+        other_isa = tinyai("run", "-m", self.tales, *PROMPT, "--plan", self.plan, env=environment(TINYAI_ISA="sse2"))
+        if other_isa.code != 6:  # not on this machine
+            self.assert_refused(other_isa, "PLAN_MISMATCH", "machine: ")
+
+    def test_the_speed_of_a_saved_plan_is_that_of_the_plan(self):
+        self.save()
+        planned = tinyai("plan", "-m", self.tales, "-t", "1", "--memory", self.memory, "--json").json
+        saved = self.run_json("--plan", self.plan)
+        self.assertEqual(saved["predicted_tokens_per_second"], planned["predicted_tokens_per_second"])
+
+    def test_what_decides_a_plan_is_no_flag_beside_it(self):
+        self.save()
+        ended = tinyai("run", "-m", self.tales, *PROMPT, "--plan", self.plan, "--mode", "normal")
+        self.assert_error(ended, 2, "BAD_USAGE")
 
     def damage(self, what, by):
         with open(self.plan, encoding="utf-8") as file:
