@@ -9,57 +9,31 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernel/exp-inl.h"
+#include "kernel/lanes-inl.h"
+#include "kernel/sum-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
-
-constexpr size_t kLanes = hn::MaxLanes(F32Tag());
 
 void AddIntoSimd(const float* x, size_t size, float* sum) {
   for (size_t i = 0; i < size; ++i) sum[i] += x[i];
 }
 
-// Sum of squares in double: even of 10^5 terms the error is far below a float's.
-double SumOfSquares(const float* x, size_t size) {
-  const hn::ScalableTag<double> dd;
-  const hn::Rebind<float, decltype(dd)> half;
-  auto sum = hn::Zero(dd);
-  size_t i = 0;
-  for (; i + hn::Lanes(dd) <= size; i += hn::Lanes(dd)) {
-    const auto v = hn::PromoteTo(dd, hn::LoadU(half, x + i));
-    sum = hn::MulAdd(v, v, sum);
-  }
-  double total = hn::GetLane(hn::SumOfLanes(dd, sum));
-  for (; i < size; ++i) total += static_cast<double>(x[i]) * x[i];
-  return total;
-}
-
 void RmsNormSimd(const float* x, const float* weight, size_t size, float epsilon, float* out) {
-  const double mean = SumOfSquares(x, size) / static_cast<double>(size);
+  const double mean = SumRow(x, size, 0.0, AddSquareTo()) / static_cast<double>(size);
   const auto factor = static_cast<float>(1.0 / std::sqrt(mean + epsilon));
   for (size_t i = 0; i < size; ++i) out[i] = x[i] * factor * weight[i];
 }
 
-HWY_INLINE VF32 SiluMulLanes(VF32 gate, VF32 up) {
-  const F32Tag d;
-  const VF32 below = hn::Add(hn::Set(d, 1.0f), Exp(hn::Neg(gate)));
-  return hn::Mul(hn::Div(gate, below), up);
-}
+struct SiluMulLanes {
+  HWY_INLINE VF32 operator()(VF32 gate, VF32 up) const {
+    const VF32 below = hn::Add(hn::Set(F32Tag(), 1.0f), Exp(hn::Neg(gate)));
+    return hn::Mul(hn::Div(gate, below), up);
+  }
+};
 
 void SiluMulSimd(float* gate, const float* up, size_t size) {
-  const F32Tag d;
-  size_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) {
-    hn::StoreU(SiluMulLanes(hn::LoadU(d, gate + i), hn::LoadU(d, up + i)), d, gate + i);
-  }
-  if (i == size) return;
-  // The rest goes through the same instructions, so an element's bits do not depend on its place.
-  alignas(64) float last_gate[kLanes] = {};
-  alignas(64) float last_up[kLanes] = {};
-  std::memcpy(last_gate, gate + i, (size - i) * sizeof(float));
-  std::memcpy(last_up, up + i, (size - i) * sizeof(float));
-  hn::Store(SiluMulLanes(hn::Load(d, last_gate), hn::Load(d, last_up)), d, last_gate);
-  std::memcpy(gate + i, last_gate, (size - i) * sizeof(float));
+  MapLanes(gate, up, size, gate, SiluMulLanes());
 }
 
 // The largest number, -infinity if there is none.

@@ -1,0 +1,72 @@
+// Functions of single elements over whole rows: the last ones go through the same instructions, so
+// an element's bits do not depend on its place.
+
+#if defined(TINYAI_KERNEL_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TINYAI_KERNEL_LANES_INL_H_
+#undef TINYAI_KERNEL_LANES_INL_H_
+#else
+#define TINYAI_KERNEL_LANES_INL_H_
+#endif
+
+#include <cstring>
+
+#include "kernel/dot8-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tinyai::HWY_NAMESPACE {
+
+constexpr size_t kLanes = hn::MaxLanes(F32Tag());
+
+// The first `count` <= kLanes elements at p, followed by `rest`.
+HWY_INLINE VF32 LoadFirst(const float* p, size_t count, float rest = 0.0f) {
+  if (kLanes == 1 || count == kLanes) return hn::LoadU(F32Tag(), p);
+  alignas(64) float lanes[kLanes];
+  for (float& lane : lanes) lane = rest;
+  std::memcpy(lanes, p, count * sizeof(float));
+  return hn::Load(F32Tag(), lanes);
+}
+HWY_INLINE void StoreFirst(VF32 v, size_t count, float* p) {
+  if (kLanes == 1 || count == kLanes) return hn::StoreU(v, F32Tag(), p);
+  alignas(64) float lanes[kLanes];
+  hn::Store(v, F32Tag(), lanes);
+  std::memcpy(p, lanes, count * sizeof(float));
+}
+
+// The larger or smaller one, or a NaN if either is one: it loses every comparison.
+struct Larger {
+  HWY_INLINE VF32 operator()(VF32 x, VF32 y) const {
+    return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(hn::Gt(x, y), x, y), x);
+  }
+};
+struct Smaller {
+  HWY_INLINE VF32 operator()(VF32 x, VF32 y) const {
+    return hn::IfThenElse(hn::Eq(x, x), hn::IfThenElse(hn::Lt(x, y), x, y), x);
+  }
+};
+
+// out[i] = f(x[i]); out may be x.
+template <class Function>
+HWY_INLINE void MapLanes(const float* x, size_t size, float* out, Function f) {
+  const F32Tag d;
+  size_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) hn::StoreU(f(hn::LoadU(d, x + i)), d, out + i);
+  if (i < size) StoreFirst(f(LoadFirst(x + i, size - i)), size - i, out + i);
+}
+// out[i] = f(x[i], y[i]); out may be x or y.
+template <class Function>
+HWY_INLINE void MapLanes(const float* x, const float* y, size_t size, float* out, Function f) {
+  const F32Tag d;
+  size_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    hn::StoreU(f(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, out + i);
+  }
+  if (i < size) {
+    const size_t left = size - i;
+    StoreFirst(f(LoadFirst(x + i, left), LoadFirst(y + i, left)), left, out + i);
+  }
+}
+
+}  // namespace tinyai::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // TINYAI_KERNEL_LANES_INL_H_
