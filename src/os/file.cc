@@ -118,6 +118,12 @@ Status File::OpenDescriptor() {
 }
 
 Status File::ReadAt(uint64_t offset, std::span<std::byte> out) const {
+  TRY(ReadKept(offset, out));
+  DropCached(fd_.get(), begin_ + offset, out.size());
+  return {};
+}
+
+Status File::ReadKept(uint64_t offset, std::span<std::byte> out) const {
   if (offset > size_ || out.size() > size_ - offset) {
     return FailAt(
         ErrorCode::kIo, "IO_READ",
@@ -128,7 +134,6 @@ Status File::ReadAt(uint64_t offset, std::span<std::byte> out) const {
   while (!read.finished()) {
     TRY(read.Advance(system_.Pread(fd_.get(), read.data(), read.size(), begin_ + read.offset())));
   }
-  DropCached(fd_.get(), begin_ + offset, out.size());
   return {};
 }
 

@@ -42,6 +42,8 @@ class File : public ByteSource {
   // continued; also a range past the end) and MODEL_CHANGED (end of file before
   // `offset + out.size()`, though Open saw more).
   Status ReadAt(uint64_t offset, std::span<std::byte> out) const override;
+  // The same, but the pages stay in the page cache.
+  Status ReadKept(uint64_t offset, std::span<std::byte> out) const;
 
   // MODEL_CHANGED if the file is no longer the one that was opened: the open file itself was
   // changed, or its path now names another one.
