@@ -2,23 +2,240 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
+#include "kernel/conv_pass.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernel/conv.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "kernel/conv_pack-inl.h"
+#include "kernel/conv_tile-inl.h"
+
+// A block of pixels at a time, and of these a chunk of taps at a time: the inputs are packed into
+// panels in the workspace, and every tile of output channels times pixels gets the chunk's
+// products. Each output is the sum over chunks of 128 taps, in their order (input channels
+// outermost), of one chain of multiply-adds from zero on; then the bias.
+
+#ifndef TINYAI_KERNEL_CONV_ONCE
+#define TINYAI_KERNEL_CONV_ONCE
 namespace tinyai {
+
+constexpr uint64_t kBlockPixels = 768;  // a multiple of every width of a panel
+constexpr uint64_t kBlockRows = 32;     // output channels whose weights stay in the nearest cache
+constexpr uint64_t kMostChunk = 128;
+constexpr uint64_t kDecoded = 256;  // elements decoded at a time, whole blocks of every type
+
+struct ConvWorkspace {
+  float* panels;   // kMostChunk x kBlockPixels
+  float* weights;  // kBlockRows x kMostChunk
+  float* row;      // kDecoded
+  float* tile;     // sums on their way to outputs that do not lie side by side
+
+  static constexpr uint64_t kTileFloats = 8 * 48;
+  static constexpr uint64_t kBytes =
+      sizeof(float) *
+      (kMostChunk * kBlockPixels + kBlockRows * kMostChunk + kDecoded + kTileFloats);
+
+  explicit ConvWorkspace(std::byte* data)
+      : panels(reinterpret_cast<float*>(data)),
+        weights(panels + kMostChunk * kBlockPixels),
+        row(weights + kBlockRows * kMostChunk),
+        tile(row + kDecoded) {}
+};
+
+// One group of output channels of a part, in one pass.
+struct ConvJob {
+  const ConvShape& shape;
+  AxisPass rows, cols;
+  InputMap x;  // from the group's first channel on
+  WeightRows weights;
+  const float* bias;
+  float* out;  // the part's first row of the first channel
+  uint64_t out_stride;
+  uint64_t first_row;  // of the part
+
+  uint64_t Depth() const { return shape.in_channels / shape.groups * rows.taps * cols.taps; }
+};
+
+}  // namespace tinyai
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tinyai::HWY_NAMESPACE {
 namespace {
 
-// The input that tap k of output o reads; axis.in where there is none.
-uint64_t InputOf(const WindowAxis& axis, bool transposed, uint64_t o, uint64_t k) {
-  if (!transposed) {
-    const uint64_t at = o * axis.stride + k * axis.dilation;
-    return at < axis.pad ? axis.in : std::min(at - axis.pad, axis.in);
+static_assert(kConvChunk == kMostChunk);
+static_assert(kTileRows * kTileVectors * kLanes <= ConvWorkspace::kTileFloats);
+
+// Rows of weights as tiles read them.
+struct TileRows {
+  const float* data;
+  size_t stride;
+};
+
+// Whether the pass uses every tap, so that its weights lie in their order.
+bool UsesAllTaps(const ConvJob& job) {
+  return job.rows.taps == job.shape.rows.size && job.cols.taps == job.shape.cols.size;
+}
+
+// The column of the weights for tap k of the pass.
+uint64_t ColumnOf(const ConvJob& job, uint64_t k) {
+  const uint64_t kx = job.cols.first_tap + k % job.cols.taps * job.cols.tap_step;
+  const uint64_t ky = job.rows.first_tap + k / job.cols.taps % job.rows.taps * job.rows.tap_step;
+  const uint64_t channel = k / (job.cols.taps * job.rows.taps);
+  return (channel * job.shape.rows.size + ky) * job.shape.cols.size + kx;
+}
+
+// Weights of one row for the taps [first, first + depth), decoded run by run.
+void DecodeTaps(const ConvJob& job, const std::byte* row, uint64_t first, size_t depth,
+                float* decoded, float* to) {
+  const DTypeInfo& info = Info(job.weights.type);
+  uint64_t begin = 0, end = 0;  // columns that `decoded` holds
+  for (size_t k = 0; k < depth; ++k) {
+    const uint64_t column = ColumnOf(job, first + k);
+    if (column < begin || column >= end) {
+      begin = column / kDecoded * kDecoded;
+      end = std::min(begin + kDecoded, job.weights.cols);
+      DecodeRow(job.weights.type, row + RowBytes(info, begin), {decoded, end - begin});
+    }
+    to[k] = decoded[column - begin];
   }
-  const uint64_t at = o + axis.pad;
-  if (at < k * axis.dilation) return axis.in;
-  const uint64_t distance = at - k * axis.dilation;
-  return distance % axis.stride == 0 ? std::min(distance / axis.stride, axis.in) : axis.in;
+}
+
+TileRows WeightsOf(const ConvJob& job, uint64_t row, size_t rows, uint64_t first, size_t depth,
+                   const ConvWorkspace& workspace) {
+  const uint64_t row_bytes = RowBytes(job.weights.type, job.weights.cols);
+  const std::byte* data = job.weights.data + row * row_bytes;
+  const bool aligned = reinterpret_cast<uintptr_t>(data) % sizeof(float) == 0;
+  if (job.weights.type == DType::kF32 && UsesAllTaps(job) && aligned) {
+    return {reinterpret_cast<const float*>(data) + first, job.weights.cols};
+  }
+  for (size_t r = 0; r < rows; ++r) {
+    DecodeTaps(job, data + r * row_bytes, first, depth, workspace.row,
+               workspace.weights + r * kMostChunk);
+  }
+  return {workspace.weights, kMostChunk};
+}
+
+// Moves a tile to outputs that lie apart.
+void ScatterTile(const ConvJob& job, uint64_t pixel, size_t rows, size_t count, size_t width,
+                 const float* tile, const TileEnd& end, float* out) {
+  for (size_t m = 0; m < rows; ++m) {
+    float* channel = out + m * job.out_stride;
+    uint64_t row = pixel / job.cols.grid, col = pixel % job.cols.grid;
+    for (size_t i = 0; i < count; ++i) {
+      const uint64_t y = job.rows.first_out + row * job.rows.out_step - job.first_row;
+      float& to = channel[y * job.shape.cols.out + job.cols.first_out + col * job.cols.out_step];
+      float sum = tile[m * width + i];
+      if (end.add) sum = to + sum;
+      if (end.bias != nullptr) sum = sum + end.bias[m];
+      to = sum;
+      if (++col == job.cols.grid) {
+        col = 0;
+        ++row;
+      }
+    }
+  }
+}
+
+// The pixels of a block, cut into panels of kTileVectors vectors; where one vector would be left,
+// the last two panels share it.
+struct Panel {
+  size_t pixel, count, vectors;
+};
+Panel PanelAt(size_t pixel, size_t pixels) {
+  const size_t left = pixels - pixel, vectors = (left + kLanes - 1) / kLanes;
+  const size_t some =
+      vectors == kTileVectors + 1 ? (vectors + 1) / 2 : std::min(vectors, kTileVectors);
+  return {pixel, std::min(left, some * kLanes), some};
+}
+
+struct Chunk {
+  uint64_t first;
+  size_t depth;
+  bool is_first, is_last;
+};
+
+// One panel times rows [row, row + rows) of weights.
+void MultiplyPanel(const ConvJob& job, const Panel& panel, uint64_t block_pixel,
+                   const float* packed, const TileRows& weights, uint64_t row, size_t rows,
+                   const Chunk& chunk, const ConvWorkspace& workspace) {
+  const bool together = job.rows.out_step == 1 && job.cols.out_step == 1;
+  for (size_t r = 0; r < rows;) {
+    size_t some = rows - r;
+    const ConvTileFunction tile = ConvTileFor(panel.vectors, some);
+    const float* bias = job.bias == nullptr || !chunk.is_last ? nullptr : job.bias + row + r;
+    const TileEnd end = {!chunk.is_first, bias};
+    const float* a = weights.data + r * weights.stride;
+    float* out = job.out + (row + r) * job.out_stride;
+    if (together) {
+      tile(a, weights.stride, packed, chunk.depth, panel.count, end,
+           out + block_pixel + panel.pixel, job.out_stride);
+    } else {
+      const size_t width = panel.vectors * kLanes;
+      tile(a, weights.stride, packed, chunk.depth, width, {false, nullptr}, workspace.tile, width);
+      ScatterTile(job, block_pixel + panel.pixel, some, panel.count, width, workspace.tile, end,
+                  out);
+    }
+    r += some;
+  }
+}
+
+void ComputeChunk(const ConvJob& job, const ConvGrid& grid, uint64_t block_pixel, size_t pixels,
+                  const Chunk& chunk, const ConvWorkspace& workspace) {
+  for (size_t p = 0; p < pixels;) {
+    const Panel panel = PanelAt(p, pixels);
+    PackPanel(grid, chunk.first, chunk.depth, block_pixel + p, panel.count, panel.vectors * kLanes,
+              workspace.panels + p * kMostChunk);
+    p += panel.count;
+  }
+  for (uint64_t row = 0; row < job.weights.rows; row += kBlockRows) {
+    const size_t rows = std::min(kBlockRows, job.weights.rows - row);
+    const TileRows weights = WeightsOf(job, row, rows, chunk.first, chunk.depth, workspace);
+    for (size_t p = 0; p < pixels;) {
+      const Panel panel = PanelAt(p, pixels);
+      MultiplyPanel(job, panel, block_pixel, workspace.panels + p * kMostChunk, weights, row, rows,
+                    chunk, workspace);
+      p += panel.count;
+    }
+  }
+}
+
+// A pass that reads nothing.
+void WriteBias(const ConvJob& job, uint64_t pixels) {
+  for (uint64_t r = 0; r < job.weights.rows; ++r) {
+    const float bias = job.bias == nullptr ? 0.0f : job.bias[r];
+    for (uint64_t i = 0; i < pixels; ++i) {
+      ScatterTile(job, i, 1, 1, 1, &bias, {false, nullptr}, job.out + r * job.out_stride);
+    }
+  }
 }
 
 }  // namespace
+
+void ConvPassSimd(const ConvJob& job, const ConvWorkspace& workspace) {
+  ConvGrid grid = {job.rows, job.cols, job.x};
+  const uint64_t pixels = grid.Pixels(), depth = job.Depth();
+  if (depth == 0) return WriteBias(job, pixels);
+  for (uint64_t pixel = 0; pixel < pixels; pixel += kBlockPixels) {
+    const size_t some = std::min(kBlockPixels, pixels - pixel);
+    for (uint64_t first = 0; first < depth; first += kMostChunk) {
+      const size_t count = std::min(kMostChunk, depth - first);
+      ComputeChunk(job, grid, pixel, some, {first, count, first == 0, first + count == depth},
+                   workspace);
+    }
+  }
+}
+
+}  // namespace tinyai::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tinyai {
+
+HWY_EXPORT(ConvPassSimd);
 
 IndexRange ConvRowsRead(const ConvShape& shape, IndexRange out_rows) {
   const WindowAxis& axis = shape.rows;
@@ -31,39 +248,44 @@ IndexRange ConvRowsRead(const ConvShape& shape, IndexRange out_rows) {
   return begin < end ? IndexRange{begin, end} : IndexRange{0, 0};
 }
 
-uint64_t ConvWorkspaceBytes(const ConvShape& shape, DType) {
-  return (shape.WeightCols() * sizeof(float) + 63) / 64 * 64;
+uint64_t ConvWorkspaceBytes(const ConvShape&, DType) { return ConvWorkspace::kBytes; }
+
+namespace {
+
+// The part's channels of one group.
+void ConvGroup(const ConvShape& shape, const InputMap& x, const WeightRows& weights,
+               const float* bias, const MapPart& part, const ConvWorkspace& workspace,
+               const OutputMap& out) {
+  for (uint64_t py = 0; py < PassesOf(shape.rows, shape.transposed); ++py) {
+    const AxisPass rows = PassOf(shape.rows, shape.transposed, py, part.rows);
+    for (uint64_t px = 0; px < PassesOf(shape.cols, shape.transposed); ++px) {
+      const AxisPass cols = PassOf(shape.cols, shape.transposed, px, {0, shape.cols.out});
+      if (rows.grid == 0 || cols.grid == 0) continue;
+      const ConvJob job = {
+          shape, rows, cols, x, weights, bias, out.data, out.channel_stride, part.rows.first};
+      HWY_DYNAMIC_DISPATCH(ConvPassSimd)(job, workspace);
+    }
+  }
 }
+
+}  // namespace
 
 void Conv(const ConvShape& shape, const InputMap& x, const WeightRows& weights, const float* bias,
           const MapPart& part, std::span<std::byte> workspace, const OutputMap& out) {
   const uint64_t in_group = shape.in_channels / shape.groups;
   const uint64_t out_group = shape.out_channels / shape.groups;
-  auto* row = reinterpret_cast<float*>(workspace.data());
   const uint64_t row_bytes = RowBytes(weights.type, weights.cols);
-  for (uint64_t o = part.channels.first; o < part.channels.end; ++o) {
+  for (uint64_t o = part.channels.first; o < part.channels.end;) {
+    const uint64_t group = o / out_group;
+    const uint64_t end = std::min((group + 1) * out_group, part.channels.end);
     const uint64_t index = o - part.channels.first;
-    DecodeRow(weights.type, weights.data + index * row_bytes, {row, shape.WeightCols()});
-    float* to = out.data + index * out.channel_stride;
-    const float* from = x.data + o / out_group * in_group * x.channel_stride;
-    for (uint64_t r = part.rows.first; r < part.rows.end; ++r) {
-      for (uint64_t col = 0; col < shape.cols.out; ++col) {
-        float sum = 0;
-        const float* w = row;
-        for (uint64_t c = 0; c < in_group; ++c) {
-          for (uint64_t ky = 0; ky < shape.rows.size; ++ky) {
-            const uint64_t y = InputOf(shape.rows, shape.transposed, r, ky);
-            for (uint64_t kx = 0; kx < shape.cols.size; ++kx, ++w) {
-              const uint64_t at = InputOf(shape.cols, shape.transposed, col, kx);
-              if (y == shape.rows.in || at == shape.cols.in) continue;
-              sum += *w * from[c * x.channel_stride + (y - x.first_row) * shape.cols.in + at];
-            }
-          }
-        }
-        *to++ = sum + (bias == nullptr ? 0.0f : bias[index]);
-      }
-    }
+    ConvGroup(shape, {x.data + group * in_group * x.channel_stride, x.channel_stride, x.first_row},
+              {weights.type, weights.data + index * row_bytes, weights.cols, end - o},
+              bias == nullptr ? nullptr : bias + index, part, ConvWorkspace(workspace.data()),
+              {out.data + index * out.channel_stride, out.channel_stride});
+    o = end;
   }
 }
 
 }  // namespace tinyai
+#endif

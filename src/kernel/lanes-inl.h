@@ -17,18 +17,32 @@ namespace tinyai::HWY_NAMESPACE {
 
 constexpr size_t kLanes = hn::MaxLanes(F32Tag());
 
+// Whether loads and stores of some lanes touch no byte of the others.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+constexpr bool kMasks = true;
+#else
+constexpr bool kMasks = false;
+#endif
+
 // The first `count` <= kLanes elements at p, followed by `rest`.
 HWY_INLINE VF32 LoadFirst(const float* p, size_t count, float rest = 0.0f) {
-  if (kLanes == 1 || count == kLanes) return hn::LoadU(F32Tag(), p);
+  const F32Tag d;
+  if (kLanes == 1 || count == kLanes) return hn::LoadU(d, p);
+  if constexpr (kMasks) {
+    const auto mask = hn::FirstN(d, count);
+    return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, p), hn::Set(d, rest));
+  }
   alignas(64) float lanes[kLanes];
   for (float& lane : lanes) lane = rest;
   std::memcpy(lanes, p, count * sizeof(float));
-  return hn::Load(F32Tag(), lanes);
+  return hn::Load(d, lanes);
 }
 HWY_INLINE void StoreFirst(VF32 v, size_t count, float* p) {
-  if (kLanes == 1 || count == kLanes) return hn::StoreU(v, F32Tag(), p);
+  const F32Tag d;
+  if (kLanes == 1 || count == kLanes) return hn::StoreU(v, d, p);
+  if constexpr (kMasks) return hn::BlendedStore(v, hn::FirstN(d, count), d, p);
   alignas(64) float lanes[kLanes];
-  hn::Store(v, F32Tag(), lanes);
+  hn::Store(v, d, lanes);
   std::memcpy(p, lanes, count * sizeof(float));
 }
 

@@ -1,0 +1,181 @@
+// Times single layers of nets. Reads one layer a line from stdin and answers with the seconds of
+// each repetition, one line of numbers:
+//
+//   conv IN OUT GROUPS ROWS COLS SIZE STRIDE DILATION PAD TRANSPOSED THREADS REPETITIONS
+//   dense IN OUT TOKENS THREADS REPETITIONS
+//
+// bench/layers.py asks it and the peer in turns. TINYAI_ISA chooses the instruction set.
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <new>
+#include <random>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kernel/conv.h"
+#include "kernel/isa.h"
+#include "kernel/matmul.h"
+
+namespace tinyai {
+namespace {
+
+struct AlignedFloats {
+  explicit AlignedFloats(uint64_t count, uint32_t seed = 1)
+      : data(new (std::align_val_t(64)) float[count]), size(count) {
+    std::mt19937 random(seed);
+    for (uint64_t i = 0; i < count; ++i) {
+      data[i] = static_cast<float>(static_cast<int32_t>(random())) * 0x1p-31f;
+    }
+  }
+  ~AlignedFloats() { operator delete[](data, std::align_val_t(64)); }
+  AlignedFloats(const AlignedFloats&) = delete;
+  AlignedFloats& operator=(const AlignedFloats&) = delete;
+
+  float* data;
+  uint64_t size;
+};
+
+// Two threads that wait for each other by spinning, as cheaply as any engine's. The second one
+// lives as long as the object.
+class Pair {
+ public:
+  explicit Pair(std::function<void(int)> work)
+      : work_(std::move(work)), thread_([this] { Serve(); }) {}
+  ~Pair() {
+    stop_ = true;
+    ++started_;
+    thread_.join();
+  }
+  void Run() {
+    const int round = ++started_;
+    work_(0);
+    while (finished_.load() != round) __builtin_ia32_pause();
+  }
+
+ private:
+  void Serve() {
+    for (int round = 1;; ++round) {
+      while (started_.load() < round) __builtin_ia32_pause();
+      if (stop_) return;
+      work_(1);
+      finished_ = round;
+    }
+  }
+  std::function<void(int)> work_;
+  std::atomic<int> started_{0}, finished_{0};
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+IndexRange Half(uint64_t size, uint64_t threads, int index, uint64_t step) {
+  const uint64_t middle = std::min((size / 2 + step - 1) / step * step, size);
+  if (threads == 1) return {0, size};
+  return index == 0 ? IndexRange{0, middle} : IndexRange{middle, size};
+}
+
+// Seconds of each repetition, after one that is not counted.
+std::vector<double> Time(uint64_t threads, int repetitions, const std::function<void(int)>& work) {
+  std::vector<double> seconds;
+  const auto measure = [&](const std::function<void()>& run) {
+    run();
+    for (int r = 0; r < repetitions; ++r) {
+      const auto begin = std::chrono::steady_clock::now();
+      run();
+      const auto end = std::chrono::steady_clock::now();
+      seconds.push_back(std::chrono::duration<double>(end - begin).count());
+    }
+  };
+  if (threads == 1) {
+    measure([&] { work(0); });
+  } else {
+    Pair pair(work);
+    measure([&] { pair.Run(); });
+  }
+  return seconds;
+}
+
+WindowAxis Axis(uint64_t in, uint64_t size, uint64_t stride, uint64_t dilation, uint64_t pad,
+                bool transposed) {
+  const uint64_t reach = (size - 1) * dilation + 1;
+  const uint64_t out =
+      transposed ? (in - 1) * stride + reach - 2 * pad : (in + 2 * pad - reach) / stride + 1;
+  return {in, out, size, stride, dilation, pad};
+}
+
+std::vector<double> RunConv(std::istream& in) {
+  uint64_t channels, outs, groups, rows, cols, size, stride, dilation, pad, transposed, threads;
+  int repetitions;
+  in >> channels >> outs >> groups >> rows >> cols >> size >> stride >> dilation >> pad >>
+      transposed >> threads >> repetitions;
+  const ConvShape shape = {channels,
+                           outs,
+                           groups,
+                           Axis(rows, size, stride, dilation, pad, transposed != 0),
+                           Axis(cols, size, stride, dilation, pad, transposed != 0),
+                           transposed != 0};
+  const AlignedFloats x(channels * rows * cols, 1), weights(outs * shape.WeightCols(), 2),
+      bias(outs, 3);
+  const uint64_t plane = shape.rows.out * shape.cols.out;
+  AlignedFloats out(outs * plane);
+  const uint64_t bytes = ConvWorkspaceBytes(shape, DType::kF32);
+  AlignedFloats workspace(threads * bytes / 4);
+  // Rows among threads, or output channels where the map is small.
+  const bool by_rows = groups == 1 && plane >= 1024;
+  return Time(threads, repetitions, [&](int index) {
+    const MapPart part = by_rows ? MapPart{{0, outs}, Half(shape.rows.out, threads, index, 1)}
+                                 : MapPart{Half(outs, threads, index, 8), {0, shape.rows.out}};
+    Conv(shape, {x.data, rows * cols, 0},
+         {DType::kF32,
+          reinterpret_cast<const std::byte*>(weights.data +
+                                             part.channels.first * shape.WeightCols()),
+          shape.WeightCols(), part.channels.size()},
+         bias.data + part.channels.first, part,
+         {reinterpret_cast<std::byte*>(workspace.data) + static_cast<uint64_t>(index) * bytes,
+          bytes},
+         {out.data + part.channels.first * plane + part.rows.first * shape.cols.out, plane});
+  });
+}
+
+std::vector<double> RunDense(std::istream& in) {
+  uint64_t ins, outs, tokens, threads;
+  int repetitions;
+  in >> ins >> outs >> tokens >> threads >> repetitions;
+  const AlignedFloats x(tokens * ins, 1), weights(outs * ins, 2);
+  AlignedFloats out(tokens * outs);
+  return Time(threads, repetitions, [&](int index) {
+    const IndexRange rows = Half(outs, threads, index, 32);
+    MatMulF32({DType::kF32, reinterpret_cast<const std::byte*>(weights.data + rows.first * ins),
+               ins, rows.size()},
+              x.data, ins, tokens, out.data + rows.first, outs);
+  });
+}
+
+}  // namespace
+}  // namespace tinyai
+
+int main() {
+  if (const char* isa = std::getenv("TINYAI_ISA"); isa != nullptr) {
+    if (const tinyai::Status status = tinyai::UseIsa(isa); !status.has_value()) {
+      std::fprintf(stderr, "%s\n", tinyai::Describe(status.error()).c_str());
+      return 6;
+    }
+  }
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream in(line);
+    std::string kind;
+    in >> kind;
+    const std::vector<double> seconds = kind == "conv" ? tinyai::RunConv(in) : tinyai::RunDense(in);
+    for (const double s : seconds) std::printf("%.9g ", s);
+    std::printf("\n");
+    std::fflush(stdout);
+  }
+}
