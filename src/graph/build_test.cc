@@ -41,6 +41,10 @@ struct Printer {
   std::string operator()(const op::SiluMul&) const { return "SiluMul"; }
   std::string operator()(const op::Add&) const { return "Add"; }
   std::string operator()(const op::TakeLast&) const { return "TakeLast"; }
+  template <typename Kind>
+  std::string operator()(const Kind& kind) const {
+    return std::string(Name(kind));
+  }
 };
 
 std::string OpText(const Graph& graph, const Op& op) {
@@ -68,7 +72,7 @@ std::string GraphText(const Graph& graph) {
       shape.head_dim, shape.kv_heads, shape.value_head_dim, shape.window, shape.scale,
       graph.rope.dims, graph.rope.adjacent ? "adjacent pairs" : "pairs of halves", graph.rope.base);
   for (const Op& op : graph.ops) out += OpText(graph, op);
-  return out + fmt::format("logits: {}\n", graph.value(graph.logits).name);
+  return out + fmt::format("logits: {}\n", graph.value(graph.logits()).name);
 }
 
 TEST(BuildGraph, MakesTheOpsOfEachFamily) {

@@ -125,11 +125,14 @@ class Decoder {
     TRY_ASSIGN(const WeightId table,
                builder_.Matrix("token_embd.weight", graph_.vocabulary, graph_.width));
     ValueId x = builder_.Embed(table);
+    graph_.EndLayer("token_embd", LayerRole::kEmbedding, x);
     for (uint64_t layer = 0; layer < sizes_.layers; ++layer) {
       builder_.set_layer(static_cast<int32_t>(layer));
       prefix_ = fmt::format("blk.{}.", layer);
       TRY_ASSIGN(x, AttentionBlock(x));
+      graph_.EndLayer(prefix_ + "attn", LayerRole::kAttention, x);
       TRY_ASSIGN(x, FeedForwardBlock(x));
+      graph_.EndLayer(prefix_ + "ffn", LayerRole::kFeedForward, x);
     }
     builder_.set_layer(-1);
     prefix_.clear();
@@ -139,7 +142,8 @@ class Decoder {
     if (file_.FindTensor("output.weight") != nullptr) {
       TRY_ASSIGN(output, builder_.Matrix("output.weight", graph_.vocabulary, graph_.width));
     }
-    graph_.logits = builder_.MatMul("output", x, output, std::nullopt);
+    graph_.outputs = {builder_.MatMul("output", x, output, std::nullopt)};
+    graph_.EndLayer("output", LayerRole::kOutput, graph_.logits());
     if (const size_t unused = builder_.UnusedTensors(); unused != 0) {
       graph_.warnings.push_back(fmt::format("{} tensors of the file are not used", unused));
     }

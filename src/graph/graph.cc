@@ -1,6 +1,65 @@
 #include "graph/graph.h"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 namespace tinyai {
+
+std::string_view Name(const OpKind& kind) {
+  constexpr std::string_view kNames[] = {"embed",
+                                         "rms_norm",
+                                         "quantize",
+                                         "dense",
+                                         "rope",
+                                         "store_kv",
+                                         "cached_attention",
+                                         "silu_mul",
+                                         "add",
+                                         "take_last",
+                                         "input",
+                                         "mul",
+                                         "conv",
+                                         "conv_transpose",
+                                         "pool",
+                                         "global_pool",
+                                         "batch_norm",
+                                         "layer_norm",
+                                         "group_norm",
+                                         "activation",
+                                         "concat",
+                                         "slice",
+                                         "reshape",
+                                         "transpose",
+                                         "pad",
+                                         "resize",
+                                         "softmax",
+                                         "reduce",
+                                         "lookup",
+                                         "attention",
+                                         "recurrent",
+                                         "paste"};
+  static_assert(std::size(kNames) == std::variant_size_v<OpKind>);
+  return kNames[kind.index()];
+}
+
+void Graph::EndLayer(std::string layer_name, LayerRole role, ValueId output) {
+  Layer layer{.name = std::move(layer_name), .role = role, .output = output};
+  if (!layers.empty()) layer.first_op = layers.back().first_op + layers.back().op_count;
+  layer.op_count = static_cast<uint32_t>(ops.size()) - layer.first_op;
+  std::vector<ValueId> made;
+  for (size_t i = layer.first_op; i < ops.size(); ++i) {
+    for (const ValueId in : ops[i].ins) {
+      const auto is_known = [in](const std::vector<ValueId>& ids) {
+        return std::find(ids.begin(), ids.end(), in) != ids.end();
+      };
+      if (!is_known(made) && !is_known(layer.operands)) layer.operands.push_back(in);
+    }
+    const bool given = std::holds_alternative<op::Input>(ops[i].kind);
+    if (ops[i].out && !given) made.push_back(*ops[i].out);
+  }
+  layers.push_back(std::move(layer));
+}
 
 uint64_t Graph::PassBytes() const {
   std::vector<bool> read(weights.size());

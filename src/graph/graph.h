@@ -3,11 +3,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "base/dtype.h"
 #include "base/index.h"
+#include "format/graph_records.h"
+#include "graph/op_kinds.h"
 
 namespace tinyai {
 
@@ -15,7 +16,8 @@ enum class ValueId : uint32_t {};
 enum class OpId : uint32_t {};
 enum class WeightId : uint32_t {};
 
-// How many rows a value has when a chunk of n tokens goes through the graph.
+// How many rows a value has when a chunk of n tokens, or a batch of n samples, goes through the
+// graph.
 enum class Rows : uint8_t {
   kTokens,  // n
   kLast,    // 1: the chunk's last token
@@ -33,7 +35,8 @@ struct Value {
   Rows rows;
   uint64_t width;
   Element element;
-  uint64_t row_bytes;  // of one row in memory, a multiple of 64
+  uint64_t row_bytes;  // of one row in memory; of a token, a multiple of 64
+  Shape shape = {};    // of a row
 };
 
 // A weight tensor: `rows` rows of `cols` elements (a vector has one row), `bytes` from `offset` of
@@ -49,44 +52,6 @@ struct Weight {
 
   uint64_t row_bytes() const { return bytes / rows; }
 };
-
-// The kinds of op, with what each needs besides its operands.
-namespace op {
-
-// ids of the chunk's tokens -> rows of the embedding, times `scale`.
-struct Embed {};
-// Per row, or per group of `group` elements (per-head norms): RMS norm with a weight vector.
-struct RmsNorm {
-  float epsilon;
-  uint64_t group;
-};
-// float -> 8 bits.
-struct Quantize {};
-// weights[0]: matrix (rows = out width); weights[1], if there: bias vector added to the result.
-struct MatMul {};
-// Rotary embedding of every head.
-struct Rope {
-  uint64_t heads;
-};
-// ins: k, v -> appended to the cache of `layer`. No output.
-struct StoreKv {
-  uint32_t layer;
-};
-// in: q; reads the cache of `layer` up to and including the row's own position.
-struct Attention {
-  uint32_t layer;
-};
-// silu(ins[0]) * ins[1].
-struct SiluMul {};
-// ins[0] + ins[1].
-struct Add {};
-// The last row of the chunk.
-struct TakeLast {};
-
-}  // namespace op
-
-using OpKind = std::variant<op::Embed, op::RmsNorm, op::Quantize, op::MatMul, op::Rope, op::StoreKv,
-                            op::Attention, op::SiluMul, op::Add, op::TakeLast>;
 
 struct Op {
   std::string name;  // "blk.3.ffn_down"
@@ -124,7 +89,18 @@ struct AttentionShape {
   uint64_t value_width() const { return kv_heads * value_head_dim; }
 };
 
-// A model as a computation: one pass over a chunk of tokens, ops in an order that may be executed.
+// Ops that belong together, as the user counts them: one convolution, or all of a feed-forward
+// block with its norm and its residual sum. Executed as one.
+struct Layer {
+  std::string name;
+  LayerRole role = LayerRole::kOther;
+  uint32_t first_op = 0, op_count = 0;
+  std::vector<ValueId> operands;  // inputs of the graph and what other layers made, as first used
+  ValueId output{};
+};
+
+// A model as a computation: one pass over a chunk of tokens or a batch of samples, ops in an order
+// that may be executed. A text model is one with a vocabulary.
 struct Graph {
   std::string architecture;
   std::string name;
@@ -136,11 +112,17 @@ struct Graph {
   std::vector<Weight> weights;
   std::vector<Value> values;
   std::vector<Op> ops;
-  ValueId logits{};
+  std::vector<Layer> layers;     // all ops, one layer after the other; inputs belong to the first
+  std::vector<ValueId> inputs;   // made by op::Input, by its index; of a text model none
+  std::vector<ValueId> outputs;  // what is there when a pass has ended; of a text model the logits
   std::vector<std::string> warnings;
 
   const Weight& weight(WeightId id) const { return weights[Index(id)]; }
   const Value& value(ValueId id) const { return values[Index(id)]; }
+  ValueId logits() const { return outputs[0]; }
+  bool is_text() const { return vocabulary != 0; }
+  // Makes a layer of all ops since the last one.
+  void EndLayer(std::string layer_name, LayerRole role, ValueId output);
   // Bytes of the weights that every pass reads whole: all but an embedding that only has rows
   // taken.
   uint64_t PassBytes() const;

@@ -74,7 +74,7 @@ ValueId GraphBuilder::NewValue(std::string name, Rows rows, uint64_t width, Elem
   const uint64_t row_bytes = element == Element::kQuantized
                                  ? options_.quantized_row_bytes(width)
                                  : RoundUp(width * sizeof(float), kRowAlignment);
-  graph_.values.push_back({std::move(name), rows, width, element, row_bytes});
+  graph_.values.push_back({std::move(name), rows, width, element, row_bytes, {width}});
   return ValueId{static_cast<uint32_t>(graph_.values.size() - 1)};
 }
 

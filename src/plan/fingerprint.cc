@@ -4,21 +4,25 @@
 #include <variant>
 
 #include "fmt/format.h"
+#include "graph/attributes.h"
 
 namespace tinyai {
 namespace {
 
 void AddKind(Fingerprint& out, const OpKind& kind) {
   out.Add(uint64_t{kind.index()});
-  if (const auto* norm = std::get_if<op::RmsNorm>(&kind)) {
-    out.Add(double{norm->epsilon}).Add(norm->group);
-  } else if (const auto* rope = std::get_if<op::Rope>(&kind)) {
-    out.Add(rope->heads);
-  } else if (const auto* store = std::get_if<op::StoreKv>(&kind)) {
-    out.Add(uint64_t{store->layer});
-  } else if (const auto* attention = std::get_if<op::Attention>(&kind)) {
-    out.Add(uint64_t{attention->layer});
-  }
+  const auto add = [&out](std::string_view, const auto& field) {
+    using Field = std::remove_cvref_t<decltype(field)>;
+    if constexpr (requires { field.begin(); }) {
+      out.Add(uint64_t{field.size()});
+      for (const auto item : field) out.Add(uint64_t{item});
+    } else if constexpr (std::is_floating_point_v<Field>) {
+      out.Add(double{field});
+    } else {
+      out.Add(static_cast<uint64_t>(field));
+    }
+  };
+  std::visit([&](const auto& it) { VisitAttributes(it, add); }, kind);
 }
 
 void AddOp(Fingerprint& out, const Op& op) {
@@ -67,7 +71,8 @@ uint64_t ModelFingerprint(const Graph& graph) {
     out.Add(static_cast<uint64_t>(value.element)).Add(value.row_bytes);
   }
   for (const Op& op : graph.ops) AddOp(out, op);
-  return out.Add(uint64_t{Index(graph.logits)}).value();
+  for (const ValueId id : graph.outputs) out.Add(uint64_t{Index(id)});
+  return out.value();
 }
 
 std::string FingerprintText(uint64_t fingerprint) { return fmt::format("{:016x}", fingerprint); }

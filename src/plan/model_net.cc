@@ -54,7 +54,7 @@ class Builder {
       }
     }
     if (weights_ && draft_.request.wishes != nullptr) AddMeetings(*draft_.request.wishes);
-    out_.net.values[Index(out_.values[Index(graph_.logits)])].wanted = true;
+    out_.net.values[Index(out_.values[Index(graph_.logits())])].wanted = true;
     // The token whose rows are read is chosen from the logits of the pass before.
     const NetOpId last = NetOpId(out_.net.ops.size() - 1);
     if (rows_) out_.net.orders.push_back({last, *rows_, NetOrder::Kind::kEffect, 1});

@@ -19,13 +19,13 @@ class ProblemWriter {
     for (const Op& op : graph.ops) {
       for (const ValueId in : op.ins) ++readers_[Index(in)];
     }
-    ++readers_[Index(graph.logits)];
+    ++readers_[Index(graph.logits())];
     stored_.resize(graph.attention.layers);
   }
 
   OrderProblem Write() {
     for (const Op& op : graph_.ops) AddOp(op);
-    problem_.outputs = {tensor_of_[Index(graph_.logits)].back()};
+    problem_.outputs = {tensor_of_[Index(graph_.logits())].back()};
     return std::move(problem_);
   }
 

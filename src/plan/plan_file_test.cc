@@ -304,7 +304,7 @@ TEST(ModelFingerprint, DependsOnEverythingAPlanDependsOn) {
       [](Graph& g) { std::swap(g.ops[1], g.ops[2]); },
       [](Graph& g) { ++g.attention.window; },
       [](Graph& g) { ++g.attention.heads; },
-      [](Graph& g) { g.logits = ValueId(0); },
+      [](Graph& g) { g.outputs = {ValueId(0)}; },
       [](Graph& g) { ++g.rope.dims; },
       [](Graph& g) { g.ops[1].ins.push_back(ValueId(0)); },
   };

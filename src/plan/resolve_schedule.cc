@@ -25,8 +25,7 @@ constexpr std::string_view kObjective = "lex(makespan, syncs, fences, bytes)";
 std::string_view KindName(const OpKind& kind) {
   constexpr std::string_view kNames[] = {"embed",   "norm",      "quantize", "matmul", "rope",
                                          "storekv", "attention", "silumul",  "add",    "takelast"};
-  static_assert(std::size(kNames) == std::variant_size_v<OpKind>);
-  return kNames[kind.index()];
+  return kind.index() < std::size(kNames) ? kNames[kind.index()] : Name(kind);
 }
 
 // Turns the items of a schedule into wishes, in the order of the text.
@@ -254,7 +253,7 @@ class Resolver {
   }
   OpId LogitsOp() const {
     for (size_t i = graph_.ops.size(); i-- > 0;) {
-      if (graph_.ops[i].out == graph_.logits) return OpId(i);
+      if (graph_.ops[i].out == graph_.logits()) return OpId(i);
     }
     return OpId(graph_.ops.size() - 1);
   }

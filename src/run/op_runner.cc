@@ -55,7 +55,7 @@ void OpRunner::Run(size_t step, const step::Run& run, const Pass& pass, uint32_t
   std::visit([&](const auto& kind) { Do(kind, job); }, op.kind);
 }
 
-std::span<float> OpRunner::Logits() const { return FloatRow(graph_.logits, 0); }
+std::span<float> OpRunner::Logits() const { return FloatRow(graph_.logits(), 0); }
 
 std::byte* OpRunner::ValueData(ValueId id) const {
   return arena_ + plan_.buffer(plan_.value_buffers[Index(id)]).offset;

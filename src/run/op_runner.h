@@ -64,6 +64,7 @@ class OpRunner {
   void Do(const op::SiluMul&, const Job& job) const;
   void Do(const op::Add&, const Job& job) const;
   void Do(const op::TakeLast&, const Job& job) const;
+  void Do(const auto&, const Job&) const {}
 
   const Graph& graph_;
   const Plan& plan_;
