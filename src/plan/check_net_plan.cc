@@ -51,6 +51,15 @@ struct Recorded {
   size_t vectors = 0;  // where they begin
 };
 
+// Of a value, side by side: what every use looks at.
+struct ValueFacts {
+  CellRange cells;
+  uint32_t memory = 0;
+  uint32_t maker = 0;   // the number of ops: nobody
+  bool lasting = true;  // the same in all rounds
+  bool carried = false;
+};
+
 class Checker {
  public:
   Checker(const TaskNet& net, const NetPlan& plan) : net_(net), plan_(plan) {}
@@ -99,11 +108,19 @@ class Checker {
     std::stable_sort(
         orders_by_later_.begin(), orders_by_later_.end(),
         [](const NetOrder& a, const NetOrder& b) { return Index(a.later) < Index(b.later); });
-    maker_.assign(net_.values.size(), net_.ops.size());
-    for (size_t i = 0; i < net_.ops.size(); ++i) {
-      for (const NetValueId out : net_.ops[i].outs) maker_[Index(out)] = i;
-    }
     cells_.emplace(plan_);
+    values_.reserve(net_.values.size());
+    for (size_t i = 0; i < net_.values.size(); ++i) {
+      values_.push_back({cells_->value(i), static_cast<uint32_t>(plan_.value_buffers[i].memory),
+                         static_cast<uint32_t>(net_.ops.size()), true,
+                         net_.values[i].carried_from.has_value()});
+    }
+    for (uint32_t i = 0; i < net_.ops.size(); ++i) {
+      for (const NetValueId out : net_.ops[i].outs) {
+        values_[Index(out)].maker = i;
+        values_[Index(out)].lasting = net_.ops[i].once;
+      }
+    }
     for (const uint32_t count : cells_->counts()) memory_.emplace_back(count);
     for (size_t i = 0; i < net_.values.size(); ++i) {
       if (!net_.values[i].given || plan_.value_buffers[i].bytes == 0) continue;
@@ -115,12 +132,10 @@ class Checker {
   // Names what a value is in a round: what is given, or made once, is the same in all of them.
   uint64_t ContentOf(size_t value, uint64_t round) const {
     if (round == 0) return (value + 1) * (rounds_ + 1);
-    if (const auto from = net_.values[value].carried_from) {
-      return ContentOf(Index(*from), round - 1);
+    if (values_[value].carried) {
+      return ContentOf(Index(*net_.values[value].carried_from), round - 1);
     }
-    const size_t maker = maker_[value];
-    const bool lasting = maker == net_.ops.size() || net_.ops[maker].once;
-    return (value + 1) * (rounds_ + 1) + (lasting ? 0 : round);
+    return (value + 1) * (rounds_ + 1) + (values_[value].lasting ? 0 : round);
   }
 
   // Goes through the queues as far as their syncs allow, over and over (V6).
@@ -148,6 +163,7 @@ class Checker {
     const std::vector<NetCommand>& queue = plan_.queues[place];
     const uint64_t round = done_[place] / queue.size();
     const size_t at = done_[place] % queue.size();
+    FetchAhead(net_, queue, at, [](const NetCommand& command) { return command.op; });
     for (const NetSync& sync : queue[at].syncs) {
       const NetFence& fence = plan_.fences[sync.fence];
       if (sync.distance > round) continue;
@@ -267,10 +283,11 @@ class Checker {
       }
     }
     const size_t id = Index(plan_.queues[place][at].op);
-    TRY(Write(place, at, plan_.workspaces[id], cells_->workspace(id), 0));
+    const auto memory = static_cast<uint32_t>(net_.places[place].memory);
+    TRY(Write(place, at, memory, cells_->workspace(id), 0));
     for (const NetValueId out : op.outs) {
-      TRY(Write(place, at, plan_.value_buffers[Index(out)], cells_->value(Index(out)),
-                ContentOf(Index(out), round)));
+      const ValueFacts& facts = values_[Index(out)];
+      TRY(Write(place, at, facts.memory, facts.cells, ContentOf(Index(out), round)));
     }
     return {};
   }
@@ -307,7 +324,7 @@ class Checker {
     if (net_.regions.size() == 1) return {};
     const std::vector<size_t> path = Path(Index(op.region));
     for (const NetValueId in : op.ins) {
-      const size_t maker = maker_[Index(in)];
+      const size_t maker = values_[Index(in)].maker;
       if (maker == net_.ops.size()) continue;
       if (std::find(path.begin(), path.end(), Index(net_.ops[maker].region)) == path.end()) {
         return InvalidPlan(
@@ -318,35 +335,40 @@ class Checker {
     return {};
   }
 
-  static bool Overlap(const NetBuffer& a, const NetBuffer& b) {
-    return a.bytes != 0 && b.bytes != 0 && a.memory == b.memory && a.offset < b.offset + b.bytes &&
-           b.offset < a.offset + a.bytes;
+  // Of cells, which are none where there are no bytes; in one memory.
+  static bool Overlap(CellRange a, CellRange b) { return a.first < b.last && b.first < a.last; }
+  static bool Overlap(const ValueFacts& a, const ValueFacts& b) {
+    return a.memory == b.memory && Overlap(a.cells, b.cells);
   }
 
   // Results overwrite no operand, but the first one the first where the op works in place.
   Status CheckAliases(size_t place, size_t at, const NetOp& op) const {
-    const NetBuffer& workspace = plan_.workspaces[Index(plan_.queues[place][at].op)];
+    const CellRange workspace = cells_->workspace(Index(plan_.queues[place][at].op));
+    const auto in_workspace = [&](const ValueFacts& value) {
+      return MemoryId(value.memory) == net_.places[place].memory && Overlap(value.cells, workspace);
+    };
     for (size_t o = 0; o < op.outs.size(); ++o) {
-      const NetBuffer& out = plan_.value_buffers[Index(op.outs[o])];
+      const ValueFacts& out = values_[Index(op.outs[o])];
       for (size_t i = 0; i < op.ins.size(); ++i) {
-        const NetBuffer& in = plan_.value_buffers[Index(op.ins[i])];
-        const bool same = out.offset == in.offset && out.bytes == in.bytes;
-        if (!Overlap(out, in) || (op.in_place && o == 0 && i == 0 && same)) continue;
+        const ValueFacts& in = values_[Index(op.ins[i])];
+        if (!Overlap(out, in)) continue;
+        const bool same = out.cells.first == in.cells.first && out.cells.last == in.cells.last;
+        if (op.in_place && o == 0 && i == 0 && same) continue;
         return InvalidPlan("V11", CommandName(place, at),
                            fmt::format("{} overwrites its operand {}", net_.value(op.outs[o]).name,
                                        net_.value(op.ins[i]).name));
       }
       for (size_t other = 0; other < o; ++other) {
-        if (Overlap(out, plan_.value_buffers[Index(op.outs[other])])) {
+        if (Overlap(out, values_[Index(op.outs[other])])) {
           return InvalidPlan("V11", CommandName(place, at), "its results overlap");
         }
       }
-      if (Overlap(out, workspace)) {
+      if (in_workspace(out)) {
         return InvalidPlan("V11", CommandName(place, at), "its workspace overlaps a result");
       }
     }
     for (const NetValueId in : op.ins) {
-      if (Overlap(plan_.value_buffers[Index(in)], workspace)) {
+      if (in_workspace(values_[Index(in)])) {
         return InvalidPlan("V11", CommandName(place, at), "its workspace overlaps an operand");
       }
     }
@@ -355,17 +377,17 @@ class Checker {
 
   // V2 and V3: the bytes are this value's, and their writer is known to have ended.
   Status Read(size_t place, size_t at, uint64_t round, size_t value) {
-    const NetBuffer& buffer = plan_.value_buffers[value];
-    if (buffer.memory != net_.places[place].memory) {
+    const ValueFacts& facts = values_[value];
+    if (MemoryId(facts.memory) != net_.places[place].memory) {
       return InvalidPlan("V3", CommandName(place, at),
                          fmt::format("{} lies in another memory", net_.values[value].name));
     }
     const uint64_t content = ContentOf(value, round);
     const uint64_t position = Position(place, at, round);
-    if (buffer.bytes == 0) return CheckMade(place, at, round, value);
-    Memory& memory = MemoryOf(buffer);
+    if (facts.cells.first == facts.cells.last) return CheckMade(place, at, round, value);
+    Memory& memory = memory_[facts.memory];
     Status status;
-    memory.Each(cells_->value(value), [&](Memory::Stretch& stretch) {
+    memory.Each(facts.cells, [&](Memory::Stretch& stretch) {
       const Written& written = stretch.header;
       const bool same_place = written.place == place;
       if (written.content != content) {
@@ -400,21 +422,21 @@ class Checker {
       made = Index(*from);
       --round;
     }
-    if (maker_[made] == net_.ops.size()) return {};
-    const auto [other, position] = where_[maker_[made]];
-    const uint64_t target = Position(other, position, net_.ops[maker_[made]].once ? 0 : round);
+    const size_t maker = values_[made].maker;
+    if (maker == net_.ops.size()) return {};
+    const auto [other, position] = where_[maker];
+    const uint64_t target = Position(other, position, values_[made].lasting ? 0 : round);
     if (other == place ? target <= done_[place] : IsKnown(place, other, target)) return {};
     return InvalidPlan(other == place ? "V2" : "V3", CommandName(place, at),
                        fmt::format("{} may not be there yet", net_.values[value].name));
   }
 
   // V11: nobody may still need or make what is overwritten. `content` 0: scratch.
-  Status Write(size_t place, size_t at, const NetBuffer& buffer, CellRange cells,
-               uint64_t content) {
-    if (buffer.bytes == 0) return {};
+  Status Write(size_t place, size_t at, uint32_t where, CellRange cells, uint64_t content) {
+    if (cells.first == cells.last) return {};
     const bool sure = scopes_[place].size() == 1;
     before_.clear();
-    Memory& memory = MemoryOf(buffer);
+    Memory& memory = memory_[where];
     Status status;
     memory.Each(cells, [&](const Memory::Stretch& stretch) {
       status = CheckOverwrites(place, at, memory, stretch);
@@ -477,7 +499,7 @@ class Checker {
   std::vector<size_t> next_fence_;   // by fence: the next one of the same op
   std::vector<size_t> orders_;       // by later op, into orders_by_later_
   std::vector<NetOrder> orders_by_later_;
-  std::vector<size_t> maker_;  // by value
+  std::vector<ValueFacts> values_;
   std::optional<BufferCells> cells_;
   std::vector<Memory> memory_;               // by memory
   std::vector<Reader> before_;               // whom a write meets

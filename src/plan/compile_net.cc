@@ -42,7 +42,9 @@ double LeastMakespan(const TaskNet& net, const std::vector<NetNeed>& needs, cons
   std::vector<double> busy(net.places.size(), 0), end(net.ops.size(), 0);
   const NeedLists before = NeedLists::ByLater(needs, net.ops.size());
   double chain = 0;
-  for (const NetOpId id : draft.order) {
+  for (size_t at = 0; at < draft.order.size(); ++at) {
+    FetchAhead(net, draft.order, at);
+    const NetOpId id = draft.order[at];
     double start = 0;
     for (const NetNeed& need : before.of(id)) {
       if (need.distance == 0) start = std::max(start, end[Index(need.earlier)]);
@@ -60,16 +62,20 @@ double LeastMakespan(const TaskNet& net, const std::vector<NetNeed>& needs, cons
 // Bytes of values that ops at another place than their maker's use, once for each such place.
 uint64_t MovedBytes(const TaskNet& net, const QueueOrders& queues,
                     const std::vector<PlaceId>& place_of) {
-  const std::vector<std::optional<NetOpId>> makers = Makers(net);
   constexpr size_t kNowhere = ~size_t{0};
+  std::vector<size_t> made_at(net.values.size(), kNowhere);
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    for (const NetValueId out : net.ops[i].outs) made_at[Index(out)] = Index(place_of[i]);
+  }
   std::vector<size_t> moved_to(net.values.size(), kNowhere);  // the last place that was counted
   uint64_t bytes = 0;
   for (size_t place = 0; place < queues.size(); ++place) {
-    for (const NetOpId op : queues[place]) {
-      bytes += net.op(op).moved_bytes;
-      for (const NetValueId in : net.op(op).ins) {
-        const auto maker = makers[Index(in)];
-        if (!maker || Index(place_of[Index(*maker)]) == place) continue;
+    for (size_t at = 0; at < queues[place].size(); ++at) {
+      FetchAhead(net, queues[place], at);
+      const NetOp& op = net.op(queues[place][at]);
+      bytes += op.moved_bytes;
+      for (const NetValueId in : op.ins) {
+        if (made_at[Index(in)] == place || made_at[Index(in)] == kNowhere) continue;
         if (std::exchange(moved_to[Index(in)], place) != place) bytes += net.value(in).bytes;
       }
     }
@@ -104,13 +110,24 @@ bool IsBetter(const PlannedNet& a, const PlannedNet& b, const NetObjective& obje
   return false;
 }
 
-// From buffers to the whole plan. `needs`: those of the net.
-Status Complete(const TaskNet& net, std::vector<NetNeed> needs, const NetDraft& draft,
-                PlannedNet& out) {
-  out.least_makespan = LeastMakespan(net, needs, draft);
-  needs.insert(needs.end(), draft.extra.begin(), draft.extra.end());
-  const std::vector<NetNeed> reuse = ReuseNeeds(net, draft.order, draft.place_of, out.plan);
-  needs.insert(needs.end(), reuse.begin(), reuse.end());
+// Whether a place may have to wait since its buffers were another's before.
+bool PlacesMeet(const TaskNet& net, Sharing sharing) {
+  return sharing == Sharing::kAll || net.loops ||
+         std::any_of(net.values.begin(), net.values.end(),
+                     [](const NetValue& value) { return value.offset.has_value(); });
+}
+
+// From buffers to the whole plan. `net_needs`: without those of this draft.
+Status Complete(const TaskNet& net, const std::vector<NetNeed>& net_needs, const NetDraft& draft,
+                Sharing sharing, PlannedNet& out) {
+  out.least_makespan = LeastMakespan(net, net_needs, draft);
+  std::vector<NetNeed> reuse;
+  if (PlacesMeet(net, sharing)) reuse = ReuseNeeds(net, draft.order, draft.place_of, out.plan);
+  std::vector<NetNeed> needs;
+  needs.reserve(net_needs.size() + draft.extra.size() + reuse.size());
+  for (const std::vector<NetNeed>* some : {&net_needs, &draft.extra, &std::as_const(reuse)}) {
+    needs.insert(needs.end(), some->begin(), some->end());
+  }
   const QueueOrders queues = SplitByPlace(net, draft);
   out.causes = DeriveSyncs(net, queues, needs, out.plan);
   TRY(CheckNetPlan(net, out.plan));
@@ -191,7 +208,7 @@ class NetCompiler {
       if (!nearest_ || need < nearest_->need) nearest_ = {*memory, need, draft};
       return {};
     }
-    TRY(Complete(net_, needs_, draft, planned));
+    TRY(Complete(net_, needs_, draft, sharing, planned));
     planned.syncs.lower_bound = least_syncs_;
     planned.fences.lower_bound = least_fences_;
     if (!best_ || IsBetter(planned, *best_, objective_)) best_ = std::move(planned);
@@ -220,7 +237,7 @@ class NetCompiler {
     planned.peaks = PlaceNetBuffers(shrunk.net, shrunk.draft.order, shrunk.draft.place_of,
                                     Sharing::kAll, planned.plan);
     TRY(CheckNet(shrunk.net));
-    TRY(Complete(shrunk.net, Needs(shrunk.net), shrunk.draft, planned));
+    TRY(Complete(shrunk.net, Needs(shrunk.net), shrunk.draft, Sharing::kAll, planned));
     planned.net = std::move(shrunk.net);
     planned.added = std::move(shrunk.added);
     return planned;
@@ -271,7 +288,7 @@ Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft) {
   if (const auto memory = Overfull(net, out.peaks)) {
     return TooSmall(net.memories[Index(*memory)], out.peaks[Index(*memory)].value);
   }
-  TRY(Complete(net, Needs(net), draft, out));
+  TRY(Complete(net, Needs(net), draft, Sharing::kAll, out));
   return out;
 }
 

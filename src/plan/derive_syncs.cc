@@ -102,7 +102,7 @@ class SyncDeriver {
       if (position > 0) targets_.push_back({other, at, need.distance, position, i});
     }
     if (done_[place] % queue.size() == 0) clocks_.EndIteration(place);
-    clocks_.Enter(place, net_.op(command.op).region);
+    if (net_.regions.size() > 1) clocks_.Enter(place, net_.op(command.op).region);
     for (const NetSync& sync : command.syncs) Wait(place, sync, iteration);
     if (!targets_.empty()) Cover(place, command);
     clocks_.Advance(place, ++done_[place]);

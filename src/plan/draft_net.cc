@@ -40,6 +40,7 @@ SyncNet ToSyncNet(const TaskNet& net, const std::vector<NetNeed>& needs) {
   SyncNet out;
   out.places = static_cast<uint32_t>(net.places.size());
   out.place.resize(net.ops.size());
+  out.edges.reserve(needs.size());
   for (const NetNeed& need : needs) {
     if (need.distance == 0) {
       out.edges.push_back({static_cast<uint32_t>(need.earlier), static_cast<uint32_t>(need.later)});
@@ -63,6 +64,7 @@ void Follow(const SyncSchedule& schedule, NetDraft& draft) {
     recorded.resize(fence + 1);
     fence_after.resize(fence + 1);
   };
+  draft.order.reserve(draft.place_of.size());
   bool moved = true;
   while (moved) {
     moved = false;
@@ -161,7 +163,7 @@ NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<NetNeed>& needs
   for (size_t i = 0; i < place_of.size(); ++i) {
     syncs.place[i] = static_cast<uint32_t>(place_of[i]);
   }
-  const LeastSyncs least = FindLeastSyncs(syncs, limits);
+  const LeastSyncs least = FindLeastSyncs(std::move(syncs), limits);
   NetSyncDraft out;
   out.draft.place_of = place_of;
   out.syncs = {least.syncs, least.least_syncs};

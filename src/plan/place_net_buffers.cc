@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <map>
 
 #include "base/checked.h"
 #include "plan/net_passes.h"
@@ -34,9 +33,15 @@ class BufferPlacer {
         storage_of_(net.values.size(), kNone) {}
 
   std::vector<Bounded> Place() {
+    storages_.reserve(net_.values.size());
     FindUses();
     PlaceGiven();
-    for (size_t at = 0; at < order_.size(); ++at) PlaceResults(at);
+    for (size_t at = 0; at < order_.size(); ++at) {
+      FetchAhead(net_, order_, at);
+      FetchResults(at + 4);
+      PlaceResults(at);
+      FindWorkspace(at);
+    }
     AddWorkspaces();
     plan_.heights.clear();
     return Pack();
@@ -48,6 +53,7 @@ class BufferPlacer {
 
   void FindUses() {
     for (size_t at = 0; at < order_.size(); ++at) {
+      FetchAhead(net_, order_, at);
       const NetOp& op = net_.op(order_[at]);
       const uint32_t place = static_cast<uint32_t>(place_of_[Index(order_[at])]);
       for (const NetValueId in : op.ins) Use(in, place, at);
@@ -61,7 +67,8 @@ class BufferPlacer {
       }
     }
     for (const NetOp& op : net_.ops) {
-      if (!op.once || !net_.loops) continue;
+      if (!net_.loops) break;
+      if (!op.once) continue;
       for (const NetValueId out : op.outs) last_use_[Index(out)] = End();
     }
     for (size_t i = 0; i < net_.values.size(); ++i) {
@@ -91,6 +98,11 @@ class BufferPlacer {
     }
   }
 
+  [[gnu::always_inline]] void FetchResults(size_t at) const {
+    if (at >= order_.size()) return;
+    for (const NetValueId out : net_.op(order_[at]).outs)
+      __builtin_prefetch(&net_.value(out).bytes);
+  }
   void PlaceResults(size_t at) {
     const NetOp& op = net_.op(order_[at]);
     for (size_t i = 0; i < op.outs.size(); ++i) {
@@ -119,15 +131,19 @@ class BufferPlacer {
            !from.offset && !to.offset;
   }
 
+  void FindWorkspace(size_t at) {
+    const PlaceId place = place_of_[Index(order_[at])];
+    const uint64_t bytes = net_.op(order_[at]).choice_at(place)->workspace_bytes;
+    if (bytes == 0) return;
+    workspaces_.push_back(
+        {net_.place(place).memory, static_cast<uint32_t>(place), bytes, at, at + 1, std::nullopt});
+  }
+  // Behind the values.
   void AddWorkspaces() {
     workspace_of_.assign(net_.ops.size(), kNone);
-    for (size_t at = 0; at < order_.size(); ++at) {
-      const PlaceId place = place_of_[Index(order_[at])];
-      const uint64_t bytes = net_.op(order_[at]).choice_at(place)->workspace_bytes;
-      if (bytes == 0) continue;
-      workspace_of_[Index(order_[at])] = storages_.size();
-      storages_.push_back({net_.place(place).memory, static_cast<uint32_t>(place), bytes, at,
-                           at + 1, std::nullopt});
+    for (const Storage& workspace : workspaces_) {
+      workspace_of_[Index(order_[workspace.begin])] = storages_.size();
+      storages_.push_back(workspace);
     }
   }
 
@@ -140,17 +156,30 @@ class BufferPlacer {
       const NetMemory& in = net_.memories[memory];
       const uint64_t base = RoundUp(in.reserved_bytes, in.alignment);
       Bounded height{base, base};
-      std::map<uint32_t, std::vector<size_t>> groups;
+      // By place; behind these what several touch, and nobody.
+      const size_t places = net_.places.size();
+      std::vector<std::vector<size_t>> groups(places + 2);
+      const auto group_of = [&](const Storage& storage) {
+        if (sharing_ == Sharing::kAll) return size_t{0};
+        return std::min<size_t>(storage.place, storage.place == kNobody ? places + 1 : places);
+      };
       for (size_t i = 0; i < storages_.size(); ++i) {
         const Storage& storage = storages_[i];
         if (Index(storage.memory) != memory || storage.bytes == 0) continue;
         if (storage.offset) {
           offsets_[i] = *storage.offset;
         } else {
-          groups[sharing_ == Sharing::kAll ? 0 : storage.place].push_back(i);
+          groups[group_of(storage)].push_back(i);
         }
       }
-      for (const auto& [place, group] : groups) PackGroup(group, place, in.alignment, height);
+      for (size_t i = 0; i < groups.size(); ++i) {
+        if (groups[i].empty()) continue;
+        if (sharing_ == Sharing::kWithinPlaces && i == places) {
+          LayOut(groups[i], in.alignment, height);
+        } else {
+          PackGroup(groups[i], in.alignment, height);
+        }
+      }
       plan_.heights.push_back(height.value);
       out.push_back(height);
     }
@@ -158,16 +187,15 @@ class BufferPlacer {
     return out;
   }
 
-  void PackGroup(const std::vector<size_t>& group, uint32_t place, uint64_t alignment,
-                 Bounded& height) {
-    if (sharing_ == Sharing::kWithinPlaces && place == kSeveral) {
-      for (const size_t i : group) {
-        offsets_[i] = height.value;
-        height.value += RoundUp(storages_[i].bytes, alignment);
-        height.lower_bound += RoundUp(storages_[i].bytes, alignment);
-      }
-      return;
+  // One after the other.
+  void LayOut(const std::vector<size_t>& group, uint64_t alignment, Bounded& height) {
+    for (const size_t i : group) {
+      offsets_[i] = height.value;
+      height.value += RoundUp(storages_[i].bytes, alignment);
+      height.lower_bound += RoundUp(storages_[i].bytes, alignment);
     }
+  }
+  void PackGroup(const std::vector<size_t>& group, uint64_t alignment, Bounded& height) {
     std::vector<Buffer> buffers;
     buffers.reserve(group.size());
     for (const size_t i : group) {
@@ -186,6 +214,7 @@ class BufferPlacer {
 
   void Write(const std::vector<uint64_t>& offsets) {
     plan_.value_buffers.clear();
+    plan_.value_buffers.reserve(net_.values.size());
     for (size_t i = 0; i < net_.values.size(); ++i) {
       const size_t storage = storage_of_[i];
       plan_.value_buffers.push_back(
@@ -209,7 +238,7 @@ class BufferPlacer {
   std::vector<uint32_t> toucher_;     // by value: a place, kNobody or kSeveral
   std::vector<size_t> storage_of_;    // by value
   std::vector<size_t> workspace_of_;  // by op
-  std::vector<Storage> storages_;
+  std::vector<Storage> storages_, workspaces_;
   std::vector<uint64_t> offsets_;  // by storage
 };
 

@@ -30,8 +30,12 @@ class ReuseFinder {
   }
 
   std::vector<NetNeed> Find(const std::vector<NetOpId>& order) {
+    needs_.reserve(order.size());
     for (uint32_t iteration = 0; iteration < (net_.loops ? 2 : 1); ++iteration) {
-      for (const NetOpId op : order) Perform(op, iteration);
+      for (size_t at = 0; at < order.size(); ++at) {
+        FetchAhead(net_, order, at);
+        Perform(order[at], iteration);
+      }
     }
     return std::move(needs_);
   }

@@ -90,6 +90,7 @@ class Simulator {
 
   bool Step(size_t place, Simulation& out) {
     const size_t at = next_[place];
+    FetchAhead(net_, plan_.queues[place], at, [](const NetCommand& next) { return next.op; });
     const NetCommand& command = plan_.queues[place][at];
     double ready = free_at_[place];
     for (const NetSync& sync : command.syncs) {

@@ -123,9 +123,14 @@ class NetCheck {
 
   Status CheckOps() {
     made_.assign(net_.values.size(), false);
+    in_order_ = net_.regions.size() == 1;
     for (const NetOp& op : net_.ops) {
       TRY(CheckIds(op));
       TRY(CheckChoices(op));
+      for (const NetValueId in : op.ins) {
+        const bool there = made_[Index(in)] || net_.value(in).given;
+        in_order_ = in_order_ && there && !net_.value(in).carried_from;
+      }
       for (const NetValueId out : op.outs) {
         const NetValue& value = net_.value(out);
         if (value.given) return Invalid(fmt::format("op {}: {} is given", op.name, value.name));
@@ -188,6 +193,10 @@ class NetCheck {
   // Kahn's algorithm, where the program's order is not one already; what is left over lies on or
   // behind a cycle.
   Status CheckAcyclic() const {
+    const auto forward = [](const NetOrder& order) {
+      return order.distance != 0 || order.earlier < order.later;
+    };
+    if (in_order_ && std::all_of(net_.orders.begin(), net_.orders.end(), forward)) return {};
     std::vector<NetNeed> needs = Needs(net_);
     std::erase_if(needs, [](const NetNeed& need) { return need.distance != 0; });
     if (std::all_of(needs.begin(), needs.end(),
@@ -285,6 +294,7 @@ class NetCheck {
 
   const TaskNet& net_;
   std::vector<bool> made_;
+  bool in_order_ = false;  // every operand is there before its op, in program order
 };
 
 }  // namespace

@@ -23,6 +23,6 @@ struct LeastSyncs {
 
 // Exact and near linear where at most two places are used. Otherwise a heuristic in near linear
 // time and, if the net is small enough after contraction and the effort is not kFast, A* search.
-LeastSyncs FindLeastSyncs(const SyncNet& net, const SearchLimits& limits);
+LeastSyncs FindLeastSyncs(SyncNet net, const SearchLimits& limits);
 
 }  // namespace tinyai

@@ -1,6 +1,7 @@
 #include "solve/least_syncs.h"
 
 #include "gtest/gtest.h"
+#include "solve/sync_cuts.h"
 #include "solve/sync_test_support.h"
 
 namespace tinyai {
@@ -60,6 +61,28 @@ TEST(LeastSyncs, BoundsHoldWhateverTheEffort) {
     EXPECT_LE(fast.least_syncs, exact.syncs);
     EXPECT_TRUE(exact.syncs_optimal());
   }
+}
+
+TEST(LeastSyncs, CutsAreNeverAboveTheLeast) {
+  uint32_t tight = 0;
+  for (uint32_t seed = 0; seed < 300; ++seed) {
+    const SyncNet net = RandomNet(8 + seed % 9, 3 + seed % 4, 0.05 + 0.05 * (seed % 6), seed);
+    SCOPED_TRACE(seed);
+    const LeastSyncs exact = FindLeastSyncs(net, Limits(Effort::kExact));
+    const SyncCuts cuts = BoundByCuts(net, OpLists::Predecessors(net), TopologicalOrder(net));
+    EXPECT_LE(cuts.least_syncs, exact.syncs);
+    EXPECT_LE(cuts.least_fences, exact.fences);
+    tight += cuts.least_syncs == exact.syncs;
+  }
+  EXPECT_GE(tight, 100u);
+}
+
+// Two chains that cross between the same two groups of places, in which no place alone crosses
+// much.
+TEST(LeastSyncs, CutsOfTwoPlacesAgainstTwoAddUp) {
+  const SyncNet net{4, {0, 2, 1, 3, 2, 1, 3, 0}, {{0, 1}, {1, 2}, {2, 3}, {4, 5}, {5, 6}, {6, 7}}};
+  const SyncCuts cuts = BoundByCuts(net, OpLists::Predecessors(net), TopologicalOrder(net));
+  EXPECT_EQ(cuts.least_syncs, FindLeastSyncs(net, Limits(Effort::kExact)).syncs);
 }
 
 TEST(LeastSyncs, AreFoundAtAnySize) {

@@ -7,23 +7,26 @@
 
 namespace tinyai {
 
-OpLists OpLists::Predecessors(const SyncNet& net) {
-  OpLists out;
-  out.begin_.resize(size_t{net.size()} + 1);
-  for (const SyncNet::Edge& edge : net.edges) ++out.begin_[edge.to];
+template <typename Key, typename Item>
+OpLists::OpLists(const SyncNet& net, Key key, Item item)
+    : begin_(size_t{net.size()} + 1), items_(net.edges.size()) {
+  for (const SyncNet::Edge& edge : net.edges) ++begin_[key(edge)];
   uint32_t sum = 0;
-  for (uint32_t& begin : out.begin_) begin = sum += begin;
-  out.items_.resize(net.edges.size());
+  for (uint32_t& begin : begin_) begin = sum += begin;
   for (size_t i = net.edges.size(); i > 0; --i) {
-    out.items_[--out.begin_[net.edges[i - 1].to]] = net.edges[i - 1].from;
+    items_[--begin_[key(net.edges[i - 1])]] = item(net.edges[i - 1]);
   }
-  return out;
 }
 
+OpLists OpLists::Predecessors(const SyncNet& net) {
+  return OpLists(
+      net, [](const SyncNet::Edge& edge) { return edge.to; },
+      [](const SyncNet::Edge& edge) { return edge.from; });
+}
 OpLists OpLists::Successors(const SyncNet& net) {
-  SyncNet reversed{net.places, net.place, net.edges};
-  for (SyncNet::Edge& edge : reversed.edges) std::swap(edge.from, edge.to);
-  return Predecessors(reversed);
+  return OpLists(
+      net, [](const SyncNet::Edge& edge) { return edge.from; },
+      [](const SyncNet::Edge& edge) { return edge.to; });
 }
 
 std::vector<uint32_t> TopologicalOrder(const SyncNet& net) {

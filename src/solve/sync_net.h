@@ -29,6 +29,7 @@ struct SyncNet {
 // For each op a list of others: `of(v)`.
 class OpLists {
  public:
+  OpLists() = default;
   static OpLists Predecessors(const SyncNet& net);
   static OpLists Successors(const SyncNet& net);
 
@@ -37,6 +38,8 @@ class OpLists {
   }
 
  private:
+  template <typename Key, typename Item>
+  OpLists(const SyncNet& net, Key key, Item item);
   std::vector<uint32_t> begin_, items_;
 };
 

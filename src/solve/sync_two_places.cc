@@ -139,13 +139,6 @@ TwoPlaceSyncs SolveTwoPlaces(const SyncNet& net) {
   return out;
 }
 
-uint32_t CountTwoPlaceSyncs(const SyncNet& net, const OpLists& predecessors,
-                            const std::vector<uint32_t>& order) {
-  const uint32_t a = LongestPaths(net, predecessors, order, 0).most();
-  const uint32_t b = LongestPaths(net, predecessors, order, 1).most();
-  return a == b && a > 0 ? a + 1 : std::max(a, b);
-}
-
 FreePlacement PlaceOnTwo(const SyncNet& net, const std::vector<uint8_t>& allowed) {
   FreePlacement out;
   out.place = PlaceComponents(net, allowed);

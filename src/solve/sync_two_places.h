@@ -25,10 +25,6 @@ struct TwoPlaceSyncs {
 // `net` has at most two places. O((ops + edges) log ops).
 TwoPlaceSyncs SolveTwoPlaces(const SyncNet& net);
 
-// How many syncs it would find. `order`: a topological one.
-uint32_t CountTwoPlaceSyncs(const SyncNet& net, const OpLists& predecessors,
-                            const std::vector<uint32_t>& order);
-
 // Theorem 2: ops whose place is free, or partly. `allowed[op]`: bit p is set if it may be on place
 // p; at least one of the bits 0 and 1 is. `net.place` is not read.
 struct FreePlacement {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gtest/gtest.h"
+#include "solve/sync_cuts.h"
 #include "solve/sync_test_support.h"
 
 namespace tinyai {
@@ -43,8 +44,8 @@ TEST(TwoPlaces, NeedWhatEveryScheduleNeeds) {
   for (uint32_t seed = 0; seed < 3000; ++seed) {
     const SyncNet net = RandomNet(1 + seed % 6, 2, 0.1 + 0.1 * (seed % 7), seed);
     const TwoPlaceSyncs two = SolveTwoPlaces(net);
-    EXPECT_EQ(CountTwoPlaceSyncs(net, OpLists::Predecessors(net), TopologicalOrder(net)),
-              two.syncs);
+    const SyncCuts cuts = BoundByCuts(net, OpLists::Predecessors(net), TopologicalOrder(net));
+    EXPECT_EQ(cuts.least_syncs, two.syncs);
     EXPECT_EQ(FindSyncFault(net, two.schedule), std::nullopt) << "seed " << seed;
     EXPECT_EQ(two.schedule.syncs(), two.syncs);
     const auto [syncs, fences] = EverySchedule(net).Fewest();

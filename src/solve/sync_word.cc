@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <queue>
-#include <span>
-#include <utility>
+#include <tuple>
 
 namespace tinyai {
 
@@ -11,37 +10,37 @@ using Kind = SyncCommand::Kind;
 
 namespace {
 
-// For each pair of places, how many edges lead from what one has run to ops of the other, which
-// does not know it.
-class WaitingEdges {
+// The pairs of places, most edges that wait between them first. Counts go down unnoticed.
+class BusiestPair {
  public:
-  explicit WaitingEdges(uint32_t places) : places_(places), count_(size_t{places} * places) {}
-
-  void Add(uint32_t from, uint32_t to) { ++count_[size_t{from} * places_ + to]; }
-  void Remove(uint32_t from, uint32_t to) { --count_[size_t{from} * places_ + to]; }
-  // After edges from `from` were added.
-  void Update(uint32_t from) {
-    for (size_t pair = size_t{from} * places_; pair < (size_t{from} + 1) * places_; ++pair) {
-      if (count_[pair] > 0) heap_.emplace(count_[pair], pair);
+  template <typename Count>
+  void Update(uint32_t from, uint32_t places, Count count) {
+    for (uint32_t to = 0; to < places; ++to) {
+      if (const size_t edges = count(from, to); edges > 0) heap_.push({edges, from, to});
     }
   }
   // The pair with the most, of which there is one.
-  std::pair<uint32_t, uint32_t> Most() {
+  template <typename Count>
+  SyncMove Most(Count count) {
     while (true) {
-      const auto [count, pair] = heap_.top();
+      const Entry entry = heap_.top();
       heap_.pop();
-      if (count == count_[pair]) {
-        return {static_cast<uint32_t>(pair / places_), static_cast<uint32_t>(pair % places_)};
-      }
+      const size_t edges = count(entry.from, entry.to);
+      if (edges == entry.edges) return {entry.from, entry.to, false};
       // Counted when it was more; what was added since has an entry of its own.
-      if (count_[pair] > 0 && count_[pair] < count) heap_.emplace(count_[pair], pair);
+      if (edges > 0 && edges < entry.edges) heap_.push({edges, entry.from, entry.to});
     }
   }
 
  private:
-  size_t places_;
-  std::vector<uint64_t> count_;
-  std::priority_queue<std::pair<uint64_t, size_t>> heap_;
+  struct Entry {
+    size_t edges;
+    uint32_t from, to;
+    bool operator<(const Entry& other) const {
+      return std::tie(edges, from, to) < std::tie(other.edges, other.from, other.to);
+    }
+  };
+  std::priority_queue<Entry> heap_;
 };
 
 }  // namespace
@@ -60,6 +59,9 @@ void WordRunner::Begin() {
   missing_ = missing_at_first_;
   left_ = net_.size();
   places_.assign(net_.places, {});
+  waiting_.assign(size_t{net_.places} * net_.places, {});
+  marks_.clear();
+  ran_.clear();
   for (uint32_t op = 0; op < net_.size(); ++op) {
     if (missing_[op] == 0) places_[net_.place[op]].ready.push_back(op);
   }
@@ -80,26 +82,27 @@ void WordRunner::RunReady(uint32_t place) {
     at.done.push_back(op);
     --left_;
     for (const uint32_t next : successors_.of(op)) {
-      if (net_.place[next] != place || --missing_[next] != 0) continue;
-      at.ready.push_back(next);
-      std::push_heap(at.ready.begin(), at.ready.end(), later);
+      if (net_.place[next] != place) {
+        WaitingOf(place, net_.place[next])
+            .edges.push_back({static_cast<uint32_t>(at.done.size()), next});
+      } else if (--missing_[next] == 0) {
+        at.ready.push_back(next);
+        std::push_heap(at.ready.begin(), at.ready.end(), later);
+      }
     }
   }
   at.knows[place] = static_cast<uint32_t>(at.done.size());
 }
 
-// `place` comes to know that `op` of another place is complete.
-void WordRunner::Known(uint32_t op, uint32_t place) {
-  for (const uint32_t next : successors_.of(op)) {
-    if (net_.place[next] == place && --missing_[next] == 0) places_[place].ready.push_back(next);
-  }
-}
-
 void WordRunner::Learn(uint32_t place, const std::vector<uint32_t>& knows) {
   std::vector<uint32_t>& known = places_[place].knows;
   for (uint32_t other = 0; other < net_.places; ++other) {
-    for (; known[other] < knows[other]; ++known[other]) {
-      Known(places_[other].done[known[other]], place);
+    if (known[other] >= knows[other]) continue;
+    known[other] = knows[other];
+    Waiting& waiting = WaitingOf(other, place);
+    for (; waiting.left() > 0 && waiting.edges[waiting.told].done <= knows[other]; ++waiting.told) {
+      const uint32_t next = waiting.edges[waiting.told].next;
+      if (--missing_[next] == 0) places_[place].ready.push_back(next);
     }
   }
   RunReady(place);
@@ -107,6 +110,8 @@ void WordRunner::Learn(uint32_t place, const std::vector<uint32_t>& knows) {
 
 bool WordRunner::Move(const SyncMove& move) {
   Place& from = places_[move.from];
+  marks_.push_back({static_cast<uint32_t>(from.done.size()),
+                    static_cast<uint32_t>(places_[move.to].done.size())});
   if (move.reuse && from.fence.empty()) return false;
   if (!move.reuse) from.fence = from.knows;
   const std::vector<uint32_t>& known = places_[move.to].knows;
@@ -116,68 +121,60 @@ bool WordRunner::Move(const SyncMove& move) {
   return tells;
 }
 
-bool WordRunner::Completes(const SyncWord& word) {
+bool WordRunner::Run(const SyncWord& word) {
   Begin();
   return std::all_of(word.begin(), word.end(), [&](const SyncMove& move) { return Move(move); }) &&
          left_ == 0;
 }
 
+bool WordRunner::Completes(const SyncWord& word) { return Run(word); }
+
 std::optional<SyncSchedule> WordRunner::Schedule(const SyncWord& word) {
-  Begin();
+  const bool known = left_ == 0 && !ran_.empty() && ran_ == word;
+  if (!known && !Run(word)) return std::nullopt;
   SyncSchedule out;
   out.queues.resize(net_.places);
+  for (uint32_t place = 0; place < net_.places; ++place) {
+    out.queues[place].reserve(places_[place].done.size() + word.size());
+  }
   std::vector<uint32_t> emitted(net_.places), last_fence(net_.places);
   uint32_t fences = 0;
-  const auto emit_runs = [&](uint32_t place) {
+  const auto emit_runs = [&](uint32_t place, size_t end) {
     const std::vector<uint32_t>& done = places_[place].done;
-    for (; emitted[place] < done.size(); ++emitted[place]) {
+    for (; emitted[place] < end; ++emitted[place]) {
       out.queues[place].push_back({Kind::kRun, done[emitted[place]]});
     }
   };
-  for (const SyncMove& move : word) {
-    emit_runs(move.from);
-    emit_runs(move.to);
-    if (!Move(move)) return std::nullopt;
+  for (size_t i = 0; i < word.size(); ++i) {
+    const SyncMove& move = word[i];
+    emit_runs(move.from, marks_[i].from);
+    emit_runs(move.to, marks_[i].to);
     if (!move.reuse) {
       last_fence[move.from] = fences;
       out.queues[move.from].push_back({Kind::kFence, fences++});
     }
     out.queues[move.to].push_back({Kind::kSync, last_fence[move.from]});
   }
-  if (left_ != 0) return std::nullopt;
-  for (uint32_t place = 0; place < net_.places; ++place) emit_runs(place);
+  for (uint32_t place = 0; place < net_.places; ++place) {
+    emit_runs(place, places_[place].done.size());
+  }
   return out;
 }
 
 SyncWord WordRunner::Greedy() {
   Begin();
-  WaitingEdges waiting(net_.places);
-  const auto count = [&](uint32_t place, uint32_t first) {
-    for (const uint32_t op : std::span(places_[place].done).subspan(first)) {
-      for (const uint32_t next : successors_.of(op)) {
-        if (net_.place[next] != place) waiting.Add(place, net_.place[next]);
-      }
-    }
-    waiting.Update(place);
-  };
-  for (uint32_t place = 0; place < net_.places; ++place) count(place, 0);
+  const auto count = [&](uint32_t from, uint32_t to) { return WaitingOf(from, to).left(); };
+  BusiestPair busiest;
+  for (uint32_t place = 0; place < net_.places; ++place) {
+    busiest.Update(place, net_.places, count);
+  }
   SyncWord word;
   while (left_ > 0) {
-    const auto [from, to] = waiting.Most();
-    const std::vector<uint32_t> before = places_[to].knows;
-    word.push_back({from, to, false});
+    word.push_back(busiest.Most(count));
     Move(word.back());
-    for (uint32_t other = 0; other < net_.places; ++other) {
-      if (other == to) continue;
-      const auto learnt = std::span(places_[other].done).first(places_[to].knows[other]);
-      for (const uint32_t op : learnt.subspan(before[other])) {
-        for (const uint32_t next : successors_.of(op)) {
-          if (net_.place[next] == to) waiting.Remove(other, to);
-        }
-      }
-    }
-    count(to, before[to]);
+    busiest.Update(word.back().to, net_.places, count);
   }
+  ran_ = word;
   return word;
 }
 

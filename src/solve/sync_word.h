@@ -37,18 +37,39 @@ class WordRunner {
     std::vector<uint32_t> fence;  // what the latest fence knew; empty: there is none
     std::vector<uint32_t> ready;  // ops, in a heap by their place in a topological order
   };
+  // What ops of one place that ran have to tell another place, in order.
+  struct Waiting {
+    struct Edge {
+      uint32_t done;  // that so many ops of the first place are complete
+      uint32_t next;  // the op that needs it
+    };
+    std::vector<Edge> edges;
+    size_t told = 0;
+
+    size_t left() const { return edges.size() - told; }
+  };
+  // How many ops of its two places had run before a move.
+  struct Mark {
+    uint32_t from = 0, to = 0;
+  };
 
   void Begin();
+  bool Run(const SyncWord& word);
   bool Move(const SyncMove& move);
   void RunReady(uint32_t place);
   void Learn(uint32_t place, const std::vector<uint32_t>& knows);
-  void Known(uint32_t op, uint32_t place);
+  Waiting& WaitingOf(uint32_t from, uint32_t to) {
+    return waiting_[size_t{from} * net_.places + to];
+  }
 
   const SyncNet& net_;
   OpLists successors_;
   std::vector<uint32_t> rank_, missing_at_first_;
   std::vector<uint32_t> missing_;
   std::vector<Place> places_;
+  std::vector<Waiting> waiting_;  // by pair of places
+  std::vector<Mark> marks_;       // by move
+  SyncWord ran_;                  // what Schedule need not run again, if all of it was run
   uint32_t left_ = 0;
 };
 
