@@ -18,6 +18,7 @@ class Command {
 };
 
 std::unique_ptr<Command> MakeBenchCommand();
+std::unique_ptr<Command> MakeConvertCommand();
 std::unique_ptr<Command> MakeDoctorCommand();
 std::unique_ptr<Command> MakeRunCommand();
 std::unique_ptr<Command> MakePlanCommand();

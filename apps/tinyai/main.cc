@@ -32,6 +32,8 @@ constexpr Entry kCommands[] = {
     {"show", "Shows what a model file holds, a damaged one up to the damage.", MakeShowCommand},
     {"verify", "Checks that a model file is whole and its weights are numbers.", MakeVerifyCommand},
     {"tokenize", "Turns text into tokens, and back.", MakeTokenizeCommand},
+    {"convert", "Writes a model as a .tmai file, which is read fastest and checks itself.",
+     MakeConvertCommand},
     {"bench", "Measures how fast a model runs in a budget.", MakeBenchCommand},
     {"solve makespan", "Finds the shortest schedule of tasks on equal processors.",
      MakeSolveMakespanCommand},

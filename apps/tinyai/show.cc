@@ -172,7 +172,7 @@ class ShowCommand : public Command {
       return part;
     };
     std::vector<std::unique_ptr<ByteSource>> sources;
-    const PartialModelFile partial = ReadGgufPartial(std::move(file), open, sources);
+    const PartialModelFile partial = ReadModelFilePartial(std::move(file), open, sources);
     if (console.json) {
       TRY(console.Answer(Dump(ToJson(partial))));
     } else {

@@ -15,6 +15,10 @@ namespace {
 constexpr uint64_t kMostMemory = 64 * kMiB;
 constexpr double kProgressStep = 0.01;  // of the whole
 
+uint64_t FirstOffset(const TensorDefect& defect) {
+  return defect.bad_blocks > 0 ? defect.first_bad_offset : defect.first_offset;
+}
+
 Json ToJson(const TensorDefect& defect, const ModelFile& file) {
   Json out;
   out["tensor"] = defect.tensor;
@@ -22,11 +26,18 @@ Json ToJson(const TensorDefect& defect, const ModelFile& file) {
   out["infinities"] = defect.infinities;
   out["first_element"] = defect.first_element;
   out["file"] = file.parts[defect.part];
-  out["offset"] = defect.first_offset;
+  out["offset"] = FirstOffset(defect);
+  if (file.checksums) out["bad_blocks"] = defect.bad_blocks;
   return out;
 }
 
 std::string Line(const TensorDefect& defect) {
+  if (defect.bad_blocks > 0) {
+    return fmt::format(
+        "{}: {} damaged, the first is block {} at byte {}", EscapeControl(defect.tensor),
+        defect.bad_blocks == 1 ? "1 block" : fmt::format("{} blocks", defect.bad_blocks),
+        defect.first_bad_block, defect.first_bad_offset);
+  }
   return fmt::format("{}: {} NaN, {} infinite, the first is element {} at byte {}",
                      EscapeControl(defect.tensor), defect.nans, defect.infinities,
                      defect.first_element, defect.first_offset);
@@ -75,14 +86,22 @@ class VerifyCommand : public Command {
       for (const TensorDefect& defect : report.defects) TRY(console.Answer(Line(defect) + "\n"));
       TRY(console.Answer(
           fmt::format("{} tensors, {}: {}\n", report.tensors, FormatByteSize(report.bytes),
-                      report.defects.empty() ? "every weight is a finite number"
+                      report.defects.empty() ? WholeText(model)
                                              : fmt::format("{} damaged", report.defects.size()))));
     }
     if (report.defects.empty()) return 0;
     const TensorDefect& first = report.defects.front();
-    console.Fail({ErrorCode::kBadFile, "MODEL_WEIGHTS", Line(first), model.file().parts[first.part],
-                  first.first_offset});
+    const Error error = {ErrorCode::kBadFile,
+                         first.bad_blocks > 0 ? std::string_view("TMAI_CHECKSUM")
+                                              : std::string_view("MODEL_WEIGHTS"),
+                         Line(first), model.file().parts[first.part], FirstOffset(first)};
+    console.Fail(error);
     return static_cast<int>(ErrorCode::kBadFile);
+  }
+
+  static std::string_view WholeText(const Model& model) {
+    return model.file().checksums ? "every block is as it was written, every weight a finite number"
+                                  : "every weight is a finite number";
   }
 
   static Json Answer(const Model& model, const VerifyReport& report) {

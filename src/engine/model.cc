@@ -17,21 +17,22 @@ constexpr uint64_t kBytesPerOp = 384;
 
 Result<std::shared_ptr<const Model>> Model::Open(const std::string& path,
                                                  const ModelOptions& options) {
-  TRY_ASSIGN(std::unique_ptr<File> file, File::Open(path));
-  return Open(std::move(file), options);
+  TRY_ASSIGN(OpenedModelFile opened, OpenModelFile(path));
+  return Open(std::move(opened), options);
 }
 
 Result<std::shared_ptr<const Model>> Model::Open(std::unique_ptr<File> file,
                                                  const ModelOptions& options) {
+  TRY_ASSIGN(OpenedModelFile opened, OpenModelFile(std::move(file)));
+  return Open(std::move(opened), options);
+}
+
+Result<std::shared_ptr<const Model>> Model::Open(OpenedModelFile opened,
+                                                 const ModelOptions& options) {
   std::shared_ptr<Model> model(new Model());
-  const File* first = file.get();
-  model->sources_.push_back(first);
-  const OpenSource open = [&](const std::string& path) -> Result<std::unique_ptr<ByteSource>> {
-    TRY_ASSIGN(std::unique_ptr<File> part, File::Open(path));
-    model->sources_.push_back(part.get());
-    return part;
-  };
-  TRY_ASSIGN(model->file_, ReadGguf(std::move(file), open, model->owned_));
+  model->file_ = std::move(opened.file);
+  model->owned_ = std::move(opened.owned);
+  model->sources_ = std::move(opened.sources);
   const GraphOptions graph_options{.quantized_row_bytes =
                                        options.quantize_activations ? QuantizedRowBytes : nullptr};
   TRY_ASSIGN(model->graph_, BuildGraph(model->file_, graph_options));
@@ -47,10 +48,22 @@ Status Model::ReadRope() {
   if (graph_.rope.divisors) {
     const Weight& weight = graph_.weight(*graph_.rope.divisors);
     divisors.resize(weight.cols);
-    TRY(sources_[weight.part]->ReadAt(weight.offset, std::as_writable_bytes(std::span(divisors))));
+    const std::span<std::byte> bytes = std::as_writable_bytes(std::span(divisors));
+    const std::unique_ptr<BlockChecker> checker = MakeChecker(weight.part);
+    TRY(checker ? checker->ReadAt(weight.offset, bytes)
+                : sources_[weight.part]->ReadAt(weight.offset, bytes));
   }
   rope_ = ComputeRopeFrequencies(graph_.rope, divisors);
   return {};
+}
+
+std::unique_ptr<BlockChecker> Model::MakeChecker(uint32_t part) const {
+  if (!file_.checksums || part != 0) return nullptr;
+  return std::make_unique<BlockChecker>(file_, *sources_[part]);
+}
+
+uint64_t Model::checker_bytes() const {
+  return file_.checksums ? BlockChecker::MemoryBytes(*file_.checksums) : 0;
 }
 
 uint64_t Model::bytes() const {

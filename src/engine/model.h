@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/open_model_file.h"
+#include "format/block_checker.h"
 #include "format/model_file.h"
 #include "graph/graph.h"
 #include "graph/rope_settings.h"
@@ -29,13 +31,20 @@ class Model {
   static Result<std::shared_ptr<const Model>> Open(std::unique_ptr<File> file,
                                                    const ModelOptions& options);
 
+  static Result<std::shared_ptr<const Model>> Open(OpenedModelFile opened,
+                                                   const ModelOptions& options);
+
   const ModelFile& file() const { return file_; }
   const Graph& graph() const { return graph_; }
   const RopeFrequencies& rope() const { return rope_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const std::vector<const File*>& sources() const { return sources_; }
-  uint64_t bytes() const;         // of the files
-  uint64_t memory_bytes() const;  // held by this object, tokenizer included
+  // What checks the weights of a file as they are read; null if it keeps no checksums. Each holds
+  // checker_bytes(), and this model must outlive it.
+  std::unique_ptr<BlockChecker> MakeChecker(uint32_t part) const;
+  uint64_t checker_bytes() const;  // 0 where no file keeps checksums
+  uint64_t bytes() const;          // of the files
+  uint64_t memory_bytes() const;   // held by this object, tokenizer included
   std::vector<std::string> Warnings() const;
 
  private:

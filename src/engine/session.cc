@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/units.h"
+#include "engine/checked_read_queue.h"
 #include "fmt/format.h"
 #include "os/cgroup.h"
 #include "os/heap.h"
@@ -48,6 +49,14 @@ Result<std::unique_ptr<Session>> Session::Open(std::shared_ptr<const Model> mode
              OpenReadQueue(sources, {.path = path, .depth = session->plan_->plan.io_depth}));
   TRY_ASSIGN(std::unique_ptr<ReadQueue> rows, OpenReadQueue(sources, {.path = path, .depth = 2}));
   session->io_path_ = disk->path();
+  if (session->model_->file().checksums) {
+    std::vector<BlockChecker*> checkers;
+    for (uint32_t part = 0; part < sources.size(); ++part) {
+      checkers.push_back(session->checkers_.emplace_back(session->model_->MakeChecker(part)).get());
+    }
+    disk = std::make_unique<CheckedReadQueue>(std::move(disk), checkers);
+    rows = std::make_unique<CheckedReadQueue>(std::move(rows), checkers);
+  }
   if (options.trace_bytes != 0) {
     session->recorder_ = std::make_unique<Recorder>(session->plan_->plan, options.trace_bytes);
   }

@@ -65,6 +65,8 @@ class Session {
   std::unique_ptr<Budget> model_budget_, budget_;  // process -> model -> session
   std::vector<Charge> fixed_;
   std::unique_ptr<Recorder> recorder_;  // of the bytes that `fixed_` counts
+  std::vector<std::unique_ptr<BlockChecker>>
+      checkers_;  // of the files; the executor's reads use them
   std::unique_ptr<Executor> executor_;
   IoPath io_path_ = IoPath::kAuto;
   uint64_t position_ = 0;

@@ -86,6 +86,9 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
       {"threads", (options.threads + 1) * kThreadBytes},
       {"sampler", model.graph().vocabulary * kSamplerBytesPerToken},
   };
+  if (const uint64_t bytes = model.checker_bytes(); bytes != 0) {
+    request.fixed.push_back({"checksums", bytes});
+  }
   if (options.trace_bytes != 0) request.fixed.push_back({"trace", options.trace_bytes});
   request.workers = options.threads;
   request.context = options.context;

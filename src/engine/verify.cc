@@ -4,7 +4,9 @@
 #include <bit>
 #include <optional>
 
+#include "base/checked.h"
 #include "base/dtype.h"
+#include "format/block_checker.h"
 #include "kernel/matmul.h"
 
 namespace tinyai {
@@ -15,6 +17,8 @@ constexpr uint64_t kPieceElements = 512 << 10;
 constexpr uint64_t kDecodedElements = 16 << 10;
 static_assert(kPieceElements % kDecodedElements == 0 && kDecodedElements % 256 == 0);
 constexpr uint64_t kPieceBytes = kPieceElements * sizeof(float);
+constexpr uint64_t kBlock = BlockChecksums::kBlockBytes;
+constexpr uint64_t kBufferBytes = kPieceBytes + 2 * kBlock;  // with whole blocks at both ends
 
 uint64_t Elements(const TensorInfo& tensor) {
   const DTypeInfo& info = Info(tensor.type);
@@ -23,15 +27,16 @@ uint64_t Elements(const TensorInfo& tensor) {
 
 class TensorScanner {
  public:
-  TensorScanner() : bytes_(kPieceBytes), decoded_(kDecodedElements) {}
+  TensorScanner() : bytes_(kBufferBytes), decoded_(kDecodedElements) {}
 
-  // Of `bytes`, as read from the file for elements from `first` on.
   std::span<std::byte> BufferFor(uint64_t size) { return std::span(bytes_).first(size); }
-  void Scan(DType type, uint64_t first, uint64_t elements, TensorDefect& defect) {
+  // `bytes` are in the buffer, as read from the file for elements from `first` on.
+  void Scan(DType type, const std::byte* bytes, uint64_t first, uint64_t elements,
+            TensorDefect& defect) {
     for (uint64_t done = 0; done < elements; done += kDecodedElements) {
       const std::span<float> out =
           std::span(decoded_).first(std::min(kDecodedElements, elements - done));
-      DecodeRow(type, bytes_.data() + RowBytes(type, done), out);
+      DecodeRow(type, bytes + RowBytes(type, done), out);
       Count(out, first + done, defect);
     }
   }
@@ -62,14 +67,32 @@ uint64_t OffsetOf(const TensorInfo& tensor, uint64_t element) {
   return tensor.offset + element / info.block_elements * info.block_bytes;
 }
 
+// Compares every block of `data`, read from byte `offset`, with its checksum; where one is damaged,
+// what it would decode to says nothing.
+Status CheckBlocks(BlockChecker& checker, uint64_t offset, std::span<const std::byte> data,
+                   TensorDefect& defect) {
+  for (uint64_t at = 0; at < data.size(); at += kBlock) {
+    const Status checked = checker.Check(offset + at, data.subspan(at, kBlock));
+    if (checked) continue;
+    if (checked.error().key != "TMAI_CHECKSUM") return checked;
+    if (defect.bad_blocks++ > 0) continue;
+    defect.first_bad_offset = offset + at;
+    defect.first_bad_block = (offset + at) / kBlock - 1;  // the header is one too
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<VerifyReport> VerifyTensors(const ModelFile& file,
                                    std::span<const ByteSource* const> sources, Budget& budget,
                                    const std::function<bool(const VerifyProgress&)>& progress) {
-  TRY_ASSIGN(const Charge charge,
-             Charge::Take(budget, kPieceBytes + kDecodedElements * sizeof(float), "verify"));
+  const uint64_t checker_bytes = file.checksums ? BlockChecker::MemoryBytes(*file.checksums) : 0;
+  const uint64_t memory_bytes = kBufferBytes + kDecodedElements * sizeof(float) + checker_bytes;
+  TRY_ASSIGN(const Charge charge, Charge::Take(budget, memory_bytes, "verify"));
   TensorScanner scanner;
+  std::optional<BlockChecker> checker;
+  if (file.checksums) checker.emplace(file, *sources[0]);
   VerifyReport report;
   const uint64_t all_bytes = file.TensorBytes();
   for (const TensorInfo& tensor : file.tensors) {
@@ -81,12 +104,20 @@ Result<VerifyReport> VerifyTensors(const ModelFile& file,
       }
       const uint64_t count = std::min(kPieceElements, elements - done);
       const uint64_t bytes = RowBytes(tensor.type, count);
-      TRY(sources[tensor.part]->ReadAt(OffsetOf(tensor, done), scanner.BufferFor(bytes)));
-      scanner.Scan(tensor.type, done, count, defect);
+      const uint64_t at = OffsetOf(tensor, done);
+      const uint64_t begin = checker ? RoundDown(at, kBlock) : at;
+      const uint64_t end = checker ? RoundUp(at + bytes, kBlock) : at + bytes;
+      const std::span<std::byte> data = scanner.BufferFor(end - begin);
+      TRY(sources[tensor.part]->ReadAt(begin, data));
+      const uint64_t bad_before = defect.bad_blocks;
+      if (checker) TRY(CheckBlocks(*checker, begin, data, defect));
+      if (defect.bad_blocks == bad_before) {
+        scanner.Scan(tensor.type, data.data() + (at - begin), done, count, defect);
+      }
       report.bytes += bytes;
     }
     ++report.tensors;
-    if (defect.nans + defect.infinities == 0) continue;
+    if (!defect.found()) continue;
     defect.first_offset = OffsetOf(tensor, defect.first_element);
     report.defects.push_back(std::move(defect));
   }

@@ -12,7 +12,7 @@
 
 namespace tinyai {
 
-// A tensor with weights that are no finite numbers.
+// A tensor with weights that are no finite numbers, or not those that were written.
 struct TensorDefect {
   std::string tensor;
   uint64_t nans = 0;
@@ -20,6 +20,10 @@ struct TensorDefect {
   uint64_t first_element = 0;  // in the order of the file
   uint32_t part = 0;
   uint64_t first_offset = 0;  // in that part, of the block that holds the first element
+  uint64_t bad_blocks = 0;    // whose checksum is another; their elements are not looked at
+  uint64_t first_bad_block = 0, first_bad_offset = 0;
+
+  bool found() const { return nans + infinities + bad_blocks != 0; }
 };
 
 struct VerifyProgress {
@@ -33,9 +37,10 @@ struct VerifyReport {
   std::vector<TensorDefect> defects;
 };
 
-// Reads and decodes every tensor, piece by piece, and looks for NaN and infinity. `sources` are the
-// parts of `file`. Holds less than 4 MiB, charged to `budget`. `progress` hears of every piece;
-// false ends it with CANCELLED. Errors of the reads; BUDGET_EXCEEDED.
+// Reads and decodes every tensor, piece by piece, looks for NaN and infinity, and compares blocks
+// with their checksums where the file keeps some. `sources` are the parts of `file`. Holds less
+// than 4 MiB, charged to `budget`. `progress` hears of every piece; false ends it with CANCELLED.
+// Errors of the reads; BUDGET_EXCEEDED.
 Result<VerifyReport> VerifyTensors(const ModelFile& file,
                                    std::span<const ByteSource* const> sources, Budget& budget,
                                    const std::function<bool(const VerifyProgress&)>& progress = {});

@@ -54,7 +54,7 @@ TEST(GgufCost, CountsThatOnlyTheCapsBoundCostNothing) {
   keys.key_count = kMaxGgufKeys;
   ExpectCheapInALargeFile(keys, "GGUF_EMPTY_KEY", "keys");
   RawGguf tensors;
-  tensors.tensor_count = kMaxGgufTensors;
+  tensors.tensor_count = kMaxTensors;
   ExpectCheapInALargeFile(tensors, "GGUF_NAME", "tensors");
 }
 

@@ -31,10 +31,9 @@ struct Counts {
 Status ReadCounts(GgufInput& in, Counts& counts) {
   const uint64_t at = in.offset();
   TRY_ASSIGN(counts.tensors, in.Number<uint64_t>("tensor count"));
-  if (counts.tensors > kMaxGgufTensors) {
-    return in.Bad(
-        "GGUF_COUNT", at,
-        fmt::format("tensor count is {}, the most is {}", counts.tensors, kMaxGgufTensors));
+  if (counts.tensors > kMaxTensors) {
+    return in.Bad("GGUF_COUNT", at,
+                  fmt::format("tensor count is {}, the most is {}", counts.tensors, kMaxTensors));
   }
   TRY_ASSIGN(counts.keys, in.Number<uint64_t>("key count"));
   if (counts.keys > kMaxGgufKeys) {

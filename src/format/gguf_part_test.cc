@@ -81,13 +81,13 @@ TEST(GgufDamage, A4BigEndianFilesAreUnsupported) {
 }
 
 TEST(GgufDamage, A5TooManyTensorsAreRefusedByTheirNumber) {
-  for (const uint64_t count : {kHuge[0], kHuge[2], kHuge[3], kMaxGgufTensors + 1}) {
+  for (const uint64_t count : {kHuge[0], kHuge[2], kHuge[3], kMaxTensors + 1}) {
     RawGguf raw = Good();
     raw.tensor_count = count;
     ExpectError(raw, "GGUF_COUNT", std::to_string(count));
   }
   RawGguf raw = Good();  // within the cap, but not within the file
-  raw.tensor_count = kMaxGgufTensors;
+  raw.tensor_count = kMaxTensors;
   ExpectError(raw, "GGUF_TRUNCATED", "at the cap");
 }
 

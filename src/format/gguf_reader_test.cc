@@ -141,8 +141,8 @@ TEST(GgufReader, AcceptsAsManyTensorsAsTheCapAndNoMore) {
     RawGguf raw;
     raw.alignment = 1;
     raw.Number<uint32_t>("general.alignment", MetaType::kU32, 1);
-    raw.tensors.reserve(kMaxGgufTensors + extra);
-    for (uint64_t i = 0; i < kMaxGgufTensors + extra; ++i) {
+    raw.tensors.reserve(kMaxTensors + extra);
+    for (uint64_t i = 0; i < kMaxTensors + extra; ++i) {
       raw.Tensor(fmt::format("{}", i), {1}, 0, i * 4);
     }
     raw.data_bytes = raw.tensors.size() * 4;

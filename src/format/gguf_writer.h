@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/dtype.h"
-#include "format/model_file.h"
+#include "format/metadata_writer.h"
 
 namespace tinyai {
 
@@ -15,30 +15,9 @@ namespace tinyai {
 // order in which they shall lie in the file, then writes Header(), and after it each tensor's bytes
 // followed by Padding() zeros; so no tensor needs to be in memory. Values are written as given: the
 // caller makes sure that names are unique and shapes make sense.
-class GgufWriter {
+class GgufWriter : public MetadataWriter {
  public:
   explicit GgufWriter(uint32_t version = 3) : version_(version) {}
-
-  void AddBool(std::string_view key, bool value) { AddRaw(key, MetaType::kBool, value); }
-  void AddU32(std::string_view key, uint32_t value) { AddRaw(key, MetaType::kU32, value); }
-  void AddI32(std::string_view key, int32_t value) { AddRaw(key, MetaType::kI32, value); }
-  void AddU64(std::string_view key, uint64_t value) { AddRaw(key, MetaType::kU64, value); }
-  void AddF32(std::string_view key, float value) { AddRaw(key, MetaType::kF32, value); }
-  void AddString(std::string_view key, std::string_view value);
-  // A scalar of any type of fixed size; `T` has the size of `type`.
-  template <typename T>
-  void AddRaw(std::string_view key, MetaType type, T value) {
-    AddBytes(key, type, std::as_bytes(std::span(&value, 1)));
-  }
-
-  void AddStrings(std::string_view key, std::span<const std::string> items);
-  // An array of numbers; `T` has the size of `type`.
-  template <typename T>
-  void AddNumbers(std::string_view key, MetaType type, std::span<const T> items) {
-    AddArrayBytes(key, type, items.size(), std::as_bytes(items));
-  }
-  // Any value, as its bytes lie in the file after the type id, for copying keys between files.
-  void AddValue(std::string_view key, const MetaValue& value);
 
   // Sets general.alignment too. Call before the first tensor. A power of two.
   void SetAlignment(uint32_t alignment);
@@ -60,14 +39,8 @@ class GgufWriter {
     uint64_t offset;  // from the start of the data
     uint64_t bytes;
   };
-  void AddBytes(std::string_view key, MetaType type, std::span<const std::byte> value);
-  void AddArrayBytes(std::string_view key, MetaType type, uint64_t count,
-                     std::span<const std::byte> items);
-
   uint32_t version_;
   uint32_t alignment_ = 32;
-  uint64_t keys_ = 0;
-  std::vector<std::byte> key_bytes_;
   std::vector<Tensor> tensors_;
 };
 

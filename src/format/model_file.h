@@ -109,6 +109,15 @@ struct TensorInfo {
   uint64_t bytes;
 };
 
+// Where a file keeps a checksum of each block of its weights.
+struct BlockChecksums {
+  static constexpr uint64_t kBlockBytes = 4096;
+  uint64_t begin = 0, end = 0;  // of the weights, whole blocks
+  uint64_t table_offset = 0;    // u64 for each block: Checksum(block, number of the block)
+
+  uint64_t blocks() const { return (end - begin) / kBlockBytes; }
+};
+
 // What a reader found in a model's header. Every tensor lies inside its file and none overlaps.
 struct ModelFile {
   std::string format;                // "GGUF v3"
@@ -116,6 +125,7 @@ struct ModelFile {
   std::vector<uint64_t> part_sizes;  // bytes
   Metadata metadata;
   std::vector<TensorInfo> tensors;
+  std::optional<BlockChecksums> checksums;  // of a .tmai file
   std::optional<GraphRecords> graph;  // of a .tmai file: layers, and ops unless it is a text model
   std::vector<std::string>
       warnings;  // what `verify` tells: gaps, unordered offsets, trailing bytes
@@ -137,6 +147,11 @@ using OpenSource = std::function<Result<std::unique_ptr<ByteSource>>(const std::
 Result<ModelFile> ReadGguf(std::unique_ptr<ByteSource> first, const OpenSource& open,
                            std::vector<std::unique_ptr<ByteSource>>& parts_out);
 
+// Reads the header, directory and metadata of a .tmai file, which has one part. Costs what they
+// take and a window, never O(file). Errors: the TMAI_* keys of docs/errors.md.
+Result<ModelFile> ReadTmai(std::unique_ptr<ByteSource> source,
+                           std::vector<std::unique_ptr<ByteSource>>& parts_out);
+
 // What could be read of a GGUF model before `error`, for showing where a file is damaged.
 struct PartialModelFile {
   ModelFile file;              // part files up to the damaged one; tensors may lie anywhere
@@ -146,5 +161,13 @@ struct PartialModelFile {
 // part's tensors count from the end of its header, which is then unknown.
 PartialModelFile ReadGgufPartial(std::unique_ptr<ByteSource> first, const OpenSource& open,
                                  std::vector<std::unique_ptr<ByteSource>>& parts_out);
+
+// Reads a model file of any format that its first bytes tell; where they tell none, the error is
+// ReadGguf's. `open` is for the parts of a split model.
+Result<ModelFile> ReadModelFile(std::unique_ptr<ByteSource> first, const OpenSource& open,
+                                std::vector<std::unique_ptr<ByteSource>>& parts_out);
+// The same, never failing: of formats other than GGUF all is read or nothing.
+PartialModelFile ReadModelFilePartial(std::unique_ptr<ByteSource> first, const OpenSource& open,
+                                      std::vector<std::unique_ptr<ByteSource>>& parts_out);
 
 }  // namespace tinyai

@@ -31,6 +31,7 @@ void CatchStopSignals() {
   }
   action.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &action, nullptr);
+  ::sigaction(SIGXFSZ, &action, nullptr);  // a file too large is an error of writing
 }
 
 int StopSignal() { return g_stop_signal.load(std::memory_order_relaxed); }

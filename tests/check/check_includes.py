@@ -50,7 +50,7 @@ LIBRARIES = {
     "glslang/": "gpu",
     "pcre2.h": "text",
     "utf8proc.h": "text",
-    "xxhash.h": "format",
+    "xxhash.h": "base",
     "boost/": "server",
     "CLI/": "apps",
     "nlohmann/": "apps server",

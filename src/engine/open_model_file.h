@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "format/model_file.h"
+#include "os/file.h"
+
+namespace tinyai {
+
+// A model's header with the files that it came from.
+struct OpenedModelFile {
+  ModelFile file;
+  std::vector<std::unique_ptr<ByteSource>> owned;
+  std::vector<const File*> sources;  // the same, by part
+};
+
+// Opens a model of any format. Errors: those of opening and of ReadModelFile.
+Result<OpenedModelFile> OpenModelFile(const std::string& path);
+Result<OpenedModelFile> OpenModelFile(std::unique_ptr<File> first);
+
+}  // namespace tinyai

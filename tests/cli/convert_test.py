@@ -1,0 +1,125 @@
+"""tinyai convert: the file it writes, what it refuses, and how it ends when it is stopped."""
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from support import TINYAI, Case, environment, start, tinyai
+
+
+class Convert(Case):
+    def setUp(self):
+        super().setUp()
+        self.gguf = self.model("tiny-f32.gguf")
+        self.out = self.directory / "out.tmai"
+
+    def names(self):
+        return sorted(path.name for path in self.directory.iterdir())
+
+    def test_a_converted_model_answers_the_same(self):
+        ended = tinyai("convert", self.gguf, str(self.out), "--json")
+        self.assertEqual(ended.code, 0, ended.err)
+        self.assertEqual(ended.json["bytes"], self.out.stat().st_size)
+        flags = ["--prompt-tokens", "1,2,3", "-n", "12", "--temp", "0", "-c", "64"]
+        before = tinyai("run", "-m", self.gguf, *flags)
+        after = tinyai("run", "-m", str(self.out), *flags)
+        self.assertEqual(after.code, 0, after.err)
+        self.assertEqual(after.out, before.out)
+        show = tinyai("show", "-m", str(self.out), "--json").json
+        self.assertEqual(show["format"], "TMAI v1")
+        self.assertEqual(len(show["tensors"]), ended.json["tensors"])
+        self.assertEqual(tinyai("verify", "-m", str(self.out)).code, 0)
+
+    def test_a_damaged_block_is_found_by_verify_and_stops_a_run(self):
+        self.assertEqual(tinyai("convert", self.gguf, str(self.out)).code, 0)
+        tensors = tinyai("show", "-m", str(self.out), "--json").json["tensors"]
+        tensor = next(t for t in tensors if t["name"] == "blk.0.ffn_up.weight")
+        with open(self.out, "r+b") as file:
+            file.seek(tensor["offset"])
+            byte = file.read(1)
+            file.seek(tensor["offset"])
+            file.write(bytes([byte[0] ^ 1]))
+        run = tinyai("run", "-m", str(self.out), "--prompt-tokens", "1,2", "-n", "2")
+        self.assert_error(run, 3, "TMAI_CHECKSUM")
+        verify = tinyai("verify", "-m", str(self.out), "--json")
+        self.assertEqual(verify.code, 3)
+        self.assertIn(tensor["name"], [defect["tensor"] for defect in verify.json["defects"]])
+
+    def test_what_is_there_is_kept_unless_forced(self):
+        self.out.write_text("old")
+        self.assert_error(tinyai("convert", self.gguf, str(self.out)), 5, "OUTPUT_EXISTS")
+        self.assertEqual(self.out.read_text(), "old")
+        self.assertEqual(tinyai("convert", self.gguf, str(self.out), "--force").code, 0)
+        self.assertEqual(tinyai("verify", "-m", str(self.out)).code, 0)
+        self.assertEqual(self.names(), ["out.tmai"])
+
+    def test_refusals(self):
+        copy = self.directory / "in.gguf"
+        with open(self.gguf, "rb") as file:
+            copy.write_bytes(file.read())
+        os.link(copy, self.directory / "hard")
+        os.symlink(copy, self.directory / "soft")
+        for name in ("in.gguf", "hard", "soft"):
+            with self.subTest(name):
+                ended = tinyai("convert", str(copy), str(self.directory / name), "--force")
+                self.assert_error(ended, 5, "OUTPUT_IS_INPUT")
+        ended = tinyai("convert", str(copy), str(self.directory), "--force")
+        self.assert_error(ended, 5, "OUTPUT_TARGET")
+        self.assert_error(tinyai("convert", str(copy)), 2, "BAD_USAGE")
+        self.assertEqual(tinyai("convert", str(copy), str(self.out)).code, 0)
+        ended = tinyai("convert", str(self.out), str(self.directory / "again"))
+        self.assert_error(ended, 2, "ALREADY_CONVERTED")
+        self.assertEqual(self.names(), ["hard", "in.gguf", "out.tmai", "soft"])
+
+    def test_a_full_disk_is_an_error_and_leaves_the_old_file(self):
+        self.out.write_text("old")
+        limit = 100 * 1024  # as a disk that is full in the middle: writes beyond fail with EFBIG
+        ended = subprocess.run(
+            ["prlimit", f"--fsize={limit}", TINYAI, "convert", self.gguf, str(self.out), "--force"],
+            capture_output=True, env=environment(), timeout=60)
+        self.assertEqual(ended.returncode, 5, ended.stderr)
+        self.assertIn(b"error: IO_WRITE: ", ended.stderr)
+        self.assertEqual(self.out.read_text(), "old")
+        self.assertEqual(self.names(), ["out.tmai"])
+
+    def large(self):
+        """A model that takes a while to write: of one large tensor, most of it a hole."""
+        path = self.directory / "large.gguf"
+        with open(self.gguf, "rb") as file:
+            head = file.read(8)
+        rows = 1 << 18  # of 4096 floats: 4 GiB
+        import struct
+        name = b"w"
+        record = struct.pack("<Q", len(name)) + name + struct.pack("<IQQIQ", 2, 4096, rows, 0, 0)
+        header = head + struct.pack("<QQ", 1, 0) + record
+        with open(path, "wb") as file:
+            file.write(header)
+            file.truncate((len(header) + 31) // 32 * 32 + 4096 * 4 * rows)
+        return str(path)
+
+    def test_signals_end_it_at_once_and_leave_nothing(self):
+        large = self.large()
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            with self.subTest(number):
+                process = start("convert", large, str(self.out))
+                time.sleep(0.3)
+                process.send_signal(number)
+                _, err = process.communicate(timeout=20)
+                self.assertEqual(process.returncode, code, err)
+                self.assertEqual(self.names(), ["large.gguf"])
+
+    def test_a_kill_at_any_time_leaves_old_or_nothing(self):
+        large = self.large()
+        self.out.write_text("old")
+        for delay in (0.01, 0.05, 0.2):
+            process = start("convert", large, str(self.out), "--force")
+            time.sleep(delay)
+            process.kill()
+            process.communicate(timeout=20)
+            self.assertEqual(self.out.read_text(), "old")
+            self.assertEqual(self.names(), ["large.gguf", "out.tmai"])
+
+
+if __name__ == "__main__":
+    unittest.main()
