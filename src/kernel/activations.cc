@@ -21,8 +21,8 @@ struct Function {
     switch (kind) {
       case Activation::kRelu:
         return KeepNaN(x, hn::Max(x, zero));
-      case Activation::kRelu6:
-        return KeepNaN(x, hn::Min(hn::Max(x, zero), hn::Set(d, 6.0f)));
+      case Activation::kClip:
+        return KeepNaN(x, hn::Min(hn::Max(x, zero), alpha));
       case Activation::kLeakyRelu:
         return hn::IfThenElse(hn::Lt(x, zero), hn::Mul(alpha, x), x);
       case Activation::kGelu:
@@ -60,8 +60,8 @@ void ActivateSimd(Activation kind, float alpha, const float* x, size_t size, flo
   switch (kind) {
     case Activation::kRelu:
       return Apply<Activation::kRelu>(alpha, x, size, out);
-    case Activation::kRelu6:
-      return Apply<Activation::kRelu6>(alpha, x, size, out);
+    case Activation::kClip:
+      return Apply<Activation::kClip>(alpha, x, size, out);
     case Activation::kLeakyRelu:
       return Apply<Activation::kLeakyRelu>(alpha, x, size, out);
     case Activation::kGelu:

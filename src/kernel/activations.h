@@ -7,7 +7,7 @@ namespace tinyai {
 
 enum class Activation : uint8_t {
   kRelu,         // max(x, 0)
-  kRelu6,        // min(max(x, 0), 6)
+  kClip,         // min(max(x, 0), alpha)
   kLeakyRelu,    // x, or alpha x below zero
   kGelu,         // x Phi(x), Phi by erf
   kGeluTanh,     // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))

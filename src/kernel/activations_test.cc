@@ -22,7 +22,7 @@ double HardSigmoid(double x) { return std::fmin(std::fmax(x / 6 + 0.5, 0), 1); }
 const std::vector<Case>& Cases() {
   static const std::vector<Case> cases = {
       {Activation::kRelu, "relu", [](double x) { return std::fmax(x, 0); }},
-      {Activation::kRelu6, "relu6", [](double x) { return std::fmin(std::fmax(x, 0), 6); }},
+      {Activation::kClip, "clip", [](double x) { return std::fmin(std::fmax(x, 0), kAlpha); }},
       {Activation::kLeakyRelu, "leaky relu", [](double x) { return x < 0 ? kAlpha * x : x; }},
       {Activation::kGelu, "gelu",
        [](double x) { return x / 2 * std::erfc(-x * 0.70710678118654752440); }, 2e-7},

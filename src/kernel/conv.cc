@@ -22,25 +22,24 @@
 #define TINYAI_KERNEL_CONV_ONCE
 namespace tinyai {
 
-constexpr uint64_t kBlockPixels = 768;  // a multiple of every width of a panel
-constexpr uint64_t kBlockRows = 32;     // output channels whose weights stay in the nearest cache
+constexpr uint64_t kBlockRows = 32;  // output channels whose weights stay in the nearest cache
 constexpr uint64_t kMostChunk = 128;
 constexpr uint64_t kDecoded = 256;  // elements decoded at a time, whole blocks of every type
 
 struct ConvWorkspace {
-  float* panels;   // kMostChunk x kBlockPixels
+  float* packed;   // a block's inputs
   float* weights;  // kBlockRows x kMostChunk
   float* row;      // kDecoded
   float* tile;     // sums on their way to outputs that do not lie side by side
 
   static constexpr uint64_t kTileFloats = 8 * 48;
+  static constexpr uint64_t kPackedFloats = kMostChunk * 768 + 16 * 16;
   static constexpr uint64_t kBytes =
-      sizeof(float) *
-      (kMostChunk * kBlockPixels + kBlockRows * kMostChunk + kDecoded + kTileFloats);
+      sizeof(float) * (kPackedFloats + kBlockRows * kMostChunk + kDecoded + kTileFloats);
 
   explicit ConvWorkspace(std::byte* data)
-      : panels(reinterpret_cast<float*>(data)),
-        weights(panels + kMostChunk * kBlockPixels),
+      : packed(reinterpret_cast<float*>(data)),
+        weights(packed + kPackedFloats),
         row(weights + kBlockRows * kMostChunk),
         tile(row + kDecoded) {}
 };
@@ -66,7 +65,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
 namespace {
 
-static_assert(kConvChunk == kMostChunk);
+static_assert(kConvChunk == kMostChunk && kPackedFloats <= ConvWorkspace::kPackedFloats);
 static_assert(kTileRows * kTileVectors * kLanes <= ConvWorkspace::kTileFloats);
 
 // Rows of weights as tiles read them.
@@ -140,23 +139,21 @@ void ScatterTile(const ConvJob& job, uint64_t pixel, size_t rows, size_t count, 
   }
 }
 
-// The pixels of a block, cut into panels of kTileVectors vectors; where one vector would be left,
-// the last two panels share it.
-struct Panel {
-  size_t pixel, count, vectors;
-};
-Panel PanelAt(size_t pixel, size_t pixels) {
-  const size_t left = pixels - pixel, vectors = (left + kLanes - 1) / kLanes;
-  const size_t some =
-      vectors == kTileVectors + 1 ? (vectors + 1) / 2 : std::min(vectors, kTileVectors);
-  return {pixel, std::min(left, some * kLanes), some};
-}
-
 struct Chunk {
   uint64_t first;
   size_t depth;
   bool is_first, is_last;
 };
+
+// Asks for the weights of the next tile. They come in short runs, one per row, which hardware
+// prefetchers do not follow.
+void PrefetchRows(const TileRows& weights, size_t first, size_t end, size_t depth) {
+  for (size_t r = first; r < end; ++r) {
+    for (size_t k = 0; k < depth; k += 16) {
+      __builtin_prefetch(weights.data + r * weights.stride + k);
+    }
+  }
+}
 
 // One panel times rows [row, row + rows) of weights.
 void MultiplyPanel(const ConvJob& job, const Panel& panel, uint64_t block_pixel,
@@ -169,12 +166,15 @@ void MultiplyPanel(const ConvJob& job, const Panel& panel, uint64_t block_pixel,
     const float* bias = job.bias == nullptr || !chunk.is_last ? nullptr : job.bias + row + r;
     const TileEnd end = {!chunk.is_first, bias};
     const float* a = weights.data + r * weights.stride;
+    if (panel.pixel == 0) {
+      PrefetchRows(weights, r + some, std::min(r + 2 * some, rows), chunk.depth);
+    }
     float* out = job.out + (row + r) * job.out_stride;
     if (together) {
       tile(a, weights.stride, packed, chunk.depth, panel.count, end,
            out + block_pixel + panel.pixel, job.out_stride);
     } else {
-      const size_t width = panel.vectors * kLanes;
+      const size_t width = panel.Width();
       tile(a, weights.stride, packed, chunk.depth, width, {false, nullptr}, workspace.tile, width);
       ScatterTile(job, block_pixel + panel.pixel, some, panel.count, width, workspace.tile, end,
                   out);
@@ -185,20 +185,14 @@ void MultiplyPanel(const ConvJob& job, const Panel& panel, uint64_t block_pixel,
 
 void ComputeChunk(const ConvJob& job, const ConvGrid& grid, uint64_t block_pixel, size_t pixels,
                   const Chunk& chunk, const ConvWorkspace& workspace) {
-  for (size_t p = 0; p < pixels;) {
-    const Panel panel = PanelAt(p, pixels);
-    PackPanel(grid, chunk.first, chunk.depth, block_pixel + p, panel.count, panel.vectors * kLanes,
-              workspace.panels + p * kMostChunk);
-    p += panel.count;
-  }
+  const Panels panels(pixels);
+  PackBlock(grid, chunk.first, chunk.depth, panels, block_pixel, workspace.packed);
   for (uint64_t row = 0; row < job.weights.rows; row += kBlockRows) {
     const size_t rows = std::min(kBlockRows, job.weights.rows - row);
     const TileRows weights = WeightsOf(job, row, rows, chunk.first, chunk.depth, workspace);
-    for (size_t p = 0; p < pixels;) {
-      const Panel panel = PanelAt(p, pixels);
-      MultiplyPanel(job, panel, block_pixel, workspace.panels + p * kMostChunk, weights, row, rows,
+    for (const Panel& panel : panels) {
+      MultiplyPanel(job, panel, block_pixel, workspace.packed + panel.offset, weights, row, rows,
                     chunk, workspace);
-      p += panel.count;
     }
   }
 }
@@ -216,11 +210,11 @@ void WriteBias(const ConvJob& job, uint64_t pixels) {
 }  // namespace
 
 void ConvPassSimd(const ConvJob& job, const ConvWorkspace& workspace) {
-  ConvGrid grid = {job.rows, job.cols, job.x};
+  const ConvGrid grid = Flattened({job.rows, job.cols, job.x});
   const uint64_t pixels = grid.Pixels(), depth = job.Depth();
   if (depth == 0) return WriteBias(job, pixels);
   for (uint64_t pixel = 0; pixel < pixels; pixel += kBlockPixels) {
-    const size_t some = std::min(kBlockPixels, pixels - pixel);
+    const size_t some = std::min<uint64_t>(kBlockPixels, pixels - pixel);
     for (uint64_t first = 0; first < depth; first += kMostChunk) {
       const size_t count = std::min(kMostChunk, depth - first);
       ComputeChunk(job, grid, pixel, some, {first, count, first == 0, first + count == depth},

@@ -9,36 +9,13 @@
 #endif
 
 #include <algorithm>
+#include <span>
 
 #include "kernel/conv_pass.h"
 #include "kernel/conv_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
-
-// to[i] = from[i * step], i < count. Reads nothing else.
-HWY_INLINE void CopyEvery(const float* from, size_t step, size_t count, float* to) {
-  const F32Tag d;
-  size_t i = 0;
-  if (step == 1) {
-    for (; i + kLanes <= count; i += kLanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
-    if (i < count) StoreFirst(LoadFirst(from + i, count - i), count - i, to + i);
-    return;
-  }
-#if HWY_TARGET != HWY_SCALAR
-  if (step == 2) {  // the last pair of vectors would read one float too many
-    for (; i + kLanes < count; i += kLanes) {
-      const VF32 low = hn::LoadU(d, from + 2 * i);
-      hn::StoreU(hn::ConcatEven(d, hn::LoadU(d, from + 2 * i + kLanes), low), d, to + i);
-    }
-  }
-#endif
-  for (; i < count; ++i) to[i] = from[i * step];
-}
-
-HWY_INLINE void FillZeros(float* to, size_t count) {
-  for (size_t i = 0; i < count; ++i) to[i] = 0;
-}
 
 // The grid of a pass over one group of input channels.
 struct ConvGrid {
@@ -49,50 +26,146 @@ struct ConvGrid {
   uint64_t Pixels() const { return rows.grid * cols.grid; }
 };
 
-// Some neighbouring pixels of one row of the grid.
-struct PixelRun {
-  uint64_t row, col, count;
-};
-
-// One tap of `run`, from a channel.
-HWY_INLINE void PackRun(const ConvGrid& grid, const float* channel, uint64_t ky, uint64_t kx,
-                        const PixelRun& run, float* to) {
-  const AxisPass& cols = grid.cols;
-  const int64_t y = grid.rows.Input(run.row, ky);
-  if (y < 0 || y >= grid.rows.in) return FillZeros(to, run.count);
-  const float* row = channel + (y - static_cast<int64_t>(grid.x.first_row)) * cols.in;
-  const int64_t first = cols.Input(run.col, kx), step = cols.in_step;
-  const auto count = static_cast<int64_t>(run.count);
-  // Pixels [begin, end) of the run lie over the row.
-  const int64_t begin = first >= 0 ? 0 : std::min((-first + step - 1) / step, count);
-  const int64_t end =
-      first >= cols.in ? begin : std::clamp((cols.in - 1 - first) / step + 1, begin, count);
-  FillZeros(to, static_cast<size_t>(begin));
-  CopyEvery(row + first + begin * step, static_cast<size_t>(step), static_cast<size_t>(end - begin),
-            to + begin);
-  FillZeros(to + end, static_cast<size_t>(count - end));
+// The grid as one row where the input's rows follow each other just like the outputs.
+inline ConvGrid Flattened(ConvGrid grid) {
+  AxisPass &rows = grid.rows, &cols = grid.cols;
+  const bool same = rows.taps == 1 && cols.taps == 1 && rows.in_step == 1 && cols.in_step == 1 &&
+                    cols.first_in == 0 && cols.in == static_cast<int64_t>(cols.grid) &&
+                    rows.first_in >= 0 &&
+                    rows.first_in + static_cast<int64_t>(rows.grid) <= rows.in;
+  if (!same) return grid;
+  grid.x.data += (static_cast<uint64_t>(rows.first_in) - grid.x.first_row) * cols.grid;
+  grid.x.first_row = 0;
+  cols.grid *= rows.grid;
+  cols.in = static_cast<int64_t>(cols.grid);
+  rows.grid = 1;
+  rows.first_in = 0;
+  return grid;
 }
 
-// Taps [first, first + depth) of the pixels [pixel, pixel + count), for panels of `width` pixels.
-inline void PackPanel(const ConvGrid& grid, uint64_t first, uint64_t depth, uint64_t pixel,
-                      size_t count, size_t width, float* panel) {
-  PixelRun runs[kTileVectors * kLanes];
-  size_t run_count = 0;
-  uint64_t row = pixel / grid.cols.grid, col = pixel % grid.cols.grid;
-  for (size_t left = count; left > 0; ++row, col = 0) {
-    const size_t some = std::min<uint64_t>(left, grid.cols.grid - col);
-    runs[run_count++] = {row, col, some};
-    left -= some;
+// The pixels of a block, cut into panels of kTileVectors vectors; where one vector would be left,
+// the last two panels share what there is.
+struct Panel {
+  size_t pixel, count, vectors;
+  size_t offset;  // of its packed inputs, in floats
+
+  size_t Width() const { return vectors * kLanes; }
+};
+constexpr size_t kBlockPanels = 16;
+constexpr size_t kBlockPixels = kBlockPanels * kTileVectors * kLanes;
+// Packed inputs of a block. Behind each panel there is room for a vector, since stores may go that
+// far over a row's end.
+constexpr size_t kPackedFloats = kConvChunk * kBlockPixels + kBlockPanels * kLanes;
+
+struct Panels {
+  Panel panel[kBlockPanels];
+  size_t count = 0;
+
+  explicit Panels(size_t pixels) {
+    for (size_t pixel = 0, offset = 0; pixel < pixels; ++count) {
+      const size_t left = pixels - pixel, vectors = (left + kLanes - 1) / kLanes;
+      const size_t some = vectors == kTileVectors + 1 ? 2 : std::min(vectors, kTileVectors);
+      panel[count] = {pixel, std::min(left, some * kLanes), some, offset};
+      pixel += panel[count].count;
+      offset += some * kLanes * kConvChunk + kLanes;
+    }
   }
+  const Panel* begin() const { return panel; }
+  const Panel* end() const { return panel + count; }
+};
+
+// Some neighbouring pixels of one row of the grid, in one panel.
+struct Piece {
+  uint64_t row, col;
+  size_t count;
+  size_t offset, width;  // where its first pixel goes, and from one tap to the next
+};
+
+inline size_t CutIntoPieces(const Panels& panels, uint64_t block_pixel, uint64_t grid_cols,
+                            Piece* pieces) {
+  size_t count = 0;
+  for (const Panel& panel : panels) {
+    uint64_t row = (block_pixel + panel.pixel) / grid_cols;
+    uint64_t col = (block_pixel + panel.pixel) % grid_cols;
+    for (size_t done = 0; done < panel.count; ++row, col = 0) {
+      const size_t some = std::min<uint64_t>(panel.count - done, grid_cols - col);
+      pieces[count++] = {row, col, some, panel.offset + done, panel.Width()};
+      done += some;
+    }
+  }
+  return count;
+}
+
+// Elements [at, at + kLanes) of a row of `size`, zeros outside of it.
+HWY_INLINE VF32 LoadEdge(const float* row, int64_t size, int64_t at) {
+  const F32Tag d;
+  constexpr auto kCount = static_cast<int64_t>(kLanes);
+  if constexpr (kMasks) {
+    const auto end = hn::FirstN(d, static_cast<size_t>(std::clamp<int64_t>(size - at, 0, kCount)));
+    const auto begin = hn::FirstN(d, static_cast<size_t>(std::clamp<int64_t>(-at, 0, kCount)));
+    return hn::MaskedLoad(hn::AndNot(begin, end), d, row + at);
+  }
+  alignas(64) float lanes[kLanes];
+  for (int64_t i = 0; i < kCount; ++i) {
+    lanes[i] = at + i >= 0 && at + i < size ? row[at + i] : 0;
+  }
+  return hn::Load(d, lanes);
+}
+
+// `count` inputs from `at` on, `step` apart, and up to kLanes - 1 floats more.
+template <int kStep>
+HWY_INLINE void PackRow(const float* row, int64_t size, int64_t at, int64_t step, size_t count,
+                        float* to) {
+  if constexpr (kStep == 0) {
+    for (size_t i = 0; i < count; ++i, at += step) to[i] = at >= 0 && at < size ? row[at] : 0;
+    return;
+  }
+  const F32Tag d;
+  constexpr auto kSpan = static_cast<int64_t>(kStep * kLanes);
+  for (size_t i = 0; i < count; i += kLanes, at += kSpan) {
+    const bool whole = at >= 0 && at + kSpan <= size;
+    VF32 v = whole ? hn::LoadU(d, row + at) : LoadEdge(row, size, at);
+#if HWY_TARGET != HWY_SCALAR
+    if constexpr (kStep == 2) {
+      const int64_t second = at + static_cast<int64_t>(kLanes);
+      v = hn::ConcatEven(d, whole ? hn::LoadU(d, row + second) : LoadEdge(row, size, second), v);
+    }
+#endif
+    hn::StoreU(v, d, to + i);
+  }
+}
+
+template <int kStep>
+void PackTap(const ConvGrid& grid, const float* channel, uint64_t ky, uint64_t kx,
+             std::span<const Piece> pieces, size_t tap, float* packed) {
+  const AxisPass& cols = grid.cols;
+  for (const Piece& piece : pieces) {
+    float* to = packed + piece.offset + tap * piece.width;
+    const int64_t y = grid.rows.Input(piece.row, ky);
+    if (y < 0 || y >= grid.rows.in) {
+      for (size_t i = 0; i < piece.count; i += kLanes) {
+        hn::StoreU(hn::Zero(F32Tag()), F32Tag(), to + i);
+      }
+      continue;
+    }
+    const float* row = channel + (y - static_cast<int64_t>(grid.x.first_row)) * cols.in;
+    PackRow<kStep>(row, cols.in, cols.Input(piece.col, kx), cols.in_step, piece.count, to);
+  }
+}
+
+// Taps [first, first + depth) of a block's pixels, panel by panel: tap k of pixel i of a panel at
+// offset + k * Width() + i. Tap by tap over the whole block, since a channel's rows lie together.
+// What lies beside a panel's last pixel is anything: no output takes it.
+inline void PackBlock(const ConvGrid& grid, uint64_t first, uint64_t depth, const Panels& panels,
+                      uint64_t block_pixel, float* packed) {
+  Piece pieces[kBlockPixels];
+  const size_t count = CutIntoPieces(panels, block_pixel, grid.cols.grid, pieces);
+  const bool pairs = grid.cols.in_step == 2 && HWY_TARGET != HWY_SCALAR;
+  const auto pack = grid.cols.in_step == 1 ? PackTap<1> : pairs ? PackTap<2> : PackTap<0>;
   uint64_t kx = first % grid.cols.taps, ky = first / grid.cols.taps % grid.rows.taps;
   const float* channel = grid.x.data + first / grid.Taps() * grid.x.channel_stride;
-  for (uint64_t k = 0; k < depth; ++k, panel += width) {
-    float* to = panel;
-    for (size_t r = 0; r < run_count; ++r) {
-      PackRun(grid, channel, ky, kx, runs[r], to);
-      to += runs[r].count;
-    }
-    FillZeros(to, width - count);
+  for (uint64_t k = 0; k < depth; ++k) {
+    pack(grid, channel, ky, kx, {pieces, count}, k, packed);
     if (++kx < grid.cols.taps) continue;
     kx = 0;
     if (++ky < grid.rows.taps) continue;

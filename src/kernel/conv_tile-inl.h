@@ -24,12 +24,36 @@ struct TileEnd {
   const float* bias;  // one per row, added last, or null
 };
 
+// Loops over a tile are unrolled by force: a sum stays in its register only where its index is
+// known.
+template <int kRows, int kVectors, bool kWhole>
+HWY_INLINE void EndTile(const VF32 (&sums)[kRows][kVectors], size_t count, const TileEnd& end,
+                        float* out, size_t out_stride) {
+  const F32Tag d;
+#pragma GCC unroll 8
+  for (int m = 0; m < kRows; ++m) {
+    const VF32 bias = hn::Set(d, end.bias == nullptr ? 0.0f : end.bias[m]);
+#pragma GCC unroll 3
+    for (int v = 0; v < kVectors; ++v) {
+      float* to = out + m * out_stride + v * kLanes;
+      const size_t some = kWhole || v + 1 < kVectors ? kLanes : count - v * kLanes;
+      VF32 sum = sums[m][v];
+      if (end.add) sum = hn::Add(LoadFirst(to, some), sum);
+      if (end.bias != nullptr) sum = hn::Add(sum, bias);
+      StoreFirst(sum, some, to);
+    }
+  }
+}
+
 // out[m * out_stride + i] = sum over k < depth of a[m * a_stride + k] * b[k * kVectors * kLanes +
 // i], for kRows rows and `count` pixels, of which only the last vector may be cut.
 template <int kRows, int kVectors>
 HWY_NOINLINE void ConvTile(const float* a, size_t a_stride, const float* b, size_t depth,
                            size_t count, const TileEnd& end, float* out, size_t out_stride) {
   const F32Tag d;
+  for (int m = 0; m < kRows; ++m) {  // wanted at the end, often far away by then
+    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(out + m * out_stride + v * kLanes, 1);
+  }
   VF32 sums[kRows][kVectors];
   for (int m = 0; m < kRows; ++m) {
     for (int v = 0; v < kVectors; ++v) sums[m][v] = hn::Zero(d);
@@ -43,16 +67,10 @@ HWY_NOINLINE void ConvTile(const float* a, size_t a_stride, const float* b, size
       for (int v = 0; v < kVectors; ++v) sums[m][v] = hn::MulAdd(factor, column[v], sums[m][v]);
     }
   }
-  for (int m = 0; m < kRows; ++m) {
-    const VF32 bias = hn::Set(d, end.bias == nullptr ? 0.0f : end.bias[m]);
-    for (int v = 0; v < kVectors; ++v) {
-      float* to = out + m * out_stride + v * kLanes;
-      const size_t some = v + 1 < kVectors ? kLanes : count - v * kLanes;
-      VF32 sum = sums[m][v];
-      if (end.add) sum = hn::Add(LoadFirst(to, some), sum);
-      if (end.bias != nullptr) sum = hn::Add(sum, bias);
-      StoreFirst(sum, some, to);
-    }
+  if (count == kVectors * kLanes) {
+    EndTile<kRows, kVectors, true>(sums, count, end, out, out_stride);
+  } else {
+    EndTile<kRows, kVectors, false>(sums, count, end, out, out_stride);
   }
 }
 

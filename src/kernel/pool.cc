@@ -7,20 +7,17 @@
 namespace tinyai {
 namespace {
 
-// The inputs of one output's window along an axis: begin, begin + dilation, ... below end; and how
-// many places the window has in the map widened by its padding.
+// The inputs of one output's window along an axis: begin, begin + dilation, ... below end.
 struct Taps {
-  uint64_t begin, end, padded_count;
+  uint64_t begin, end, size;
 };
 
 uint64_t CeilDiv(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
 Taps TapsOf(const WindowAxis& axis, uint64_t o) {
   const uint64_t start = o * axis.stride;  // counted from the padding's begin
-  const uint64_t widened = axis.in + 2 * axis.pad;
   Taps taps;
-  taps.padded_count =
-      start < widened ? std::min(axis.size, CeilDiv(widened - start, axis.dilation)) : 0;
+  taps.size = axis.size;
   const uint64_t skipped = start < axis.pad ? CeilDiv(axis.pad - start, axis.dilation) : 0;
   const uint64_t stop = start + axis.size * axis.dilation;  // past the last tap
   taps.begin = std::min(start + skipped * axis.dilation - axis.pad, axis.in);
@@ -43,7 +40,7 @@ float PoolWindow(PoolKind kind, const Taps& rows, uint64_t row_step, const Taps&
   }
   if (count == 0) return 0;
   if (kind == PoolKind::kMax) return largest;
-  if (kind == PoolKind::kAveragePadded) count = rows.padded_count * cols.padded_count;
+  if (kind == PoolKind::kAveragePadded) count = rows.size * cols.size;
   return static_cast<float>(sum / static_cast<double>(count));
 }
 

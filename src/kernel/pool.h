@@ -9,7 +9,7 @@ namespace tinyai {
 enum class PoolKind : uint8_t {
   kMax,            // of the values; padding never wins
   kAverage,        // over the values that are there
-  kAveragePadded,  // padding counts as zeros, in the map widened by `pad` on both sides
+  kAveragePadded,  // over the whole window, padding as zeros
 };
 
 // Pools each channel by itself; a window that holds padding alone gives zero. Global pooling is
