@@ -1,6 +1,6 @@
 # Warnings are errors. GCC 12 reports "maybe uninitialized" for values of std::optional and tl::expected that
 # were just checked, so that warning is left to clang-tidy. Frame pointers stay for profilers.
-add_compile_options(-Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Wno-psabi -Wno-maybe-uninitialized -Wno-missing-field-initializers
+add_compile_options(-Wall -Wextra -Wpedantic -Werror -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Wno-psabi -Wno-maybe-uninitialized -Wno-missing-field-initializers
   -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   add_compile_options(-Wno-unknown-warning-option)

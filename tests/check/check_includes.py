@@ -60,6 +60,7 @@ LIBRARIES = {
     "gmock/": "",
     "rapidcheck": "",
     "benchmark/": "",
+    "tinyai/": "capi",  # include/
 }
 
 # Headers of the operating system, which src/os hides from everyone else.

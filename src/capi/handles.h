@@ -1,0 +1,43 @@
+#pragma once
+
+// What the opaque types of the C API are. Each is a handle to an object of engine/ that others may
+// share, so handles can be given back in any order.
+
+#include <tinyai/utils/mmap_loader.h>
+
+#include <memory>
+#include <vector>
+
+#include "engine/mapped_model.h"
+
+namespace tinyai::capi {
+
+// What is shared by all handles made from a model.
+class ModelObjects {
+ public:
+  static Result<std::shared_ptr<ModelObjects>> Open(const std::string& path,
+                                                    const WeightCacheOptions& options);
+  MappedModel& mapped() { return *mapped_; }
+  const std::shared_ptr<MappedModel>& shared() { return mapped_; }
+  // A live view: its fields are written one by one, each at once.
+  const TinyAILayerDescriptor* descriptor(uint32_t layer) const { return &descriptors_[layer]; }
+  TinyAILayerDescriptor Snapshot(uint32_t layer) const;
+  // Size and precision, which change with what replaces a layer's weights.
+  void RefreshDescriptors();
+
+ private:
+  ModelObjects() = default;
+  void Note(uint32_t layer, const LayerState& state);
+
+  std::vector<TinyAILayerDescriptor> descriptors_;
+  std::shared_ptr<MappedModel> mapped_;  // last: until it is gone it tells of changes
+};
+
+// The model opened last that is still open; nullptr if there is none.
+std::shared_ptr<ModelObjects> CurrentModel();
+
+}  // namespace tinyai::capi
+
+struct TinyAIMappedModel {
+  std::shared_ptr<tinyai::capi::ModelObjects> objects;
+};

@@ -1,0 +1,197 @@
+#include "engine/mapped_model.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <vector>
+
+#include "base/checked.h"
+
+namespace tinyai {
+namespace {
+
+// What callers are promised of the address of a layer's weights.
+constexpr uint64_t kAlignment = 64;
+// Between tensors of a layer that lie one after the other; more is somebody else's.
+constexpr uint64_t kLargestGap = 4096;
+constexpr uint64_t kCopyBytes = uint64_t{256} << 10;
+
+uint32_t BitsOf(DType type) {
+  switch (type) {
+    case DType::kF32:
+      return 32;
+    case DType::kF16:
+    case DType::kBF16:
+      return 16;
+    case DType::kQ8_0:
+      return 8;
+    case DType::kQ6_K:
+      return 6;
+    case DType::kQ5_0:
+    case DType::kQ5_1:
+    case DType::kQ5_K:
+      return 5;
+    case DType::kQ4_0:
+    case DType::kQ4_1:
+    case DType::kQ4_K:
+      return 4;
+  }
+  return 0;
+}
+
+uint64_t GatheredBytes(const Graph& graph, const MappedLayer& layer) {
+  uint64_t bytes = 0;
+  for (const WeightId id : layer.weights) bytes += RoundUp(graph.weight(id).bytes, kAlignment);
+  return bytes;
+}
+
+// What looking at the layer's tensors in the file itself takes; 0 if they do not lie there one
+// after the other, or at an address that nothing can be promised of.
+uint64_t BytesInPlace(const Graph& graph, const MappedLayer& layer) {
+  const Weight& first = graph.weight(layer.weights.front());
+  if (first.offset % kAlignment != 0) return 0;
+  uint64_t end = first.offset;
+  for (const WeightId id : layer.weights) {
+    const Weight& weight = graph.weight(id);
+    if (weight.part != first.part || weight.offset < end || weight.offset - end > kLargestGap) {
+      return 0;
+    }
+    end = weight.offset + weight.bytes;
+  }
+  return end - first.offset;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<MappedModel>> MappedModel::Open(const std::string& path,
+                                                       const WeightCacheOptions& options,
+                                                       WeightCache::Listener listener) {
+  std::shared_ptr<MappedModel> model(new MappedModel());
+  TRY_ASSIGN(model->model_, Model::Open(path, {}));
+  TRY(model->Start(options, std::move(listener)));
+  return model;
+}
+
+MappedModel::~MappedModel() = default;
+
+Status MappedModel::Start(const WeightCacheOptions& options, WeightCache::Listener listener) {
+  for (const File* part : model_->sources()) {
+    TRY_ASSIGN(FileMapping mapping, FileMapping::Map(*part));
+    parts_.push_back(std::move(mapping));
+  }
+  FindLayers();
+  TRY(PlaceLayers());
+  TRY_ASSIGN(cache_, WeightCache::Create(*this, layers_.size(), options, std::move(listener)));
+  return {};
+}
+
+void MappedModel::FindLayers() {
+  const Graph& graph = model_->graph();
+  std::vector<bool> taken(graph.weights.size());
+  for (const Layer& from : graph.layers) {
+    MappedLayer layer{.name = from.name, .role = from.role};
+    for (uint32_t i = from.first_op; i < from.first_op + from.op_count; ++i) {
+      for (const WeightId id : graph.ops[i].weights) {
+        if (taken[Index(id)]) continue;
+        taken[Index(id)] = true;
+        layer.weights.push_back(id);
+      }
+    }
+    std::ranges::sort(layer.weights, {}, [&](WeightId id) {
+      const Weight& weight = graph.weight(id);
+      return std::pair(weight.part, weight.offset);
+    });
+    if (!layer.weights.empty()) {
+      const Weight& largest =
+          graph.weight(*std::ranges::max_element(layer.weights, {}, [&](WeightId id) {
+            return graph.weight(id).rows * graph.weight(id).cols;
+          }));
+      layer.file_offset = graph.weight(layer.weights.front()).offset;
+      layer.bits = BitsOf(largest.type);
+      layer.format = Name(largest.type);
+    }
+    layers_.push_back(std::move(layer));
+  }
+}
+
+Status MappedModel::PlaceLayers() {
+  const Graph& graph = model_->graph();
+  places_.resize(layers_.size());
+  uint64_t gathered = 0;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    MappedLayer& layer = layers_[i];
+    if (layer.weights.empty()) continue;
+    layer.bytes = BytesInPlace(graph, layer);
+    if (layer.bytes > 0) {
+      places_[i] = {.mapping = &parts_[graph.weight(layer.weights.front()).part],
+                    .offset = layer.file_offset};
+      continue;
+    }
+    layer.bytes = GatheredBytes(graph, layer);
+    places_[i] = {.mapping = &gathered_, .offset = gathered, .gathered = false};
+    gathered += RoundUp(layer.bytes, 4096);
+  }
+  if (gathered == 0) return {};
+  TRY_ASSIGN(scratch_, ScratchFile::Create(gathered));
+  TRY_ASSIGN(gathered_file_, scratch_->Open(model_->sources()[0]->path()));
+  TRY_ASSIGN(gathered_, FileMapping::Map(*gathered_file_));
+  return {};
+}
+
+// Copies the layer's tensors to where they can be looked at together.
+Status MappedModel::Gather(uint32_t layer) {
+  const Graph& graph = model_->graph();
+  uint64_t to = places_[layer].offset;
+  std::vector<std::byte> piece;
+  for (const WeightId id : layers_[layer].weights) {
+    const Weight& weight = graph.weight(id);
+    for (uint64_t done = 0; done < weight.bytes; done += piece.size()) {
+      piece.resize(std::min(weight.bytes - done, kCopyBytes));
+      TRY(model_->sources()[weight.part]->ReadAt(weight.offset + done, piece));
+      TRY(scratch_->WriteAt(to + done, piece));
+    }
+    to += RoundUp(weight.bytes, kAlignment);
+  }
+  // Until they are on the disk its pages cannot be dropped.
+  TRY(scratch_->Sync());
+  places_[layer].gathered = true;
+  return {};
+}
+
+Status MappedModel::Visit(uint32_t layer, bool keep) {
+  const uint64_t size = layers_[layer].bytes;
+  if (size == 0) return {};
+  Place& place = places_[layer];
+  if (!place.gathered) TRY(Gather(layer));
+  return keep ? place.mapping->Load(place.offset, size, {})
+              : place.mapping->Look(place.offset, size, {});
+}
+
+void MappedModel::Advise(uint32_t layer) {
+  const Place& place = places_[layer];
+  if (layers_[layer].bytes > 0 && place.gathered) {
+    place.mapping->Advise(place.offset, layers_[layer].bytes);
+  }
+}
+
+void MappedModel::Drop(uint32_t layer) {
+  const Place& place = places_[layer];
+  if (layers_[layer].bytes > 0) place.mapping->Drop(place.offset, layers_[layer].bytes);
+}
+
+const std::byte* MappedModel::Address(uint32_t layer) const {
+  // What a layer without weights gives: an address that nobody reads at.
+  alignas(kAlignment) static const std::byte nothing[kAlignment] = {};
+  if (layers_[layer].bytes == 0) return nothing;
+  return places_[layer].mapping->data() + places_[layer].offset;
+}
+
+Result<const std::byte*> MappedModel::Weights(uint32_t layer) {
+  TRY(cache_->Get(layer));
+  return Address(layer);
+}
+
+MappedLayer MappedModel::layer(uint32_t layer) const { return layers_[layer]; }
+
+std::shared_ptr<const Model> MappedModel::model() const { return model_; }
+
+}  // namespace tinyai

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/model.h"
+#include "engine/weight_cache.h"
+#include "graph/graph.h"
+#include "os/file_mapping.h"
+#include "os/scratch_file.h"
+
+namespace tinyai {
+
+// A layer of a model as its weights see it.
+struct MappedLayer {
+  std::string name;
+  LayerRole role = LayerRole::kOther;
+  std::vector<WeightId> weights;  // in the order of the file; one that several layers use belongs
+                                  // to the first of them
+  uint64_t file_offset = 0;       // of the first of them
+  uint64_t bytes = 0;             // of all, with the gaps between them where they lie
+  uint32_t bits = 0;              // of the numbers of the largest weight
+  std::string_view format;        // type of the largest weight, "" without weights
+};
+
+// A model whose layers are read on demand and looked at in memory. Thread-safe.
+class MappedModel : private LayerStore {
+ public:
+  static Result<std::shared_ptr<MappedModel>> Open(const std::string& path,
+                                                   const WeightCacheOptions& options,
+                                                   WeightCache::Listener listener);
+  ~MappedModel() override;
+
+  size_t layer_count() const { return layers_.size(); }
+  MappedLayer layer(uint32_t layer) const;
+  std::shared_ptr<const Model> model() const;
+  WeightCache& cache() { return *cache_; }
+  const WeightCache& cache() const { return *cache_; }
+
+  // Where the layer's weights are; the address stays good for as long as the model is there. Errors
+  // of WeightCache::Get.
+  Result<const std::byte*> Weights(uint32_t layer);
+  // The same address, whether or not the layer is in memory.
+  const std::byte* Address(uint32_t layer) const;
+
+ private:
+  // Where a layer's bytes can be looked at.
+  struct Place {
+    const FileMapping* mapping = nullptr;
+    uint64_t offset = 0;
+    bool gathered = true;  // false: to be copied there from the file first
+  };
+  MappedModel() = default;
+  Status Start(const WeightCacheOptions& options, WeightCache::Listener listener);
+  void FindLayers();
+  Status PlaceLayers();
+  Status Gather(uint32_t layer);
+  Status Visit(uint32_t layer, bool keep);
+
+  uint64_t bytes(uint32_t layer) const override { return layers_[layer].bytes; }
+  Status Load(uint32_t layer) override { return Visit(layer, true); }
+  Status Look(uint32_t layer) override { return Visit(layer, false); }
+  void Advise(uint32_t layer) override;
+  void Drop(uint32_t layer) override;
+
+  std::shared_ptr<const Model> model_;
+  std::vector<MappedLayer> layers_;
+  std::vector<FileMapping> parts_;  // by part of the model
+  // Layers whose weights are scattered over the file are gathered here when they are first wanted.
+  std::unique_ptr<ScratchFile> scratch_;
+  std::unique_ptr<File> gathered_file_;
+  FileMapping gathered_;
+  std::vector<Place> places_;
+  std::unique_ptr<WeightCache> cache_;  // last: its threads use the rest
+};
+
+}  // namespace tinyai
