@@ -1,0 +1,137 @@
+#include "device/run_program.h"
+
+#include <algorithm>
+
+#include "device/gpu_places.h"
+#include "device/interpreter.h"
+#include "device/run_state.h"
+#include "fmt/format.h"
+#include "os/clock.h"
+#include "os/thread.h"
+
+namespace tinyai {
+namespace {
+
+// Who reaches into each memory.
+struct Reach {
+  bool cpu = false, gpu = false;
+};
+
+std::vector<Reach> FindReach(const RunState& state) {
+  const CompiledProgram& program = state.program;
+  std::vector<Reach> reach(program.net.memories.size());
+  const auto touch = [&](const NetBuffer& buffer, bool gpu) {
+    if (buffer.bytes == 0) return;
+    (gpu ? reach[Index(buffer.memory)].gpu : reach[Index(buffer.memory)].cpu) = true;
+  };
+  for (size_t place = 0; place < program.plan.queues.size(); ++place) {
+    for (const NetCommand& command : program.plan.queues[place]) {
+      const NetOp& op = program.net.op(command.op);
+      for (const auto& values : {op.ins, op.outs}) {
+        for (const NetValueId value : values) {
+          touch(state.BufferOf(value), state.places[place]->on_gpu);
+        }
+      }
+    }
+  }
+  // Whether an arm is taken is decided by the CPU.
+  for (const NetRegion& region : program.net.regions) {
+    if (region.condition) touch(state.BufferOf(*region.condition), false);
+  }
+  return reach;
+}
+
+// Memories that the CPU sees.
+void Fill(RunState& state, std::byte value) {
+  for (size_t i = 0; i < state.memories.size(); ++i) {
+    if (state.memories[i].data == nullptr) continue;
+    std::fill_n(state.memories[i].data, state.program.plan.heights[i], value);
+  }
+}
+
+Status TakeMemories(RunState& state, Budget& budget) {
+  const std::vector<Reach> reach = FindReach(state);
+  const CompiledProgram& program = state.program;
+  state.memories.resize(program.net.memories.size());
+  for (size_t i = 0; i < state.memories.size(); ++i) {
+    RunMemory& memory = state.memories[i];
+    const uint64_t bytes = std::max<uint64_t>(program.plan.heights[i], 1);
+    const std::string what = fmt::format("the arena of {}", program.net.memories[i].name);
+    if (!reach[i].gpu) {
+      TRY_ASSIGN(memory.region, MemoryRegion::Allocate(budget, bytes, what));
+      memory.data = memory.region.data();
+      continue;
+    }
+    if (!reach[i].cpu) {
+      TRY_ASSIGN(memory.gpu,
+                 state.options.gpu->Allocate(budget, GpuArena::Kind::kDevice, bytes, what));
+    } else {
+      TRY_ASSIGN(memory.gpu,
+                 state.options.gpu->Allocate(budget, GpuArena::Kind::kHost, bytes, what));
+    }
+    memory.data = memory.gpu.data();
+  }
+  return {};
+}
+
+Status StartAndJoin(RunState& state, GpuPlaces* gpu) {
+  std::vector<Thread> threads;
+  const auto start = [&](const std::string& name, std::function<void()> body) -> Status {
+    Result<Thread> thread =
+        Thread::Start({.name = name, .stack_bytes = Interpreter::kStackBytes}, std::move(body));
+    if (!thread) {
+      state.Stop();  // those that run already
+      return tl::unexpected(std::move(thread).error());
+    }
+    threads.push_back(std::move(*thread));
+    return {};
+  };
+  for (size_t i = 0; i < state.places.size(); ++i) {
+    if (state.places[i]->on_gpu || state.program.plan.queues[i].empty()) continue;
+    TRY(start(state.program.net.places[i].name, [&state, i] { RunOnCpu(state, PlaceId(i)); }));
+  }
+  if (gpu != nullptr) TRY(start("GPU", [&state, gpu] { RunOnGpu(state, *gpu); }));
+  if (state.options.stop == nullptr) return {};
+  // Until the last place has ended, looks whether somebody wants it all to stop.
+  for (size_t i = 0; i < state.places.size(); ++i) {
+    const auto commands = static_cast<uint32_t>(state.program.plan.queues[i].size());
+    for (;;) {
+      if (*state.options.stop && !state.stopped) {
+        state.Fail({ErrorCode::kCancelled, "CANCELLED", "the program was stopped"});
+      }
+      if (state.stopped || commands == 0 || state.places[i]->on_gpu) break;
+      if (state.places[i]->ended.WaitFor(commands, std::chrono::milliseconds(20))) break;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string OutputName(const Program& program, const Eval& eval) {
+  const ExprNode& node = eval.code.back();
+  if (node.kind != ExprNode::Kind::kOperand) return "output";
+  return program.def(eval.ins[node.index]).name;
+}
+
+Result<ProgramRun> RunProgram(const CompiledProgram& program, ProgramInput& input, Budget& budget,
+                              const RunOptions& options) {
+  RunState state(program, input, options);
+  TRY(TakeMemories(state, budget));
+  if (options.fill) Fill(state, *options.fill);
+  std::unique_ptr<GpuPlaces> gpu;
+  const bool on_gpu = std::any_of(state.places.begin(), state.places.end(),
+                                  [](const auto& place) { return place->on_gpu; });
+  if (on_gpu) {
+    TRY_ASSIGN(gpu, GpuPlaces::Make(state, budget));
+  }
+  state.run.begin_ns = MonotonicNs();
+  TRY(StartAndJoin(state, gpu.get()));
+  state.run.end_ns = MonotonicNs();
+  if (state.error) return tl::unexpected(std::move(*state.error));
+  if (gpu != nullptr && gpu->TakeTrap()) state.run.trapped = true;
+  if (state.watch != nullptr) state.run.race = state.watch->found();
+  return std::move(state.run);
+}
+
+}  // namespace tinyai

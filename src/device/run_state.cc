@@ -1,0 +1,144 @@
+#include "device/run_state.h"
+
+#include <utility>
+
+namespace tinyai {
+namespace {
+
+// How often a wait for a GPU looks whether the run was stopped.
+constexpr std::chrono::milliseconds kLook(20);
+
+// Whether region `outer` is `inner` or one around it.
+bool Holds(const TaskNet& net, RegionId outer, RegionId inner) {
+  for (;; inner = net.regions[Index(inner)].parent) {
+    if (inner == outer) return true;
+    if (inner == RegionId{}) return false;
+  }
+}
+
+// Where the conditions of the arms around commands are made, as far as these commands' own syncs
+// wait for that.
+class BranchOrder {
+ public:
+  explicit BranchOrder(const CompiledProgram& program)
+      : net_(program.net), plan_(program.plan), made_(program.net.values.size()) {
+    for (uint32_t place = 0; place < plan_.queues.size(); ++place) {
+      for (uint32_t at = 0; at < plan_.queues[place].size(); ++at) {
+        for (const NetValueId out : net_.op(plan_.queues[place][at].op).outs) {
+          made_[Index(out)] = NetFence{PlaceId(place), at};
+        }
+      }
+    }
+  }
+
+  std::vector<NetFence> Waits(uint32_t place, uint32_t at) const {
+    std::vector<NetFence> waits;
+    const NetCommand& command = plan_.queues[place][at];
+    if (command.syncs.empty()) return waits;  // all is known
+    const RegionId own = net_.op(command.op).region;
+    for (RegionId region = own; region != RegionId{}; region = net_.regions[Index(region)].parent) {
+      const std::optional<NetValueId> condition = net_.regions[Index(region)].condition;
+      if (!condition || !made_[Index(*condition)]) continue;
+      const NetFence made = *made_[Index(*condition)];
+      if (!IsThere(made, place, at, own)) waits.insert(waits.begin(), made);
+    }
+    return waits;
+  }
+
+ private:
+  bool IsThere(const NetFence& made, uint32_t place, uint32_t at, RegionId own) const {
+    if (Index(made.place) == place) return made.command < at;
+    for (uint32_t before = 0; before < at; ++before) {
+      const NetCommand& command = plan_.queues[place][before];
+      if (!Holds(net_, net_.op(command.op).region, own)) continue;
+      for (const NetSync& sync : command.syncs) {
+        const NetFence& fence = plan_.fences[sync.fence];
+        if (fence.place == made.place && fence.command >= made.command) return true;
+      }
+    }
+    return false;
+  }
+
+  const TaskNet& net_;
+  const NetPlan& plan_;
+  std::vector<std::optional<NetFence>> made_;  // by value: after which command
+};
+
+}  // namespace
+
+RunState::RunState(const CompiledProgram& compiled, ProgramInput& program_input,
+                   const RunOptions& opts)
+    : program(compiled), input(program_input), options(opts) {
+  const NetPlan& plan = compiled.plan;
+  for (size_t i = 0; i < plan.queues.size(); ++i) {
+    places.push_back(std::make_unique<RunPlace>());
+    places[i]->on_gpu =
+        opts.gpu != nullptr && compiled.devices.places[i].api == Devices::Api::kVulkan;
+    places[i]->fenced.resize(plan.queues[i].size());
+    places[i]->conditions.resize(plan.queues[i].size());
+  }
+  for (const NetFence& fence : plan.fences)
+    places[Index(fence.place)]->fenced[fence.command] = true;
+  for (size_t i = 0; i < plan.queues.size(); ++i) {
+    if (!places[i]->on_gpu) continue;
+    for (const NetCommand& command : plan.queues[i]) {
+      for (const NetSync& sync : command.syncs) {
+        places[Index(plan.fences[sync.fence].place)]->gpu_waits = true;
+      }
+    }
+  }
+  if (compiled.net.regions.size() > 1) {
+    const BranchOrder order(compiled);
+    for (uint32_t i = 0; i < plan.queues.size(); ++i) {
+      for (uint32_t at = 0; at < plan.queues[i].size(); ++at) {
+        places[i]->conditions[at] = order.Waits(i, at);
+      }
+    }
+  }
+  if (opts.watch) watch = std::make_unique<RaceWatch>(compiled.net, plan);
+  run.records.resize(plan.queues.size());
+}
+
+bool RunState::Taken(const NetOp& op) const {
+  // From outside in: the condition of an arm that is not taken is not there.
+  const NetRegion& region = program.net.regions[Index(op.region)];
+  if (op.region == RegionId{}) return true;
+  NetOp around = {};
+  around.region = region.parent;
+  if (!Taken(around)) return false;
+  if (!region.condition) return true;
+  return (At(BufferOf(*region.condition))[0] != std::byte{0}) == region.arm;
+}
+
+Result<bool> RunState::Wait(PlaceId id, uint32_t commands) const {
+  const RunPlace& place = *places[Index(id)];
+  for (;;) {
+    if (stopped) return false;
+    if (place.on_gpu) {
+      TRY_ASSIGN(const bool reached, place.gpu_ended.WaitFor(commands, kLook));
+      if (reached) return true;
+    } else if (place.ended.WaitFor(commands, kLook)) {
+      return true;
+    }
+  }
+}
+
+bool RunState::WaitFor(PlaceId place, uint32_t commands, std::chrono::nanoseconds timeout) const {
+  if (places[Index(place)]->on_gpu) return false;
+  return places[Index(place)]->ended.WaitFor(commands, timeout);
+}
+
+void RunState::Fail(Error what) {
+  {
+    const std::lock_guard lock(mutex);
+    if (!error) error = std::move(what);
+  }
+  Stop();
+}
+
+void RunState::Stop() {
+  stopped = true;
+  for (const auto& place : places) place->ended.Stop();
+}
+
+}  // namespace tinyai
