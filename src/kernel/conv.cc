@@ -5,11 +5,13 @@
 #include <cstring>
 
 #include "kernel/conv_pass.h"
+#include "kernel/depthwise_planes.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernel/conv.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernel/conv_depthwise-inl.h"
 #include "kernel/conv_pack-inl.h"
 #include "kernel/conv_tile-inl.h"
 
@@ -65,6 +67,8 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
 namespace {
 
+static_assert(DepthwisePlanes::kMostFloats <= ConvWorkspace::kPackedFloats);
+static_assert(kMostDepthwiseTaps <= kDecoded);
 static_assert(kConvChunk == kMostChunk && kPackedFloats <= ConvWorkspace::kPackedFloats);
 static_assert(kTileRows * kTileVectors * kLanes <= ConvWorkspace::kTileFloats);
 
@@ -223,6 +227,34 @@ void ConvPassSimd(const ConvJob& job, const ConvWorkspace& workspace) {
   }
 }
 
+// A part whose output channels have one input channel each. Some channels are laid out, then
+// summed: loads of what was just stored otherwise would have to wait for it.
+void ConvDepthwiseSimd(const ConvShape& shape, const InputMap& x, const WeightRows& weights,
+                       const float* bias, const MapPart& part, const ConvWorkspace& workspace,
+                       const OutputMap& out) {
+  const uint64_t row_bytes = RowBytes(weights.type, weights.cols);
+  const uint64_t step = DepthwisePlanes::RowsAtOnce(shape);
+  for (uint64_t row = part.rows.first; row < part.rows.end; row += step) {
+    const DepthwiseBlock block(shape, row, std::min(step, part.rows.end - row));
+    const uint64_t floats = block.planes.Floats(shape);
+    const uint64_t at_once = std::max<uint64_t>(DepthwisePlanes::kGoodFloats / floats, 1);
+    for (uint64_t first = 0; first < part.channels.size(); first += at_once) {
+      const uint64_t end = std::min(first + at_once, part.channels.size());
+      for (uint64_t o = first; o < end; ++o) {
+        const uint64_t channel = (part.channels.first + o) / (shape.out_channels / shape.groups);
+        FillChannel(block, x, x.data + channel * x.channel_stride,
+                    workspace.packed + (o - first) * floats);
+      }
+      for (uint64_t o = first; o < end; ++o) {
+        DecodeRow(weights.type, weights.data + o * row_bytes, {workspace.row, weights.cols});
+        SumChannel(block, workspace.packed + (o - first) * floats, workspace.row,
+                   bias == nullptr ? 0.0f : bias[o],
+                   out.data + o * out.channel_stride + (row - part.rows.first) * shape.cols.out);
+      }
+    }
+  }
+}
+
 }  // namespace tinyai::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -230,6 +262,7 @@ HWY_AFTER_NAMESPACE();
 namespace tinyai {
 
 HWY_EXPORT(ConvPassSimd);
+HWY_EXPORT(ConvDepthwiseSimd);
 
 IndexRange ConvRowsRead(const ConvShape& shape, IndexRange out_rows) {
   const WindowAxis& axis = shape.rows;
@@ -267,6 +300,11 @@ void ConvGroup(const ConvShape& shape, const InputMap& x, const WeightRows& weig
 void Conv(const ConvShape& shape, const InputMap& x, const WeightRows& weights, const float* bias,
           const MapPart& part, std::span<std::byte> workspace, const OutputMap& out) {
   const uint64_t in_group = shape.in_channels / shape.groups;
+  if (in_group == 1 && !shape.transposed && DepthwisePlanes::Fit(shape)) {
+    HWY_DYNAMIC_DISPATCH(ConvDepthwiseSimd)
+    (shape, x, weights, bias, part, ConvWorkspace(workspace.data()), out);
+    return;
+  }
   const uint64_t out_group = shape.out_channels / shape.groups;
   const uint64_t row_bytes = RowBytes(weights.type, weights.cols);
   for (uint64_t o = part.channels.first; o < part.channels.end;) {

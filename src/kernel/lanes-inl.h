@@ -46,6 +46,13 @@ HWY_INLINE void StoreFirst(VF32 v, size_t count, float* p) {
   std::memcpy(p, lanes, count * sizeof(float));
 }
 
+// For a vector used several times: GCC else may load it again for every use.
+HWY_INLINE void KeepInRegister([[maybe_unused]] VF32& v) {
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC
+  asm("" : "+v"(v.raw));
+#endif
+}
+
 // The larger or smaller one, or a NaN if either is one: it loses every comparison.
 struct Larger {
   HWY_INLINE VF32 operator()(VF32 x, VF32 y) const {
