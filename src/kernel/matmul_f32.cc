@@ -16,7 +16,6 @@ HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
 namespace {
 
-constexpr int kTokensAtOnce = 4;
 constexpr size_t kRun = 32;
 
 // kRows rows of up to kChunkColumns floats: column c of row r at [c * kRows + r].
@@ -122,51 +121,122 @@ void DecodeCodes(Source chunk, size_t rows, size_t columns, FloatPanel& panel) {
   }
 }
 
-// sums[t] += the panel's `columns` columns times x, x_stride floats from one token to the next.
-template <int kTokens>
-HWY_NOINLINE void MultiplyPanel(const FloatPanel& panel, size_t columns, const float* x,
-                                size_t x_stride, float* sums) {
+// Panels side by side: kPanels * kRows rows of weights.
+constexpr size_t kMostPanels = 2;
+// Tokens whose sums fit in registers beside kMostPanels vectors of weights.
+constexpr size_t kMostTokens = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3 ? 4 : 8;
+
+// One run of columns [begin, end) times kTokens tokens.
+template <size_t kTokens, size_t kPanels>
+HWY_INLINE void MultiplyRun(const FloatPanel* panels, size_t begin, size_t end, const float* x,
+                            size_t x_stride, VF32 (&run)[kTokens][kPanels]) {
   const F32Tag df;
-  for (size_t begin = 0; begin < columns; begin += kRun) {
-    const size_t end = std::min(begin + kRun, columns);
-    VF32 run[kTokens];
-    for (int t = 0; t < kTokens; ++t) run[t] = hn::Zero(df);
-    for (size_t c = begin; c < end; ++c) {
-      const VF32 w = hn::Load(df, panel.value + c * kRows);
-      for (int t = 0; t < kTokens; ++t) {
-        run[t] = hn::MulAdd(w, hn::Set(df, x[t * x_stride + c]), run[t]);
-      }
-    }
-    for (int t = 0; t < kTokens; ++t) {
-      hn::Store(hn::Add(hn::Load(df, sums + t * kRows), run[t]), df, sums + t * kRows);
+  for (size_t t = 0; t < kTokens; ++t) {
+    for (size_t p = 0; p < kPanels; ++p) run[t][p] = hn::Zero(df);
+  }
+  for (size_t c = begin; c < end; ++c) {
+    VF32 w[kPanels];
+    for (size_t p = 0; p < kPanels; ++p) w[p] = hn::Load(df, panels[p].value + c * kRows);
+    for (size_t t = 0; t < kTokens; ++t) {
+      const VF32 factor = hn::Set(df, x[t * x_stride + c]);
+      for (size_t p = 0; p < kPanels; ++p) run[t][p] = hn::MulAdd(w[p], factor, run[t][p]);
     }
   }
 }
 
+// sums[t][p] += panel p's `columns` columns times x, x_stride floats from one token to the next.
+template <size_t kTokens, size_t kPanels>
+HWY_NOINLINE void MultiplyPanels(const FloatPanel* panels, size_t columns, const float* x,
+                                 size_t x_stride, float* sums) {
+  const F32Tag df;
+  for (size_t begin = 0; begin < columns; begin += kRun) {
+    VF32 run[kTokens][kPanels];
+    MultiplyRun(panels, begin, std::min(begin + kRun, columns), x, x_stride, run);
+    for (size_t t = 0; t < kTokens; ++t) {
+      for (size_t p = 0; p < kPanels; ++p) {
+        float* sum = sums + (t * kMostPanels + p) * kRows;
+        hn::Store(hn::Add(hn::Load(df, sum), run[t][p]), df, sum);
+      }
+    }
+  }
+}
+
+// The same for one token: four runs at a time, whose chains then run side by side.
+template <size_t kPanels>
+HWY_NOINLINE void MultiplyOneToken(const FloatPanel* panels, size_t columns, const float* x,
+                                   float* sums) {
+  constexpr size_t kRuns = 4;
+  const F32Tag df;
+  size_t begin = 0;
+  for (; begin + kRuns * kRun <= columns; begin += kRuns * kRun) {
+    VF32 run[kRuns][kPanels];
+    for (auto& r : run) {
+      for (size_t p = 0; p < kPanels; ++p) r[p] = hn::Zero(df);
+    }
+    for (size_t c = begin; c < begin + kRun; ++c) {
+      for (size_t r = 0; r < kRuns; ++r) {
+        const size_t at = c + r * kRun;
+        const VF32 factor = hn::Set(df, x[at]);
+        for (size_t p = 0; p < kPanels; ++p) {
+          run[r][p] = hn::MulAdd(hn::Load(df, panels[p].value + at * kRows), factor, run[r][p]);
+        }
+      }
+    }
+    for (size_t p = 0; p < kPanels; ++p) {
+      VF32 sum = hn::Load(df, sums + p * kRows);
+      for (size_t r = 0; r < kRuns; ++r) sum = hn::Add(sum, run[r][p]);
+      hn::Store(sum, df, sums + p * kRows);
+    }
+  }
+  for (; begin < columns; begin += kRun) {
+    VF32 run[1][kPanels];
+    MultiplyRun(panels, begin, std::min(begin + kRun, columns), x, 0, run);
+    for (size_t p = 0; p < kPanels; ++p) {
+      hn::Store(hn::Add(hn::Load(df, sums + p * kRows), run[0][p]), df, sums + p * kRows);
+    }
+  }
+}
+
+// All tokens of a tile.
+template <size_t kPanels>
+void MultiplyTokens(const FloatPanel* panels, size_t columns, const float* x, size_t x_stride,
+                    size_t tokens, float* sums) {
+  constexpr size_t kSums = kMostPanels * kRows;
+  size_t t = 0;
+  for (; t + kMostTokens <= tokens; t += kMostTokens) {
+    MultiplyPanels<kMostTokens, kPanels>(panels, columns, x + t * x_stride, x_stride,
+                                         sums + t * kSums);
+  }
+  for (; t + 2 <= tokens; t += 2) {
+    MultiplyPanels<2, kPanels>(panels, columns, x + t * x_stride, x_stride, sums + t * kSums);
+  }
+  if (t < tokens) MultiplyOneToken<kPanels>(panels, columns, x + t * x_stride, sums + t * kSums);
+}
+
 using DecodeFunction = void (*)(Source chunk, size_t rows, size_t columns, FloatPanel& panel);
 
-// One tile of kRows rows (the last ones may be missing) and at most kTokenTile tokens.
+// One tile of at most kMostPanels * kRows rows and kTokenTile tokens.
 void MultiplyTile(DecodeFunction decode, const DTypeInfo& info, Source weights, const uint8_t* end,
                   size_t rows, size_t cols, const float* x, size_t x_stride, size_t tokens,
                   float* out, size_t out_stride) {
-  NextTile next(weights, kRows, end, cols);
-  FloatPanel panel;
-  alignas(64) float sums[kTokenTile * kRows];
-  std::memset(sums, 0, tokens * kRows * sizeof(float));
+  NextTile next(weights, rows, end, cols);
+  FloatPanel panels[kMostPanels];
+  constexpr size_t kSums = kMostPanels * kRows;
+  alignas(64) float sums[kTokenTile * kSums];
+  std::memset(sums, 0, tokens * kSums * sizeof(float));
   for (size_t col = 0; col < cols; col += kChunkColumns) {
     const size_t columns = std::min(kChunkColumns, cols - col);
     next.Prefetch((columns + kRun - 1) / kRun);
-    decode({weights.data + RowBytes(info, col), weights.stride}, rows, columns, panel);
-    size_t t = 0;
-    for (; t + kTokensAtOnce <= tokens; t += kTokensAtOnce) {
-      MultiplyPanel<kTokensAtOnce>(panel, columns, x + t * x_stride + col, x_stride,
-                                   sums + t * kRows);
-    }
-    for (; t < tokens; ++t) {
-      MultiplyPanel<1>(panel, columns, x + t * x_stride + col, x_stride, sums + t * kRows);
+    const uint8_t* chunk = weights.data + RowBytes(info, col);
+    decode({chunk, weights.stride}, std::min(rows, kRows), columns, panels[0]);
+    if (rows > kRows) {
+      decode({chunk + kRows * weights.stride, weights.stride}, rows - kRows, columns, panels[1]);
+      MultiplyTokens<2>(panels, columns, x + col, x_stride, tokens, sums);
+    } else {
+      MultiplyTokens<1>(panels, columns, x + col, x_stride, tokens, sums);
     }
   }
-  StoreSums(sums, kRows, rows, tokens, out, out_stride);
+  StoreSums(sums, kSums, rows, tokens, out, out_stride);
 }
 
 DecodeFunction DecoderOf(DType type) {
@@ -207,10 +277,10 @@ void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, s
   const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
   for (size_t t = 0; t < tokens; t += kTokenTile) {
     const size_t some = std::min(kTokenTile, tokens - t);
-    for (size_t r = 0; r < weights.rows; r += kRows) {
+    for (size_t r = 0; r < weights.rows; r += kMostPanels * kRows) {
       MultiplyTile(decode, info, {data + r * stride, stride}, data + weights.rows * stride,
-                   std::min(kRows, weights.rows - r), weights.cols, x + t * x_stride, x_stride,
-                   some, out + t * out_stride + r, out_stride);
+                   std::min<size_t>(kMostPanels * kRows, weights.rows - r), weights.cols,
+                   x + t * x_stride, x_stride, some, out + t * out_stride + r, out_stride);
     }
   }
 }
