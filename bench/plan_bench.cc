@@ -1,7 +1,7 @@
 // How fast plans are made: nets of 10^5 ops at the effort kFast, pass by pass and whole, against
 // 10^6 ops/s; a plan for a model of 8B against 100 ms; the syncs of 10^6 ops on 4 queues against
-// 0.5 s. Prints CPU seconds, the best of some runs and their median, and ends with 1 if the best
-// misses a figure.
+// 0.5 s; residency and prefetching of chains against the proved optimum. Prints CPU seconds, the
+// best of some runs and their median, and ends with 1 if the best misses a figure.
 //
 //   plan_bench [RUNS]
 
@@ -19,6 +19,7 @@
 #include "plan/compile_net.h"
 #include "plan/draft_net.h"
 #include "plan/request.h"
+#include "solve/chain.h"
 #include "solve/reduce_syncs.h"
 
 namespace tinyai {
@@ -64,6 +65,7 @@ class Bench {
                seconds.best / most_seconds, reached ? "" : " MISSED");
     missed_ += !reached;
   }
+  void Miss() { ++missed_; }
   int missed() const { return missed_; }
 
  private:
@@ -215,12 +217,54 @@ void RunSyncs(Bench& bench) {
                [&] { (void)ReduceSyncs(fixed, edges); });
 }
 
+// Layers whose weights differ up to `spread` times, with room for some of them.
+ChainProblem RandomLayers(uint32_t layers, uint32_t spread, uint32_t seed) {
+  std::mt19937_64 random(seed);
+  ChainProblem out;
+  uint64_t all = 0, largest = 0;
+  for (uint32_t i = 0; i < layers; ++i) {
+    const uint64_t bytes = 1'000'000 * (1 + random() % spread);
+    const double compute = 0.25e-3 * static_cast<double>(1 + random() % (2 * spread));
+    out.ops.push_back({bytes, static_cast<double>(bytes) * 1e-9, compute});
+    all += bytes;
+    largest = std::max(largest, bytes);
+  }
+  out.memory_bytes = largest + random() % (all - largest);
+  return out;
+}
+
+// Of chains of so many layers: how many are solved to the proved optimum, and how far above the
+// bound the quick choice and the best one end on average.
+void RunChains(Bench& bench) {
+  constexpr uint32_t kChains = 50;
+  for (const uint32_t layers : {8u, 12u, 16u, 20u, 24u, 200u}) {
+    uint32_t proved = 0;
+    double quick = 0, best = 0, longest = 0;
+    for (uint32_t seed = 0; seed < kChains; ++seed) {
+      const ChainProblem chain = RandomLayers(layers, 8, seed);
+      const double start = CpuSeconds();
+      const ChainResult found = *SolveChain(chain, {});
+      longest = std::max(longest, CpuSeconds() - start);
+      const ChainResult fast = *SolveChain(chain, {.effort = Effort::kFast});
+      proved += found.optimal();
+      quick += fast.period_seconds / found.lower_bound_seconds - 1;
+      best += found.period_seconds / found.lower_bound_seconds - 1;
+    }
+    fmt::print(
+        "chains of {:>3} layers: {} of {} proved least; above the bound: spread evenly "
+        "{:.2f} %, found {:.2f} %; longest {:.0f} ms\n",
+        layers, proved, kChains, 100 * quick / kChains, 100 * best / kChains, longest * 1e3);
+    if (layers <= 16 && proved < kChains) bench.Miss();
+  }
+}
+
 int Main(int runs) {
   Bench bench(runs);
   RunNet("tangled", TangledNet(kNetOps), bench);
   RunNet("layered", LayeredNet(kNetOps), bench);
   RunModel(bench);
   RunSyncs(bench);
+  RunChains(bench);
   return bench.missed() == 0 ? 0 : 1;
 }
 

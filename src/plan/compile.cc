@@ -187,6 +187,7 @@ class ModelPlanner {
     out.report.arena_least_bytes = planned.peaks[0].lower_bound;
     if (!request_.details) return out;
     ExplainOrder(graph_, request_, sizes, draft.reasons);
+    ExplainResidency(draft, model, resident, planned.simulation.makespan, draft.reasons);
     out.details = std::make_shared<const PlanDetails>(
         PlanDetails{std::move(model), std::move(planned), draft.reasons.list(), draft.ring_slots(),
                     draft.slot_bytes});

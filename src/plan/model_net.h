@@ -9,6 +9,7 @@
 #include "plan/draft.h"
 #include "plan/net_plan.h"
 #include "plan/task_net.h"
+#include "solve/chain.h"
 
 namespace tinyai {
 
@@ -44,6 +45,13 @@ ModelNet BuildModelNetWithoutWeights(const PlanDraft& draft);
 // Bytes that the embedding row of one token takes as read from disk: whole blocks, whatever its
 // place in them. 0 if no op takes rows.
 uint64_t StagingStride(const Graph& graph, uint64_t block);
+
+// The slices of a pass as a chain of weights, each with its share of what is computed; memory: what
+// stays and the ring. And how near to the best choice for it a pass of so many seconds is, as a
+// reason; nothing where the schedule has wishes.
+ChainProblem ResidencyChain(const PlanDraft& draft, const ModelNet& model, uint64_t resident_bytes);
+void ExplainResidency(const PlanDraft& draft, const ModelNet& model, uint64_t resident_bytes,
+                      double pass_seconds, Reasons& reasons);
 
 // The executable plan of a planned net: one step for each command, with the same fences and syncs.
 // Only `joins` are still missing.

@@ -9,6 +9,7 @@ namespace {
 constexpr double kSmall = 1e-12;  // of a period: rounding
 // States of the search for kNormal, each in proportion to the ops: about a second for 20 of them.
 constexpr uint64_t kNormalWork = 20'000'000;
+constexpr size_t kMostSlots = 128;  // of rings that are tried first
 
 // What waits for what in one pass: load k starts at node 2 k, its op ends at node 2 k + 1.
 class Waits {
@@ -181,7 +182,7 @@ class ChainSearch {
     if (all_bytes_ <= problem_.memory_bytes) {
       Offer(std::vector<bool>(problem_.ops.size(), true));
     } else {
-      for (size_t slots = 1; slots <= problem_.ops.size(); slots += 1 + slots / 4) Spread(slots);
+      for (size_t slots = 1; slots <= kMostSlots; slots += 1 + slots / 4) Spread(slots);
       Search();
     }
     ChainPeriod(problem_, best_.stays, &best_.load_starts);
