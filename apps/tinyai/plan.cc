@@ -48,6 +48,11 @@ void AddPass(const PlanDetails& details, Json& out) {
                       {"bytes", planned.simulation.moved_bytes[i]}});
   }
   out["syncs"] = {{"value", planned.syncs.value}, {"lower_bound", planned.syncs.lower_bound}};
+  Json& curve = out["sync_curve"] = Json::array();
+  for (const SyncPoint& point : planned.sync_curve) {
+    curve.push_back(
+        {{"syncs", point.syncs}, {"fences", point.fences}, {"pass_seconds", point.makespan}});
+  }
   out["fences"] = {{"value", planned.fences.value}, {"lower_bound", planned.fences.lower_bound}};
   out["arena_bytes"] = {{"value", planned.peaks[0].value},
                         {"lower_bound", planned.peaks[0].lower_bound}};

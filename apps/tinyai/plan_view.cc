@@ -77,6 +77,23 @@ NetView ViewOf(const SessionPlan& session, std::string title) {
   return view;
 }
 
+namespace {
+
+// How many there are, how few would do in the same time and in more, and the bound for any order.
+std::string SyncsText(const PlannedNet& planned) {
+  std::string out =
+      fmt::format("{}, so that every queue runs as far ahead as it can", planned.syncs.value);
+  for (const SyncPoint& point : planned.sync_curve) {
+    if (point.syncs >= planned.syncs.value) continue;
+    const double longer = point.makespan / planned.simulation.makespan - 1;
+    out += longer < 1e-6 ? fmt::format("; {} would do in the same time", point.syncs)
+                         : fmt::format("; {} in {:.1f} % more", point.syncs, 100 * longer);
+  }
+  return out + fmt::format("; in any order at least {}", planned.syncs.lower_bound);
+}
+
+}  // namespace
+
 std::vector<std::pair<std::string, std::string>> DescribePass(const PlanDetails& details) {
   const TaskNet& net = details.model.net;
   const PlannedNet& planned = details.planned;
@@ -93,8 +110,7 @@ std::vector<std::pair<std::string, std::string>> DescribePass(const PlanDetails&
                      fmt::format("{} of work, waits {}", FormatSeconds(simulation.busy[place]),
                                  FormatSeconds(simulation.stalled[place])));
   }
-  out.emplace_back("syncs", fmt::format("{}, the fewest for this overlap; in any order at least {}",
-                                        planned.syncs.value, planned.syncs.lower_bound));
+  out.emplace_back("syncs", SyncsText(planned));
   out.emplace_back("fences", std::to_string(planned.fences.value));
   const Bounded& peak = planned.peaks[0];
   out.emplace_back("arena",

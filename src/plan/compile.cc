@@ -186,6 +186,8 @@ class ModelPlanner {
     ReportSpeed(planned.simulation, out.report);
     out.report.arena_least_bytes = planned.peaks[0].lower_bound;
     if (!request_.details) return out;
+    planned.sync_curve =
+        SyncCurve(model.net, {InOrder(model.net), OnlyPlaces(model.net), {}}, planned);
     ExplainOrder(graph_, request_, sizes, draft.reasons);
     ExplainResidency(draft, model, resident, planned.simulation.makespan, draft.reasons);
     out.details = std::make_shared<const PlanDetails>(

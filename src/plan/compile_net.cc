@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "base/units.h"
@@ -290,6 +291,34 @@ Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft) {
   }
   TRY(Complete(net, Needs(net), draft, Sharing::kAll, out));
   return out;
+}
+
+std::vector<SyncPoint> SyncCurve(const TaskNet& net, const NetDraft& draft,
+                                 const PlannedNet& planned) {
+  const auto point_of = [](const PlannedNet& plan) {
+    return SyncPoint{plan.plan.syncs(), plan.plan.fences.size(), plan.simulation.makespan};
+  };
+  std::vector<SyncPoint> found = {point_of(planned)};
+  for (const double longer : {0.0, 0.03, 0.1}) {
+    for (const double share : {0.25, 0.5, 0.75}) {
+      NetDraft merged = draft;
+      const double period = planned.simulation.makespan * (1 + longer);
+      merged.extra = MergeWaits(net, draft.order, planned.plan, period, share);
+      if (merged.extra.empty()) continue;
+      const Result<PlannedNet> plan = PlanInOrder(net, merged);
+      if (plan) found.push_back(point_of(*plan));
+    }
+  }
+  const double equal = planned.simulation.makespan * 1e-6;
+  std::stable_sort(found.begin() + 1, found.end(), [&](const SyncPoint& a, const SyncPoint& b) {
+    return std::tuple(std::round(a.makespan / equal), a.syncs) <
+           std::tuple(std::round(b.makespan / equal), b.syncs);
+  });
+  std::vector<SyncPoint> curve;
+  for (const SyncPoint& point : found) {
+    if (curve.empty() || point.syncs < curve.back().syncs) curve.push_back(point);
+  }
+  return curve;
 }
 
 Result<PlannedNet> CompileNet(const TaskNet& net, const NetObjective& objective,

@@ -31,6 +31,12 @@ struct AddedOp {
   double seconds = 0;
 };
 
+// What fewer syncs would cost.
+struct SyncPoint {
+  uint64_t syncs = 0, fences = 0;
+  double makespan = 0;  // as simulated
+};
+
 // A net's plan, and how good it is.
 struct PlannedNet {
   NetPlan plan;
@@ -44,8 +50,10 @@ struct PlannedNet {
       0;  // seconds; no plan on these places, or on any if they were chosen, is faster
   std::vector<Bounded> peaks;     // by memory; the bound: for this order
   std::vector<SyncCause> causes;  // of every sync
-  std::optional<TaskNet> net;     // what the plan is of, where that is not the net as it was given
-  std::vector<AddedOp> added;     // in that net
+  // Of a loop, on demand (SyncCurve): fewer and fewer syncs for longer and longer iterations.
+  std::vector<SyncPoint> sync_curve;
+  std::optional<TaskNet> net;  // what the plan is of, where that is not the net as it was given
+  std::vector<AddedOp> added;  // in that net
 };
 
 // An order of ops that holds all needs, places for them, and orders besides the needs that it
@@ -64,6 +72,12 @@ std::vector<PlaceId> OnlyPlaces(const TaskNet& net);
 // BUDGET_INFEASIBLE where the buffers do not fit their memory, PLAN_INVALID if the checker refuses
 // the plan (a fault of ours).
 Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft);
+
+// How many syncs plans of this draft need that take no longer than `planned`, the draft's own, and
+// up to some tenths longer: each point a plan that the checker accepted. The first one is the plan
+// itself, each of the others has fewer syncs than those before it.
+std::vector<SyncPoint> SyncCurve(const TaskNet& net, const NetDraft& draft,
+                                 const PlannedNet& planned);
 
 // Decides everything: places, order, buffers, syncs. Tries several drafts (least syncs, earliest
 // end, least memory, the program's own order), plans each and keeps the one that the objective

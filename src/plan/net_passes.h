@@ -53,4 +53,13 @@ std::vector<Bounded> PlaceNetBuffers(const TaskNet& net, const std::vector<NetOp
 std::vector<NetNeed> ReuseNeeds(const TaskNet& net, const std::vector<NetOpId>& order,
                                 const std::vector<PlaceId>& place_of, const NetPlan& plan);
 
+// Needs that, added to a loop's, make fewer syncs do for the same time per iteration (its syncs and
+// period as simulated): where a command may wait a little longer without anybody noticing, it waits
+// for what later commands need too. At fixed times the fewest moments that stand for the waits of
+// one place for another are found by taking the latest one each time; `share` says which times: 0
+// all early, 1 as late as the busiest place lets them. What is read once may come a little later in
+// the first iteration. Nothing to add: an empty list.
+std::vector<NetNeed> MergeWaits(const TaskNet& net, const std::vector<NetOpId>& order,
+                                const NetPlan& plan, double period_seconds, double share);
+
 }  // namespace tinyai
