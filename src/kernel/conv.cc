@@ -83,21 +83,41 @@ bool UsesAllTaps(const ConvJob& job) {
   return job.rows.taps == job.shape.rows.size && job.cols.taps == job.shape.cols.size;
 }
 
-// The column of the weights for tap k of the pass.
-uint64_t ColumnOf(const ConvJob& job, uint64_t k) {
-  const uint64_t kx = job.cols.first_tap + k % job.cols.taps * job.cols.tap_step;
-  const uint64_t ky = job.rows.first_tap + k / job.cols.taps % job.rows.taps * job.rows.tap_step;
-  const uint64_t channel = k / (job.cols.taps * job.rows.taps);
-  return (channel * job.shape.rows.size + ky) * job.shape.cols.size + kx;
-}
+// The taps of a pass in their order, each as the column of the weights that it has.
+class TapWalk {
+ public:
+  TapWalk(const ConvJob& job, uint64_t first)
+      : job_(job),
+        kx_(first % job.cols.taps),
+        ky_(first / job.cols.taps % job.rows.taps),
+        channel_(first / job.cols.taps / job.rows.taps) {}
+
+  uint64_t Column() const {
+    const uint64_t ky = job_.rows.first_tap + ky_ * job_.rows.tap_step;
+    return (channel_ * job_.shape.rows.size + ky) * job_.shape.cols.size + job_.cols.first_tap +
+           kx_ * job_.cols.tap_step;
+  }
+  void Next() {
+    if (++kx_ < job_.cols.taps) return;
+    kx_ = 0;
+    if (++ky_ < job_.rows.taps) return;
+    ky_ = 0;
+    ++channel_;
+  }
+
+ private:
+  const ConvJob& job_;
+  uint64_t kx_, ky_, channel_;
+};
 
 // Weights of one row for the taps [first, first + depth), decoded run by run.
 void DecodeTaps(const ConvJob& job, const std::byte* row, uint64_t first, size_t depth,
                 float* decoded, float* to) {
   const DTypeInfo& info = Info(job.weights.type);
   uint64_t begin = 0, end = 0;  // columns that `decoded` holds
-  for (size_t k = 0; k < depth; ++k) {
-    const uint64_t column = ColumnOf(job, first + k);
+  TapWalk walk(job, first);
+  for (size_t k = 0; k < depth; ++k, walk.Next()) {
+    const uint64_t column = walk.Column();
     if (column < begin || column >= end) {
       begin = column / kDecoded * kDecoded;
       end = std::min(begin + kDecoded, job.weights.cols);
@@ -122,24 +142,25 @@ TileRows WeightsOf(const ConvJob& job, uint64_t row, size_t rows, uint64_t first
   return {workspace.weights, kMostChunk};
 }
 
-// Moves a tile to outputs that lie apart.
+// Moves rows of a tile, `width` floats apart, to outputs that lie apart.
 void ScatterTile(const ConvJob& job, uint64_t pixel, size_t rows, size_t count, size_t width,
                  const float* tile, const TileEnd& end, float* out) {
-  for (size_t m = 0; m < rows; ++m) {
-    float* channel = out + m * job.out_stride;
-    uint64_t row = pixel / job.cols.grid, col = pixel % job.cols.grid;
-    for (size_t i = 0; i < count; ++i) {
-      const uint64_t y = job.rows.first_out + row * job.rows.out_step - job.first_row;
-      float& to = channel[y * job.shape.cols.out + job.cols.first_out + col * job.cols.out_step];
-      float sum = tile[m * width + i];
-      if (end.add) sum = to + sum;
-      if (end.bias != nullptr) sum = sum + end.bias[m];
-      to = sum;
-      if (++col == job.cols.grid) {
-        col = 0;
-        ++row;
+  const uint64_t step = job.cols.out_step;
+  uint64_t row = pixel / job.cols.grid, col = pixel % job.cols.grid;
+  for (size_t done = 0; done < count; ++row, col = 0) {
+    const size_t some = std::min<uint64_t>(count - done, job.cols.grid - col);
+    const uint64_t y = job.rows.first_out + row * job.rows.out_step - job.first_row;
+    float* line = out + y * job.shape.cols.out + job.cols.first_out + col * step;
+    for (size_t m = 0; m < rows; ++m, line += job.out_stride) {
+      const float* from = tile + m * width + done;
+      const float bias = end.bias == nullptr ? 0.0f : end.bias[m];
+      if (end.add) {
+        for (size_t i = 0; i < some; ++i) line[i * step] = line[i * step] + from[i] + bias;
+      } else {
+        for (size_t i = 0; i < some; ++i) line[i * step] = from[i] + bias;
       }
     }
+    done += some;
   }
 }
 
@@ -203,10 +224,11 @@ void ComputeChunk(const ConvJob& job, const ConvGrid& grid, uint64_t block_pixel
 
 // A pass that reads nothing.
 void WriteBias(const ConvJob& job, uint64_t pixels) {
+  const float zero = 0;
   for (uint64_t r = 0; r < job.weights.rows; ++r) {
-    const float bias = job.bias == nullptr ? 0.0f : job.bias[r];
+    const TileEnd end = {false, job.bias == nullptr ? nullptr : job.bias + r};
     for (uint64_t i = 0; i < pixels; ++i) {
-      ScatterTile(job, i, 1, 1, 1, &bias, {false, nullptr}, job.out + r * job.out_stride);
+      ScatterTile(job, i, 1, 1, 1, &zero, end, job.out + r * job.out_stride);
     }
   }
 }
