@@ -35,7 +35,7 @@ struct ConvWorkspace {
   float* tile;     // sums on their way to outputs that do not lie side by side
 
   static constexpr uint64_t kTileFloats = 8 * 48;
-  static constexpr uint64_t kPackedFloats = kMostChunk * 768 + 16 * 16;
+  static constexpr uint64_t kPackedFloats = kMostChunk * 768;
   static constexpr uint64_t kBytes =
       sizeof(float) * (kPackedFloats + kBlockRows * kMostChunk + kDecoded + kTileFloats);
 
@@ -127,17 +127,32 @@ void DecodeTaps(const ConvJob& job, const std::byte* row, uint64_t first, size_t
   }
 }
 
+// The same of a row of floats.
+void GatherTaps(const ConvJob& job, const float* row, uint64_t first, size_t depth, float* to) {
+  TapWalk walk(job, first);
+  for (size_t k = 0; k < depth; ++k, walk.Next()) to[k] = row[walk.Column()];
+}
+
+// Whether tiles can read the weights where they are.
+bool IsFloats(const ConvJob& job) {
+  return job.weights.type == DType::kF32 &&
+         reinterpret_cast<uintptr_t>(job.weights.data) % sizeof(float) == 0;
+}
+bool IsInPlace(const ConvJob& job) { return IsFloats(job) && UsesAllTaps(job); }
+
 TileRows WeightsOf(const ConvJob& job, uint64_t row, size_t rows, uint64_t first, size_t depth,
                    const ConvWorkspace& workspace) {
   const uint64_t row_bytes = RowBytes(job.weights.type, job.weights.cols);
   const std::byte* data = job.weights.data + row * row_bytes;
-  const bool aligned = reinterpret_cast<uintptr_t>(data) % sizeof(float) == 0;
-  if (job.weights.type == DType::kF32 && UsesAllTaps(job) && aligned) {
-    return {reinterpret_cast<const float*>(data) + first, job.weights.cols};
-  }
+  const auto* floats = reinterpret_cast<const float*>(data);
+  if (IsInPlace(job)) return {floats + first, job.weights.cols};
   for (size_t r = 0; r < rows; ++r) {
-    DecodeTaps(job, data + r * row_bytes, first, depth, workspace.row,
-               workspace.weights + r * kMostChunk);
+    float* to = workspace.weights + r * kMostChunk;
+    if (IsFloats(job)) {
+      GatherTaps(job, floats + r * job.weights.cols, first, depth, to);
+    } else {
+      DecodeTaps(job, data + r * row_bytes, first, depth, workspace.row, to);
+    }
   }
   return {workspace.weights, kMostChunk};
 }

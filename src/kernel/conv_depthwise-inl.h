@@ -33,7 +33,7 @@ void FillPlanes(const ConvShape& shape, const InputMap& x, const float* channel,
       const auto at = static_cast<int64_t>(residue) - static_cast<int64_t>(shape.cols.pad);
       // Outside, everything is beyond the end of a row of no elements.
       PackRow<kStep>(row, outside ? 0 : in, at, static_cast<int64_t>(col_stride), planes.width,
-                     line + residue * planes.plane_floats);
+                     planes.width + kPlaneSlack, line + residue * planes.plane_floats);
     }
     line += col_stride * planes.plane_floats;
     if (++row_residue == row_stride) {

@@ -53,21 +53,19 @@ struct Panel {
 };
 constexpr size_t kBlockPanels = 16;
 constexpr size_t kBlockPixels = kBlockPanels * kTileVectors * kLanes;
-// Packed inputs of a block. Behind each panel there is room for a vector, since stores may go that
-// far over a row's end.
-constexpr size_t kPackedFloats = kConvChunk * kBlockPixels + kBlockPanels * kLanes;
+constexpr size_t kPackedFloats = kConvChunk * kBlockPixels;  // of a block
 
 struct Panels {
   Panel panel[kBlockPanels];
   size_t count = 0;
 
-  explicit Panels(size_t pixels) {
+  explicit Panels(size_t pixels) {  // at most kBlockPixels
     for (size_t pixel = 0, offset = 0; pixel < pixels; ++count) {
       const size_t left = pixels - pixel, vectors = (left + kLanes - 1) / kLanes;
       const size_t some = vectors == kTileVectors + 1 ? 2 : std::min(vectors, kTileVectors);
       panel[count] = {pixel, std::min(left, some * kLanes), some, offset};
       pixel += panel[count].count;
-      offset += some * kLanes * kConvChunk + kLanes;
+      offset += some * kLanes * kConvChunk;
     }
   }
   const Panel* begin() const { return panel; }
@@ -79,6 +77,7 @@ struct Piece {
   uint64_t row, col;
   size_t count;
   size_t offset, width;  // where its first pixel goes, and from one tap to the next
+  size_t room;           // from there to the panel's edge; what follows is packed later
 };
 
 inline size_t CutIntoPieces(const Panels& panels, uint64_t block_pixel, uint64_t grid_cols,
@@ -89,7 +88,7 @@ inline size_t CutIntoPieces(const Panels& panels, uint64_t block_pixel, uint64_t
     uint64_t col = (block_pixel + panel.pixel) % grid_cols;
     for (size_t done = 0; done < panel.count; ++row, col = 0) {
       const size_t some = std::min<uint64_t>(panel.count - done, grid_cols - col);
-      pieces[count++] = {row, col, some, panel.offset + done, panel.Width()};
+      pieces[count++] = {row, col, some, panel.offset + done, panel.Width(), panel.Width() - done};
       done += some;
     }
   }
@@ -112,10 +111,26 @@ HWY_INLINE VF32 LoadEdge(const float* row, int64_t size, int64_t at) {
   return hn::Load(d, lanes);
 }
 
-// `count` inputs from `at` on, `step` apart, and up to kLanes - 1 floats more.
+// kLanes inputs from `at` on, kStep apart; all of them are in the row if kInside.
+template <int kStep, bool kInside>
+HWY_INLINE VF32 LoadApartBy(const float* row, int64_t size, int64_t at) {
+  const F32Tag d;
+  const auto load = [&](int64_t i) HWY_ATTR {
+    return kInside ? hn::LoadU(d, row + i) : LoadEdge(row, size, i);
+  };
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kStep == 2) {
+    return hn::ConcatEven(d, load(at + static_cast<int64_t>(kLanes)), load(at));
+  }
+#endif
+  return load(at);
+}
+
+// `count` inputs from `at` on, `step` apart (kStep, or any where that is 0), and up to kLanes - 1
+// floats more, in a place for `room` of them.
 template <int kStep>
 HWY_INLINE void PackRow(const float* row, int64_t size, int64_t at, int64_t step, size_t count,
-                        float* to) {
+                        size_t room, float* to) {
   if constexpr (kStep == 0) {
     for (size_t i = 0; i < count; ++i, at += step) to[i] = at >= 0 && at < size ? row[at] : 0;
     return;
@@ -123,50 +138,50 @@ HWY_INLINE void PackRow(const float* row, int64_t size, int64_t at, int64_t step
   const F32Tag d;
   constexpr auto kSpan = static_cast<int64_t>(kStep * kLanes);
   for (size_t i = 0; i < count; i += kLanes, at += kSpan) {
-    const bool whole = at >= 0 && at + kSpan <= size;
-    VF32 v = whole ? hn::LoadU(d, row + at) : LoadEdge(row, size, at);
-#if HWY_TARGET != HWY_SCALAR
-    if constexpr (kStep == 2) {
-      const int64_t second = at + static_cast<int64_t>(kLanes);
-      v = hn::ConcatEven(d, whole ? hn::LoadU(d, row + second) : LoadEdge(row, size, second), v);
+    const VF32 v = at >= 0 && at + kSpan <= size ? LoadApartBy<kStep, true>(row, size, at)
+                                                 : LoadApartBy<kStep, false>(row, size, at);
+    if (i + kLanes <= room) {
+      hn::StoreU(v, d, to + i);
+    } else {
+      StoreFirst(v, room - i, to + i);
     }
-#endif
-    hn::StoreU(v, d, to + i);
   }
 }
 
+// Taps [first_kx, end_kx) of row ky of a channel, the first of them tap `tap` of the block.
 template <int kStep>
-void PackTap(const ConvGrid& grid, const float* channel, uint64_t ky, uint64_t kx,
-             std::span<const Piece> pieces, size_t tap, float* packed) {
+void PackTaps(const ConvGrid& grid, const float* channel, uint64_t ky, uint64_t first_kx,
+              uint64_t end_kx, std::span<const Piece> pieces, size_t tap, float* packed) {
   const AxisPass& cols = grid.cols;
+  const int64_t size = cols.in, step = cols.in_step;
   for (const Piece& piece : pieces) {
     float* to = packed + piece.offset + tap * piece.width;
     const int64_t y = grid.rows.Input(piece.row, ky);
-    if (y < 0 || y >= grid.rows.in) {
-      for (size_t i = 0; i < piece.count; i += kLanes) {
-        hn::StoreU(hn::Zero(F32Tag()), F32Tag(), to + i);
-      }
-      continue;
+    // Outside, every element is beyond the end of a row of none.
+    const bool inside = y >= 0 && y < grid.rows.in;
+    const float* row = channel + (y - static_cast<int64_t>(grid.x.first_row)) * size;
+    int64_t at = cols.Input(piece.col, first_kx);
+    for (uint64_t kx = first_kx; kx < end_kx; ++kx, to += piece.width, at += cols.tap_in) {
+      PackRow<kStep>(row, inside ? size : 0, at, step, piece.count, piece.room, to);
     }
-    const float* row = channel + (y - static_cast<int64_t>(grid.x.first_row)) * cols.in;
-    PackRow<kStep>(row, cols.in, cols.Input(piece.col, kx), cols.in_step, piece.count, to);
   }
 }
 
 // Taps [first, first + depth) of a block's pixels, panel by panel: tap k of pixel i of a panel at
-// offset + k * Width() + i. Tap by tap over the whole block, since a channel's rows lie together.
-// What lies beside a panel's last pixel is anything: no output takes it.
+// offset + k * Width() + i. Row of taps by row over the whole block, since a channel's rows lie
+// together. What lies beside a panel's last pixel is anything: no output takes it.
 inline void PackBlock(const ConvGrid& grid, uint64_t first, uint64_t depth, const Panels& panels,
                       uint64_t block_pixel, float* packed) {
   Piece pieces[kBlockPixels];
   const size_t count = CutIntoPieces(panels, block_pixel, grid.cols.grid, pieces);
   const bool pairs = grid.cols.in_step == 2 && HWY_TARGET != HWY_SCALAR;
-  const auto pack = grid.cols.in_step == 1 ? PackTap<1> : pairs ? PackTap<2> : PackTap<0>;
+  const auto pack = grid.cols.in_step == 1 ? PackTaps<1> : pairs ? PackTaps<2> : PackTaps<0>;
   uint64_t kx = first % grid.cols.taps, ky = first / grid.cols.taps % grid.rows.taps;
   const float* channel = grid.x.data + first / grid.Taps() * grid.x.channel_stride;
-  for (uint64_t k = 0; k < depth; ++k) {
-    pack(grid, channel, ky, kx, {pieces, count}, k, packed);
-    if (++kx < grid.cols.taps) continue;
+  for (uint64_t k = 0; k < depth;) {
+    const uint64_t end_kx = std::min(grid.cols.taps, kx + depth - k);
+    pack(grid, channel, ky, kx, end_kx, {pieces, count}, k, packed);
+    k += end_kx - kx;
     kx = 0;
     if (++ky < grid.rows.taps) continue;
     ky = 0;
