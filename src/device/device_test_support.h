@@ -41,8 +41,9 @@ struct RandomPlacesShape {
 
 // The program with every eval at a random place, its values printed in the end by the CPU, planned.
 // Fails the test where planning does.
+// `all_on_last`: but for what only the CPU can do, all is at the last place.
 CompiledProgram PlanAtRandom(const RandomProgram& random, const RandomPlacesShape& shape,
-                             uint64_t seed);
+                             uint64_t seed, bool all_on_last = false);
 
 // What the program prints where nothing is scheduled: names and values as text, sorted as the plan
 // prints them.

@@ -12,8 +12,9 @@ namespace {
 
 class Planner {
  public:
-  Planner(const RandomProgram& random, const RandomPlacesShape& shape, uint64_t seed)
-      : shape_(shape), random_(seed) {
+  Planner(const RandomProgram& random, const RandomPlacesShape& shape, uint64_t seed,
+          bool all_on_last)
+      : shape_(shape), all_on_last_(all_on_last), random_(seed) {
     out_.program = random.program;
   }
 
@@ -112,7 +113,9 @@ class Planner {
     const Eval& eval = out_.program.eval(id);
     // An arm's condition lies where its ops compute.
     const bool bound = eval.input || (eval.scope != ScopeId{} && shape_.own_memories);
-    const auto place = static_cast<PlaceId>(bound ? 0 : Below(shape_.places));
+    const auto place = static_cast<PlaceId>(bound          ? 0
+                                            : all_on_last_ ? shape_.places - 1
+                                                           : Below(shape_.places));
     const MemoryId memory = out_.net.place(place).memory;
     NetOp op;
     op.name = out_.program.def(eval.outs[0]).name;
@@ -168,6 +171,7 @@ class Planner {
   }
 
   const RandomPlacesShape shape_;
+  const bool all_on_last_;
   std::mt19937_64 random_;
   CompiledProgram out_;
   std::map<std::pair<DefId, MemoryId>, NetValueId> values_;
@@ -178,8 +182,8 @@ class Planner {
 }  // namespace
 
 CompiledProgram PlanAtRandom(const RandomProgram& random, const RandomPlacesShape& shape,
-                             uint64_t seed) {
-  return Planner(random, shape, seed).Plan();
+                             uint64_t seed, bool all_on_last) {
+  return Planner(random, shape, seed, all_on_last).Plan();
 }
 
 }  // namespace tinyai

@@ -36,8 +36,10 @@ struct CommandRecord {
 };
 
 struct ProgramRun {
-  std::vector<ProgramOutput> outputs;               // in the order in which they came
-  bool trapped = false;                             // a whole number was divided by zero
+  std::vector<ProgramOutput> outputs;  // in the order in which they came
+  bool trapped = false;                // a whole number was divided by zero
+  // Barriers between commands of places on the GPU: whether both were given to it at once.
+  std::vector<bool> barriers;
   std::vector<std::vector<CommandRecord>> records;  // by place
   std::optional<std::string> race;                  // with RunOptions::watch: what was found
   int64_t begin_ns = 0, end_ns = 0;
@@ -66,6 +68,8 @@ struct RunOptions {
   // How long a GPU may take for what it was given last, on top of ten times what was predicted.
   std::chrono::milliseconds patience{10'000};
   const std::atomic<bool>* stop = nullptr;
+  // The barrier on the GPU that is left out: for tests of what finds that.
+  std::optional<uint64_t> omitted_barrier = {};
 };
 
 // Carries a program out: one thread for each place (one for all places of a GPU), which goes

@@ -20,16 +20,8 @@ bool Holds(const TaskNet& net, RegionId outer, RegionId inner) {
 // wait for that.
 class BranchOrder {
  public:
-  explicit BranchOrder(const CompiledProgram& program)
-      : net_(program.net), plan_(program.plan), made_(program.net.values.size()) {
-    for (uint32_t place = 0; place < plan_.queues.size(); ++place) {
-      for (uint32_t at = 0; at < plan_.queues[place].size(); ++at) {
-        for (const NetValueId out : net_.op(plan_.queues[place][at].op).outs) {
-          made_[Index(out)] = NetFence{PlaceId(place), at};
-        }
-      }
-    }
-  }
+  BranchOrder(const CompiledProgram& program, const std::vector<std::optional<NetFence>>& made)
+      : net_(program.net), plan_(program.plan), made_(made) {}
 
   std::vector<NetFence> Waits(uint32_t place, uint32_t at) const {
     std::vector<NetFence> waits;
@@ -61,7 +53,7 @@ class BranchOrder {
 
   const TaskNet& net_;
   const NetPlan& plan_;
-  std::vector<std::optional<NetFence>> made_;  // by value: after which command
+  const std::vector<std::optional<NetFence>>& made_;
 };
 
 }  // namespace
@@ -87,8 +79,22 @@ RunState::RunState(const CompiledProgram& compiled, ProgramInput& program_input,
       }
     }
   }
+  made.resize(compiled.net.values.size());
+  for (uint32_t i = 0; i < plan.queues.size(); ++i) {
+    for (uint32_t at = 0; at < plan.queues[i].size(); ++at) {
+      for (const NetValueId out : compiled.net.op(plan.queues[i][at].op).outs) {
+        made[Index(out)] = NetFence{PlaceId(i), at};
+      }
+    }
+  }
+  // Whoever decides on an arm waits for its condition itself, not for a fence behind it.
+  for (const NetRegion& region : compiled.net.regions) {
+    if (!region.condition || !made[Index(*region.condition)]) continue;
+    const NetFence& maker = *made[Index(*region.condition)];
+    places[Index(maker.place)]->fenced[maker.command] = true;
+  }
   if (compiled.net.regions.size() > 1) {
-    const BranchOrder order(compiled);
+    const BranchOrder order(compiled, made);
     for (uint32_t i = 0; i < plan.queues.size(); ++i) {
       for (uint32_t at = 0; at < plan.queues[i].size(); ++at) {
         places[i]->conditions[at] = order.Waits(i, at);

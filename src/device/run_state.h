@@ -40,6 +40,7 @@ struct RunState final : PlacePositions {
   const RunOptions& options;
   std::vector<RunMemory> memories;
   std::vector<std::unique_ptr<RunPlace>> places;
+  std::vector<std::optional<NetFence>> made;  // by value: after which command it is there
   std::unique_ptr<RaceWatch> watch;
   std::atomic<bool> stopped{false};
 
