@@ -66,7 +66,7 @@ Result<std::shared_ptr<MappedModel>> MappedModel::Open(const std::string& path,
                                                        const WeightCacheOptions& options,
                                                        WeightCache::Listener listener) {
   std::shared_ptr<MappedModel> model(new MappedModel());
-  TRY_ASSIGN(model->model_, Model::Open(path, {}));
+  TRY_ASSIGN(model->model_, Model::Open(path, {.any_graph = true}));
   TRY(model->Start(options, std::move(listener)));
   return model;
 }

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "graph/build.h"
+#include "graph/graph_records.h"
 #include "kernel/quantized_rows.h"
 
 namespace tinyai {
@@ -33,14 +34,33 @@ Result<std::shared_ptr<const Model>> Model::Open(OpenedModelFile opened,
   model->file_ = std::move(opened.file);
   model->owned_ = std::move(opened.owned);
   model->sources_ = std::move(opened.sources);
-  const GraphOptions graph_options{.quantized_row_bytes =
-                                       options.quantize_activations ? QuantizedRowBytes : nullptr};
-  TRY_ASSIGN(model->graph_, BuildGraph(model->file_, graph_options));
+  TRY(model->MakeGraph(options));
   TRY(model->ReadRope());
-  TRY_ASSIGN(model->tokenizer_,
-             Tokenizer::FromMetadata(model->file_.metadata, model->graph_.vocabulary));
+  if (model->is_text()) {
+    TRY_ASSIGN(model->tokenizer_,
+               Tokenizer::FromMetadata(model->file_.metadata, model->graph_.vocabulary));
+  }
   model->file_.metadata.DropTokenizerArrays();
   return std::shared_ptr<const Model>(std::move(model));
+}
+
+Status Model::MakeGraph(const ModelOptions& options) {
+  const bool of_layers = file_.graph && !file_.graph->ops.empty();
+  const bool of_text = !of_layers && file_.metadata.Has("general.architecture");
+  if (of_text || (!of_layers && !options.any_graph)) {
+    const GraphOptions graph_options{
+        .quantized_row_bytes = options.quantize_activations ? QuantizedRowBytes : nullptr};
+    TRY_ASSIGN(graph_, BuildGraph(file_, graph_options));
+    return {};
+  }
+  if (!options.any_graph) {
+    return FailAt(ErrorCode::kUnsupported, "MODEL_ARCH",
+                  "this file holds a layer graph, which is no text model; it can be executed "
+                  "through the API",
+                  file_.parts.empty() ? "" : file_.parts[0]);
+  }
+  TRY_ASSIGN(graph_, of_layers ? GraphFromRecords(*file_.graph, file_) : WeightsAlone(file_));
+  return {};
 }
 
 Status Model::ReadRope() {
@@ -71,13 +91,14 @@ uint64_t Model::bytes() const {
 }
 
 uint64_t Model::memory_bytes() const {
-  return tokenizer_->memory_bytes() + file_.tensors.size() * kBytesPerTensor +
+  return (tokenizer_ ? tokenizer_->memory_bytes() : 0) + file_.tensors.size() * kBytesPerTensor +
          graph_.ops.size() * kBytesPerOp;
 }
 
 std::vector<std::string> Model::Warnings() const {
   std::vector<std::string> all = file_.warnings;
   all.insert(all.end(), graph_.warnings.begin(), graph_.warnings.end());
+  if (tokenizer_ == nullptr) return all;
   all.insert(all.end(), tokenizer_->warnings().begin(), tokenizer_->warnings().end());
   return all;
 }

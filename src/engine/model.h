@@ -19,13 +19,16 @@ struct ModelOptions {
   // Products of quantised weights take activations rounded to 8 bits, which is several times
   // faster; otherwise everything is computed in float.
   bool quantize_activations = true;
+  // Takes files of layer graphs too, and of weights alone; else only text models are opened.
+  bool any_graph = false;
 };
 
-// A text model that can be run: what its header says, with the tokenizer, and the open files. Does
-// not change after Open and may be shared between threads.
+// A model that can be run: what its header says, and the open files; of a text model the tokenizer.
+// Does not change after Open and may be shared between threads.
 class Model {
  public:
-  // Reads the header only. Errors: those of the file, of ReadGguf, BuildGraph and the tokenizer.
+  // Reads the header only. Errors: those of the file, of ReadGguf, BuildGraph, GraphFromRecords and
+  // the tokenizer.
   static Result<std::shared_ptr<const Model>> Open(const std::string& path,
                                                    const ModelOptions& options);
   static Result<std::shared_ptr<const Model>> Open(std::unique_ptr<File> file,
@@ -37,7 +40,8 @@ class Model {
   const ModelFile& file() const { return file_; }
   const Graph& graph() const { return graph_; }
   const RopeFrequencies& rope() const { return rope_; }
-  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  bool is_text() const { return graph_.is_text(); }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }  // of a text model
   const std::vector<const File*>& sources() const { return sources_; }
   // What checks the weights of a file as they are read; null if it keeps no checksums. Each holds
   // checker_bytes(), and this model must outlive it.
@@ -49,6 +53,7 @@ class Model {
 
  private:
   Model() = default;
+  Status MakeGraph(const ModelOptions& options);
   Status ReadRope();
 
   ModelFile file_;

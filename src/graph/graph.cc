@@ -43,6 +43,15 @@ std::string_view Name(const OpKind& kind) {
   return kNames[kind.index()];
 }
 
+// RmsNorm is not here: of a text model both sides of a norm have other readers.
+bool WorksInPlace(const OpKind& kind) {
+  const auto is = [&](auto... kinds) {
+    return (std::holds_alternative<decltype(kinds)>(kind) || ...);
+  };
+  return is(op::Add{}, op::SiluMul{}, op::Rope{}, op::Mul{}, op::Activation{}, op::BatchNorm{},
+            op::LayerNorm{}, op::GroupNorm{}, op::Softmax{}, op::Reshape{}, op::Paste{});
+}
+
 void Graph::EndLayer(std::string layer_name, LayerRole role, ValueId output) {
   Layer layer{.name = std::move(layer_name), .role = role, .output = output};
   if (!layers.empty()) layer.first_op = layers.back().first_op + layers.back().op_count;

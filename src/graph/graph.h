@@ -60,6 +60,7 @@ struct Op {
   std::vector<WeightId> weights;
   std::optional<ValueId> out;
   int32_t layer = -1;
+  uint64_t scratch_bytes = 0;  // that each worker needs for it; a plan counts them
 };
 
 // The angles of rotary embedding (RoFormer, Su et al. 2021) and how they are stretched for contexts

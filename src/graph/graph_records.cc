@@ -158,13 +158,28 @@ Result<OpKind> ReadKind(const GraphRecords::Op& from) {
   }
 }
 
+Status AddWeights(const ModelFile& file, Graph& graph) {
+  for (const TensorInfo& tensor : file.tensors) {
+    const bool vector = tensor.dims[1] * tensor.dims[2] * tensor.dims[3] == 1;
+    if (vector && tensor.type == DType::kF32 && tensor.offset % alignof(float) != 0) {
+      return FailAt(ErrorCode::kUnsupported, "MODEL_TENSOR_ALIGN",
+                    fmt::format("tensor {}: its floats are not aligned in the file", tensor.name),
+                    file.parts[tensor.part], tensor.offset);
+    }
+    const uint64_t rows = tensor.dims[1] * tensor.dims[2] * tensor.dims[3];
+    graph.weights.push_back(
+        {tensor.name, tensor.type, rows, tensor.dims[0], tensor.part, tensor.offset, tensor.bytes});
+  }
+  return {};
+}
+
 class GraphReader {
  public:
   GraphReader(const GraphRecords& records, const ModelFile& file)
       : records_(records), file_(file), value_of_(records.values.size()) {}
 
   Result<Graph> Read() {
-    TRY(AddWeights());
+    TRY(AddWeights(file_, graph_));
     for (uint32_t i = 0; i < records_.inputs.size(); ++i) TRY(AddInput(i));
     size_t done = 0;
     for (const GraphRecords::Layer& layer : records_.layers) {
@@ -180,20 +195,6 @@ class GraphReader {
   }
 
  private:
-  Status AddWeights() {
-    for (const TensorInfo& tensor : file_.tensors) {
-      const bool vector = tensor.dims[1] * tensor.dims[2] * tensor.dims[3] == 1;
-      if (vector && tensor.type == DType::kF32 && tensor.offset % alignof(float) != 0) {
-        return FailAt(ErrorCode::kUnsupported, "MODEL_TENSOR_ALIGN",
-                      fmt::format("tensor {}: its floats are not aligned in the file", tensor.name),
-                      file_.parts[tensor.part], tensor.offset);
-      }
-      const uint64_t rows = tensor.dims[1] * tensor.dims[2] * tensor.dims[3];
-      graph_.weights.push_back({tensor.name, tensor.type, rows, tensor.dims[0], tensor.part,
-                                tensor.offset, tensor.bytes});
-    }
-    return {};
-  }
   Status AddInput(uint32_t index) {
     const GraphRecords::Value& value = records_.values[records_.inputs[index]];
     TRY_ASSIGN(const ValueId id,
@@ -234,6 +235,12 @@ class GraphReader {
 };
 
 }  // namespace
+
+Result<Graph> WeightsAlone(const ModelFile& file) {
+  Graph graph;
+  TRY(AddWeights(file, graph));
+  return graph;
+}
 
 Result<Graph> GraphFromRecords(const GraphRecords& records, const ModelFile& file) {
   return GraphReader(records, file).Read();

@@ -12,6 +12,10 @@ namespace tinyai {
 // the shapes do not fit together or are not those of the file, MODEL_TENSOR_ALIGN.
 Result<Graph> GraphFromRecords(const GraphRecords& records, const ModelFile& file);
 
+// The weights of a file that says nothing of what is done with them: no op and no layer. Error
+// MODEL_TENSOR_ALIGN.
+Result<Graph> WeightsAlone(const ModelFile& file);
+
 // What a file is to hold of a graph: of a text model its layers alone, since its metadata tell the
 // rest. Tensors are numbered as the graph's weights.
 GraphRecords RecordsOf(const Graph& graph);

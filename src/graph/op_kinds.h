@@ -157,7 +157,7 @@ struct Softmax {
   uint32_t axis;
 };
 enum class ReduceKind : uint8_t { kSum, kMean, kMax, kMin };
-// Of these axes, ascending; they stay with size 1 where `keep`.
+// Of these axes, neighbours; they stay with size 1 where `keep`.
 struct Reduce {
   ReduceKind kind;
   std::vector<uint32_t> axes;
@@ -210,5 +210,8 @@ inline bool IsProduct(const OpKind& kind) {
   return std::holds_alternative<op::MatMul>(kind) || std::holds_alternative<op::Conv>(kind) ||
          std::holds_alternative<op::ConvTranspose>(kind);
 }
+
+// Whether the result may take the place of the first operand: where it has as many elements.
+bool WorksInPlace(const OpKind& kind);
 
 }  // namespace tinyai

@@ -43,7 +43,7 @@ class Checker {
   Status CheckAllRan() const {
     for (size_t i = 0; i < graph_.ops.size(); ++i) {
       const Progress& progress = progress_[i];
-      const bool product = std::holds_alternative<op::MatMul>(graph_.ops[i].kind);
+      const bool product = IsProduct(graph_.ops[i].kind);
       if (progress.pass != kPassWantsLogits.size() ||
           (product && progress.rows != graph_.weight(graph_.ops[i].weights[0]).rows)) {
         return InvalidPlan(graph_.ops[i].name, "it is not computed");
@@ -202,8 +202,9 @@ class Checker {
   Status PerformRun(const step::Run& run, const Step& step) {
     if (Index(run.op) >= graph_.ops.size()) return InvalidPlan(Here(), "there is no such op");
     const Op& op = graph_.ops[Index(run.op)];
-    const bool product = std::holds_alternative<op::MatMul>(op.kind);
-    const bool free = product || std::holds_alternative<op::Attention>(op.kind);
+    const bool product = IsProduct(op.kind);
+    const bool free =
+        product || std::holds_alternative<op::Attention>(op.kind) || !graph_.is_text();
     if (product) {
       TRY(CheckRows(run, op));
     } else {
@@ -244,9 +245,7 @@ class Checker {
   // A result may take the place of an operand only where the op goes element by element.
   Status CheckAliases(const Op& op) const {
     if (!op.out) return {};
-    const bool in_place = std::holds_alternative<op::Add>(op.kind) ||
-                          std::holds_alternative<op::SiluMul>(op.kind) ||
-                          std::holds_alternative<op::Rope>(op.kind);
+    const bool in_place = WorksInPlace(op.kind);
     const auto [out, out_bytes] = RangeOf(*op.out);
     for (size_t i = 0; i < op.ins.size(); ++i) {
       const auto [in, in_bytes] = RangeOf(op.ins[i]);
@@ -287,7 +286,7 @@ class Checker {
     if (producer == graph_.ops.size()) return false;
     const Progress& progress = progress_[producer];
     const Op& op = graph_.ops[producer];
-    const bool product = std::holds_alternative<op::MatMul>(op.kind);
+    const bool product = IsProduct(op.kind);
     return progress.pass == now_.pass + 1 &&
            (!product || progress.rows == graph_.weight(op.weights[0]).rows);
   }
@@ -300,7 +299,7 @@ class Checker {
         return ReadStaging(op.weights[i], Index(run.op));
       }
       uint64_t at = 0, file = weight.offset, bytes = weight.bytes;
-      if (std::holds_alternative<op::MatMul>(op.kind) && i == 0) {
+      if (IsProduct(op.kind) && i == 0) {
         at = run.weights_offset;
         file += run.row_begin * weight.row_bytes();
         bytes = (run.row_end - run.row_begin) * weight.row_bytes();

@@ -26,7 +26,8 @@ class Accesses {
   std::vector<Access> Of(OpId id) const {
     const Op& op = graph_.ops[Index(id)];
     std::vector<Access> out;
-    const bool by_rows = !std::holds_alternative<op::MatMul>(op.kind) &&
+    // Ops of layer graphs are divided in whatever way suits each.
+    const bool by_rows = graph_.is_text() && !std::holds_alternative<op::MatMul>(op.kind) &&
                          !std::holds_alternative<op::Attention>(op.kind);
     for (const ValueId in : op.ins) {
       const bool reads_by_rows = by_rows && !std::holds_alternative<op::TakeLast>(op.kind);

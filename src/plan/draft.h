@@ -60,12 +60,6 @@ struct PlanDraft {
   uint64_t ring_slots() const { return sizes.ring_slots == 0 ? 0 : sizes.ring_slots + ahead_slots; }
 };
 
-// Whether an op goes element by element, so that its result may take its first operand's place.
-inline bool WorksInPlace(const OpKind& kind) {
-  return std::holds_alternative<op::Add>(kind) || std::holds_alternative<op::SiluMul>(kind) ||
-         std::holds_alternative<op::Rope>(kind);
-}
-
 // --- the passes, in order; each in the file of its name ---
 
 // In which order the ops of a graph run, so that activations of chunks of this many tokens take the
@@ -75,8 +69,10 @@ struct OpOrder {
   uint64_t peak_bytes = 0;
   uint64_t lower_bound_bytes = 0;  // no order needs less
 };
-// Wishes come before memory; they have no cycle.
-OpOrder OrderOps(const Graph& graph, uint64_t chunk, const ModelWishes* wishes = nullptr);
+// Wishes come before memory; they have no cycle. `whole_layers`: the ops of a layer follow each
+// other, and wishes do not count.
+OpOrder OrderOps(const Graph& graph, uint64_t chunk, const ModelWishes* wishes = nullptr,
+                 bool whole_layers = false);
 
 // Cuts every matrix into slices of whole rows. From here on `slices` only changes in residency.
 void SliceWeights(PlanDraft& draft);

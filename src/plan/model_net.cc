@@ -45,7 +45,7 @@ class Builder {
       if (std::holds_alternative<op::TakeLast>(op.kind)) region_ = kLogits;
       if (std::holds_alternative<op::Embed>(op.kind)) {
         AddEmbed(id, op);
-      } else if (std::holds_alternative<op::MatMul>(op.kind)) {
+      } else if (IsProduct(op.kind)) {
         AddMatMul(id, op);
       } else {
         NetOp computed = Compute(op);
@@ -54,7 +54,9 @@ class Builder {
       }
     }
     if (weights_ && draft_.request.wishes != nullptr) AddMeetings(*draft_.request.wishes);
-    out_.net.values[Index(out_.values[Index(graph_.logits())])].wanted = true;
+    for (const ValueId id : graph_.outputs) {
+      out_.net.values[Index(out_.values[Index(id)])].wanted = true;
+    }
     // The token whose rows are read is chosen from the logits of the pass before.
     const NetOpId last = NetOpId(out_.net.ops.size() - 1);
     if (rows_) out_.net.orders.push_back({last, *rows_, NetOrder::Kind::kEffect, 1});
@@ -101,10 +103,11 @@ class Builder {
                           .bytes = draft_.sizes.chunk * graph_.rope.dims * sizeof(float),
                           .given = true});
     const uint64_t group = shape.heads / std::max<uint64_t>(1, shape.kv_heads);
+    uint64_t scratch = group * plan.context * sizeof(float);
+    for (const Op& op : graph_.ops) scratch = std::max(scratch, op.scratch_bytes);
     for (uint32_t worker = 0; worker < plan.workers; ++worker) {
-      out_.scores.push_back(AddValue({.name = fmt::format("scores of worker {}", worker),
-                                      .bytes = group * plan.context * sizeof(float),
-                                      .given = true}));
+      out_.scores.push_back(AddValue(
+          {.name = fmt::format("scores of worker {}", worker), .bytes = scratch, .given = true}));
     }
     for (const Value& value : graph_.values) {
       const uint64_t rows = value.rows == Rows::kTokens ? draft_.sizes.chunk : 1;
@@ -113,13 +116,17 @@ class Builder {
   }
 
   NetOp Compute(const Op& op) {
-    NetOp out{.name = op.name, .region = region_, .in_place = WorksInPlace(op.kind)};
+    NetOp out{.name = op.name, .region = region_};
+    out.in_place =
+        WorksInPlace(op.kind) && std::count(op.ins.begin(), op.ins.end(), op.ins[0]) == 1;
     for (const ValueId in : op.ins) out.ins.push_back(out_.values[Index(in)]);
     if (op.out) out.outs.push_back(out_.values[Index(*op.out)]);
     if (std::holds_alternative<op::Rope>(op.kind)) out.ins.push_back(out_.rope);
     if (const auto* store = std::get_if<op::StoreKv>(&op.kind)) AddStore(store->layer, out);
     if (const auto* attention = std::get_if<op::Attention>(&op.kind)) {
       out.ins.push_back(stored_[attention->layer]);
+    }
+    if (std::holds_alternative<op::Attention>(op.kind) || op.scratch_bytes != 0) {
       out.ins.insert(out.ins.end(), out_.scores.begin(), out_.scores.end());
     }
     out.choices = {{kCpu, costs_.OpSeconds(op)}};
@@ -238,7 +245,7 @@ class Builder {
       for (size_t w = 1; w < op.weights.size(); ++w) NeedWhole(op.weights[w], piece);
       step::Run run{id, first.row_begin, draft_.slices[slices[end - 1]].row_end, 0};
       piece.choices = {
-          {kCpu, costs_.ProductSeconds(weight, run.row_end - run.row_begin, region_ == kLogits)}};
+          {kCpu, costs_.ProductSeconds(op, run.row_end - run.row_begin, region_ == kLogits)}};
       if (weights_) run.weights_offset = NeedSlices(slices, i, end, piece);
       if (run.row_end - run.row_begin != weight.rows)
         piece.name += fmt::format("[{}..{}]", run.row_begin, run.row_end);

@@ -22,13 +22,16 @@ double PassCosts::OpSeconds(const Op& op) const {
   return static_cast<double>(bytes) / rates_.memory_bytes_per_second;
 }
 
-double PassCosts::ProductSeconds(const Weight& weight, uint64_t rows, bool logits) const {
+double PassCosts::ProductSeconds(const Op& product, uint64_t rows, bool logits) const {
+  const Weight& weight = graph_.weight(product.weights[0]);
+  // A row of weights meets as many columns of the operand as the result has places for it.
+  const uint64_t places = graph_.value(*product.out).width / weight.rows;
   const uint64_t tokens = logits ? 1 : tokens_;
   const double meeting = workers_ > 1 ? kMeetingSeconds : 0;
   return meeting +
-         std::max(
-             static_cast<double>(rows * weight.row_bytes()) / rates_.product_bytes_per_second,
-             static_cast<double>(rows * weight.cols * tokens) / rates_.compute_macs_per_second);
+         std::max(static_cast<double>(rows * weight.row_bytes()) / rates_.product_bytes_per_second,
+                  static_cast<double>(rows * weight.cols * tokens * places) /
+                      rates_.compute_macs_per_second);
 }
 
 double PassCosts::LoadSeconds(uint64_t bytes) const {

@@ -18,7 +18,7 @@ class PassCosts {
   // An op that is no product, by the activations it goes through.
   double OpSeconds(const Op& op) const;
   // So many rows of a product. `logits`: in a pass's last part, over its last token alone.
-  double ProductSeconds(const Weight& weight, uint64_t rows, bool logits) const;
+  double ProductSeconds(const Op& product, uint64_t rows, bool logits) const;
   double LoadSeconds(uint64_t bytes) const;
   // The embedding rows of the tokens, each so many bytes as read.
   double RowsSeconds(uint64_t stride) const;

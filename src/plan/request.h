@@ -47,6 +47,10 @@ struct PlanRequest {
   // What the system takes to map the arena, per byte of it, as a fraction 1/n: page tables.
   uint64_t page_table_divisor = 512;
   Rates rates;
+  // The ops of a layer follow each other, in the order that they have in the graph.
+  bool whole_layers = false;
+  // The budget is for the arena: neither what the system takes to map it nor the plan itself count.
+  bool arena_only = false;
   const ModelWishes* wishes = nullptr;  // if there are some; outlives the planning
   bool details = false;                 // also what plan/details.h shows to people
 };

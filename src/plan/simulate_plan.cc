@@ -50,11 +50,10 @@ class StepNet {
   }
   void Fill(const step::Run& run, const Step& step, PlaceId place, NetOp& op) const {
     const Op& computed = graph_.ops[Index(run.op)];
-    const bool product = std::holds_alternative<op::MatMul>(computed.kind);
-    op.choices = {{place, product
-                              ? costs_.ProductSeconds(graph_.weight(computed.weights[0]),
-                                                      run.row_end - run.row_begin, step.logits_only)
-                              : costs_.OpSeconds(computed)}};
+    op.choices = {
+        {place, IsProduct(computed.kind)
+                    ? costs_.ProductSeconds(computed, run.row_end - run.row_begin, step.logits_only)
+                    : costs_.OpSeconds(computed)}};
   }
 
   const Graph& graph_;

@@ -78,7 +78,7 @@ void ExplainResident(const PlanRequest& request, const Sizes& sizes, Reasons& re
 bool EvictsSomething(const Graph& graph, const PlanRequest& request) {
   if (request.wishes == nullptr) return false;
   return std::any_of(graph.ops.begin(), graph.ops.end(), [&](const Op& op) {
-    return std::holds_alternative<op::MatMul>(op.kind) &&
+    return IsProduct(op.kind) &&
            request.wishes->StayOf(op.weights[0]) == ModelWishes::Stay::kStreamed;
   });
 }
@@ -92,15 +92,18 @@ uint64_t FixedBytes(const PlanRequest& request) {
 }
 
 uint64_t MappingBytes(const PlanRequest& request, uint64_t arena_bytes) {
+  if (request.arena_only) return 0;
   return CeilDiv(arena_bytes, request.page_table_divisor);
 }
 
 uint64_t RoomWithin(const PlanRequest& request, uint64_t bytes) {
+  if (request.arena_only) return RoundDown(bytes, request.io_alignment);
   const uint64_t divisor = request.page_table_divisor;
   return RoundDown(bytes / (divisor + 1) * divisor, request.io_alignment);
 }
 
 uint64_t BytesForRoom(const PlanRequest& request, uint64_t room) {
+  if (request.arena_only) return RoundUp(room, request.io_alignment);
   const uint64_t divisor = request.page_table_divisor;
   return CeilDiv(RoundUp(room, request.io_alignment), divisor) * (divisor + 1);
 }
@@ -129,7 +132,7 @@ const std::vector<OpId>& Sizing::OrderFor(uint64_t chunk) {
   // Wishes about reading ahead take slots that depend on the order: one for all chunks.
   if (request_.wishes != nullptr) chunk = LeastChunk();
   const auto [known, added] = orders_.try_emplace(chunk);
-  if (added) known->second = OrderOps(graph_, chunk, request_.wishes).ops;
+  if (added) known->second = OrderOps(graph_, chunk, request_.wishes, request_.whole_layers).ops;
   return known->second;
 }
 
@@ -145,6 +148,7 @@ PlanDraft Sizing::NewDraft(const Sizes& sizes) {
   draft.plan.key_type = request_.key_type;
   draft.plan.value_type = request_.value_type;
   draft.plan.io_alignment = request_.io_alignment;
+  if (request_.arena_only) return draft;
   draft.plan.held_bytes = RoundUp(draft.slices.size() * kPlanBytesPerSlice, request_.io_alignment);
   return draft;
 }

@@ -32,19 +32,31 @@ void SliceMatrix(PlanDraft& draft, OpId op, WeightId id) {
   }
 }
 
+// By weight: whether some op takes it all at once.
+std::vector<bool> TakenWhole(const Graph& graph) {
+  std::vector<bool> whole(graph.weights.size());
+  for (const Op& op : graph.ops) {
+    if (std::holds_alternative<op::Embed>(op.kind)) continue;
+    for (size_t i = IsProduct(op.kind) ? 1 : 0; i < op.weights.size(); ++i) {
+      whole[Index(op.weights[i])] = true;
+    }
+  }
+  return whole;
+}
+
 }  // namespace
 
 void SliceWeights(PlanDraft& draft) {
   draft.slices.clear();
   std::vector<bool> seen(draft.graph.weights.size());
+  const std::vector<bool> whole = TakenWhole(draft.graph);
   for (const OpId id : draft.order) {
     const Op& op = draft.graph.ops[Index(id)];
     if (std::holds_alternative<op::Embed>(op.kind)) continue;
     for (const WeightId weight_id : op.weights) {
       if (seen[Index(weight_id)]) continue;
       seen[Index(weight_id)] = true;
-      const bool matrix = std::holds_alternative<op::MatMul>(op.kind) && weight_id == op.weights[0];
-      if (matrix) {
+      if (!whole[Index(weight_id)]) {
         SliceMatrix(draft, id, weight_id);
       } else {
         const Weight& weight = draft.graph.weight(weight_id);

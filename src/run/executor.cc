@@ -84,6 +84,7 @@ void Executor::Fail(Error error) {
   rows_timeline_.Stop();
   barrier_.Stop();
   started_.Stop();
+  allowed_.Stop();
   for (const auto& worker : workers_) worker->Stop();
 }
 
@@ -96,25 +97,49 @@ void Executor::LoadUntilStopped() {
 }
 
 Result<std::span<float>> Executor::RunPass(const Pass& pass) {
+  TRY(Begin(pass));
+  TRY(RunTo(plan_.queues[kCpuQueue].steps.size(), pass.inputs));
+  if (!pass_.wants_logits || !graph_.is_text()) return std::span<float>();
+  TRY(CheckNumbers());
+  return runner_.Logits();
+}
+
+Status Executor::Begin(const Pass& pass) {
   TRY(Failed());
   // Workers may still be looking at the pass after an error has ended it for the caller.
   tokens_.assign(pass.tokens.begin(), pass.tokens.end());
-  pass_ = {tokens_, pass.position, pass.wants_logits};
+  inputs_.assign(graph_.inputs.size(), nullptr);
+  pass_ = pass;
+  pass_.tokens = tokens_;
+  pass_.inputs = inputs_;
   runner_.Prepare(pass_);
   loader_->Announce(passes_, pass_.wants_logits);
   started_.Advance(++passes_);
   if (Status read = ReadRows(pass_); !read) {
     Fail(std::move(read).error());
-  } else {
-    rows_timeline_.Advance(passes_ * plan_.queues[kRowsQueue].steps.size());
+    return Failed();
   }
-  const uint64_t finished = passes_ * plan_.queues[kCpuQueue].steps.size();
+  rows_timeline_.Advance(passes_ * plan_.queues[kRowsQueue].steps.size());
+  return {};
+}
+
+// Waits go on as planned, since later ones count on them.
+Status Executor::GiveUpPass() {
+  given_up_.store(true);
+  const Status ended = RunTo(plan_.queues[kCpuQueue].steps.size());
+  given_up_.store(false);
+  return ended;
+}
+
+Status Executor::RunTo(size_t cpu_steps, std::span<const float* const> inputs) {
+  TRY(Failed());
+  std::copy_n(inputs.begin(), std::min(inputs.size(), inputs_.size()), inputs_.begin());
+  const uint64_t finished = (passes_ - 1) * plan_.queues[kCpuQueue].steps.size() + cpu_steps;
+  allowed_.Advance(finished);
   for (const auto& worker : workers_) {
     if (!worker->WaitFor(finished, kForever)) TRY(Failed());
   }
-  if (!pass_.wants_logits) return std::span<float>();
-  TRY(CheckNumbers());
-  return runner_.Logits();
+  return {};
 }
 
 Status Executor::Failed() const {
@@ -179,6 +204,7 @@ bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
   Recorder* const recorder = worker == 0 ? options_.recorder : nullptr;
   for (size_t at = 0; at < steps.size(); ++at) {
     const Step& step = steps[at];
+    if (!allowed_.WaitFor(number * steps.size() + at + 1, kForever)) return false;
     const bool left_out = step.logits_only && !pass_.wants_logits;
     if (!left_out) {
       const int64_t asked_ns = recorder != nullptr ? MonotonicNs() : 0;
@@ -186,7 +212,8 @@ bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
       const int64_t ready_ns = recorder != nullptr ? MonotonicNs() : 0;
       if (step.joins && !barrier_.Wait()) return false;
       const int64_t begin_ns = recorder != nullptr ? MonotonicNs() : 0;
-      runner_.Run(at, std::get<step::Run>(step.work), pass_, worker);
+      if (!given_up_.load(std::memory_order_relaxed))
+        runner_.Run(at, std::get<step::Run>(step.work), pass_, worker);
       if (recorder != nullptr) {
         recorder->Record(kCpuQueue, {.begin_ns = begin_ns,
                                      .end_ns = MonotonicNs(),

@@ -59,6 +59,18 @@ class Executor {
   // (the first layer that went wrong since the last pass at position 0), CANCELLED.
   Result<std::span<float>> RunPass(const Pass& pass);
 
+  // The same in parts: Begin, then RunTo with growing numbers of CPU steps up to all of them.
+  // What `pass.inputs` points to may change from one part to the next: `inputs` are read by the
+  // steps of this part only. Between two parts and until the next pass, Row gives what is in the
+  // place of a value; whether that is the value itself the plan tells.
+  Status Begin(const Pass& pass);
+  Status RunTo(size_t cpu_steps, std::span<const float* const> inputs = {});
+  // Ends the pass that has begun without computing the rest of it.
+  Status GiveUpPass();
+  bool failed() const { return !Failed(); }
+  std::span<float> Row(ValueId id, uint64_t row) const { return runner_.Row(id, row); }
+  const std::byte* arena() const { return arena_.data(); }
+
   // Ends the pass under way and every later one with CANCELLED.
   void Cancel();
 
@@ -90,9 +102,12 @@ class Executor {
   std::unique_ptr<Loader> loader_;
   Timeline rows_timeline_;
   Barrier barrier_;
-  Timeline started_;             // passes
+  Timeline started_;  // passes
+  Timeline allowed_;  // steps of the CPU queue
+  std::atomic<bool> given_up_{false};
   std::vector<int32_t> tokens_;  // of pass_
-  Pass pass_;                    // written before started_ advances
+  std::vector<const float*> inputs_;
+  Pass pass_;  // written before started_ advances
   uint64_t passes_ = 0;
   uint64_t row_bytes_ = 0;
   std::atomic<int64_t> stall_ns_{0};

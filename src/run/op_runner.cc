@@ -9,6 +9,7 @@
 #include "kernel/elementwise.h"
 #include "kernel/matmul.h"
 #include "kernel/quantized_rows.h"
+#include "run/layer_ops.h"
 
 namespace tinyai {
 namespace {
@@ -50,10 +51,23 @@ void OpRunner::Prepare(const Pass& pass) {
 }
 
 void OpRunner::Run(size_t step, const step::Run& run, const Pass& pass, uint32_t worker) const {
+  if (!graph_.is_text()) {
+    const PlanBuffer& scratch = plan_.buffer(plan_.workspace_buffers[worker]);
+    RunLayerOp({graph_,
+                plan_,
+                run,
+                pass,
+                arena_,
+                next_piece_[step],
+                {arena_ + scratch.offset, scratch.bytes}});
+    return;
+  }
   const Op& op = graph_.ops[Index(run.op)];
   const Job job{op, run, next_piece_[step], pass, worker};
   std::visit([&](const auto& kind) { Do(kind, job); }, op.kind);
 }
+
+std::span<float> OpRunner::Row(ValueId id, uint64_t row) const { return FloatRow(id, row); }
 
 std::span<float> OpRunner::Logits() const { return FloatRow(graph_.logits(), 0); }
 

@@ -31,6 +31,8 @@ class OpRunner {
   int32_t first_bad_layer() const { return first_bad_layer_.load(std::memory_order_relaxed); }
 
   std::span<float> Logits() const;
+  // Of a float value; what the rows of samples are: one after the other.
+  std::span<float> Row(ValueId id, uint64_t row) const;
 
  private:
   struct Share {
@@ -64,7 +66,7 @@ class OpRunner {
   void Do(const op::SiluMul&, const Job& job) const;
   void Do(const op::Add&, const Job& job) const;
   void Do(const op::TakeLast&, const Job& job) const;
-  void Do(const auto&, const Job&) const {}
+  void Do(const auto&, const Job&) const {}  // ops of layer graphs: run/layer_ops.h
 
   const Graph& graph_;
   const Plan& plan_;

@@ -1,0 +1,192 @@
+#include "engine/forward_plan.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/units.h"
+#include "engine/checked_read_queue.h"
+#include "engine/forward_lifetimes.h"
+#include "engine/session_plan.h"
+#include "fmt/format.h"
+#include "plan/choose_bands.h"
+#include "run/layer_ops.h"
+
+namespace tinyai {
+namespace {
+
+// Plans one pass in any of the modes.
+class ForwardPlanner {
+ public:
+  ForwardPlanner(const ForwardOptions& options, const RewiredGraph& rewired, const Machine& machine)
+      : options_(options), rewired_(rewired), machine_(machine) {}
+
+  Result<ForwardPlan> PlanInMode() const {
+    switch (options_.mode) {
+      case PlanMode::kNormal:
+        return PlanNormal();
+      case PlanMode::kMemoryOptimised:
+        return PlanLean(PlanMode::kMemoryOptimised);
+      case PlanMode::kStreaming:
+        return PlanLean(PlanMode::kStreaming);
+      case PlanMode::kAdaptive:
+        break;
+    }
+    if (Result<ForwardPlan> normal = PlanNormal(); normal) return normal;
+    Result<ForwardPlan> lean = PlanLean(PlanMode::kAdaptive);
+    if (lean) return lean;
+    return PlanLean(PlanMode::kStreaming);
+  }
+
+ private:
+  Result<ForwardPlan> PlanNormal() const {
+    Graph graph = rewired_.graph;
+    std::vector<uint32_t> layers;
+    for (uint32_t i = 0; i < rewired_.origin.size(); ++i) {
+      const std::vector<uint32_t>& not_kept = options_.not_kept;
+      const bool needed =
+          std::find(not_kept.begin(), not_kept.end(), rewired_.origin[i]) == not_kept.end();
+      if (needed) layers.push_back(i);
+    }
+    KeepOutputs(graph, layers);
+    return Compile(WithoutBands(std::move(graph)), PlanMode::kNormal);
+  }
+  // Outputs go when nobody needs them.
+  Result<ForwardPlan> PlanLean(PlanMode mode) const {
+    Graph graph = rewired_.graph;
+    std::vector<uint32_t> layers;
+    for (uint32_t i = 0; i < rewired_.origin.size(); ++i) {
+      const bool kept = std::find(options_.kept.begin(), options_.kept.end(), rewired_.origin[i]) !=
+                        options_.kept.end();
+      if (kept) layers.push_back(i);
+    }
+    KeepOutputs(graph, layers);
+    Result<ForwardPlan> plain = Compile(WithoutBands(graph), mode);
+    if (mode != PlanMode::kStreaming || graph.is_text()) return plain;
+    Result<ForwardPlan> banded = Compile(ChooseBands(std::move(graph), options_.batch), mode);
+    if (!banded || (plain && plain->peak_bytes() <= banded->peak_bytes())) return plain;
+    return banded;
+  }
+
+  PlanRequest RequestFor(PlanMode mode) const {
+    const Graph& graph = rewired_.graph;
+    PlanRequest request;
+    request.budget_bytes =
+        options_.memory_bytes != 0 ? options_.memory_bytes : machine_.available_bytes;
+    request.workers = options_.threads != 0 ? options_.threads : std::max(1u, machine_.threads);
+    request.context = options_.batch;
+    if (graph.is_text()) {
+      request.context =
+          options_.context != 0 ? options_.context : std::min(graph.context, kDefaultContext);
+    } else {
+      request.chunk = options_.batch;
+    }
+    request.mode = mode;
+    request.rates = machine_.rates;
+    request.whole_layers = true;
+    request.arena_only = true;
+    return request;
+  }
+
+  Result<ForwardPlan> Compile(BandedGraph banded, PlanMode mode) const {
+    ForwardPlan out;
+    out.options = options_;
+    out.groups = std::move(banded.groups);
+    for (LayerGroup& group : out.groups) {
+      for (LayerGroup::Member& member : group.members) member.layer = rewired_.origin[member.layer];
+    }
+    const double once = Multiplications(rewired_.graph);
+    if (once != 0) out.recompute_ratio = Multiplications(banded.graph) / once;
+    out.graph = std::make_unique<Graph>(std::move(banded.graph));
+    if (!out.graph->is_text()) {
+      for (Op& op : out.graph->ops) op.scratch_bytes = ScratchBytes(*out.graph, op);
+    }
+    const PlanRequest request = RequestFor(mode);
+    Result<Planned> planned = CompilePlan(*out.graph, request);
+    if (!planned) return Explain(std::move(planned).error(), out, request);
+    out.plan = std::move(planned->plan);
+    out.report = std::move(planned->report);
+    out.mode = mode;
+    return out;
+  }
+
+  tl::unexpected<Error> Explain(Error error, const ForwardPlan& plan,
+                                const PlanRequest& request) const {
+    const Graph& graph = *plan.graph;
+    if (error.key != "BUDGET_INFEASIBLE") return tl::unexpected<Error>(std::move(error));
+    const Result<Planned> least = CompileLeast(graph, request);
+    if (!least) return tl::unexpected<Error>(std::move(error));
+    const ForwardLifetimes lifetimes(graph, least->plan);
+    const uint32_t layer = lifetimes.largest_layer();
+    error.message +=
+        fmt::format("; the most at once is needed for layer {} ({}): {} of activations",
+                    plan.groups[layer].members[0].layer, graph.layers[layer].name,
+                    FormatByteSize(lifetimes.layer_bytes(layer)));
+    return tl::unexpected<Error>(std::move(error));
+  }
+
+  const ForwardOptions& options_;
+  const RewiredGraph& rewired_;
+  const Machine& machine_;
+};
+
+Result<RewiredGraph> Wire(const ForwardModel& model, const ForwardOptions& options) {
+  if (model.graph->layers.empty()) {
+    return Fail(ErrorCode::kUnsupported, "GRAPH_OP",
+                "this file holds weights alone: it does not say what its layers compute");
+  }
+  return Rewire(*model.graph, options.layers);
+}
+
+}  // namespace
+
+ForwardModel ForwardModel::Of(std::shared_ptr<const Model> model) {
+  auto checkers = std::make_shared<std::vector<std::unique_ptr<BlockChecker>>>();
+  for (uint32_t part = 0; part < model->sources().size(); ++part) {
+    checkers->push_back(model->MakeChecker(part));
+  }
+  const auto open = [model, checkers](uint32_t depth) -> Result<std::unique_ptr<ReadQueue>> {
+    TRY_ASSIGN(std::unique_ptr<ReadQueue> queue, OpenReadQueue(model->sources(), {.depth = depth}));
+    if (!model->file().checksums) return queue;
+    std::vector<BlockChecker*> borrowed;
+    for (const auto& checker : *checkers) borrowed.push_back(checker.get());
+    return std::make_unique<CheckedReadQueue>(std::move(queue), std::move(borrowed));
+  };
+  return {model, &model->graph(), &model->rope(), open};
+}
+
+uint64_t ForwardPlan::peak_bytes() const {
+  uint64_t end = 0;
+  for (const PlanBuffer& buffer : plan.buffers) {
+    if (buffer.bytes != 0) end = std::max(end, buffer.offset + buffer.bytes);
+  }
+  return end;
+}
+
+Result<ForwardPlan> PlanForward(const ForwardModel& model, const ForwardOptions& options,
+                                const Machine& machine) {
+  TRY_ASSIGN(const RewiredGraph rewired, Wire(model, options));
+  return ForwardPlanner(options, rewired, machine).PlanInMode();
+}
+
+Result<uint64_t> LargestBatch(const ForwardModel& model, const ForwardOptions& options,
+                              const Machine& machine, uint64_t bytes_per_sample, uint64_t most) {
+  TRY_ASSIGN(const RewiredGraph rewired, Wire(model, options));
+  const uint64_t limit = options.memory_bytes != 0 ? options.memory_bytes : machine.available_bytes;
+  const auto fits = [&](uint64_t batch) {
+    if (bytes_per_sample != 0 && batch > limit / bytes_per_sample) return false;
+    ForwardOptions tried = options;
+    tried.batch = batch;
+    tried.memory_bytes = limit - batch * bytes_per_sample;
+    return tried.memory_bytes != 0 &&
+           ForwardPlanner(tried, rewired, machine).PlanInMode().has_value();
+  };
+  uint64_t good = 0, bad = std::max<uint64_t>(most, 1) + 1;
+  for (uint64_t next = 1; bad - good > 1;) {  // doubles until it does not fit, then halves
+    (fits(next) ? good : bad) = next;
+    next = good * 2 < bad && good == next ? std::min(good * 2, bad - 1) : good + (bad - good) / 2;
+  }
+  return good;
+}
+
+}  // namespace tinyai

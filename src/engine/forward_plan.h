@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/machine.h"
+#include "base/result.h"
+#include "engine/model.h"
+#include "graph/bands.h"
+#include "graph/rewire.h"
+#include "os/read_queue.h"
+#include "plan/request.h"
+
+namespace tinyai {
+
+// What a forward pass is made of: a graph and the files that its weights lie in. A model itself, or
+// one whose weights lie elsewhere by now.
+struct ForwardModel {
+  std::shared_ptr<const void> owner;  // of all that follows
+  const Graph* graph = nullptr;
+  const RopeFrequencies* rope = nullptr;
+  // Reads its files with up to so many requests at once.
+  std::function<Result<std::unique_ptr<ReadQueue>>(uint32_t depth)> open_queue;
+
+  static ForwardModel Of(std::shared_ptr<const Model> model);
+};
+
+struct ForwardOptions {
+  std::vector<WiredLayer> layers;  // of the graph, as they depend on each other; empty: its own
+  // kNormal: every weight and every layer's output stay. kMemoryOptimised: weights come when they
+  // are needed, outputs go when nobody needs them any more, the order is that of least memory.
+  // kStreaming: large maps are computed in bands too. kAdaptive: the fastest of these that fits.
+  PlanMode mode = PlanMode::kAdaptive;
+  uint64_t memory_bytes = 0;   // for weights, activations and workspace; 0: what the machine has
+  uint64_t batch = 1;          // samples of a pass
+  std::vector<uint32_t> kept;  // layers whose outputs stay to the end; those of sinks do anyhow
+  std::vector<uint32_t> not_kept;  // layers whose outputs kNormal need not keep
+  uint32_t threads = 0;            // 0: one per core
+  uint64_t context = 0;            // of a text model; 0: as trained, at most 4096
+};
+
+// A pass that is planned: nothing is allocated or read so far.
+struct ForwardPlan {
+  ForwardOptions options;
+  std::unique_ptr<Graph> graph;
+  std::vector<LayerGroup> groups;     // by layer of `graph`: which of the model's layers it is
+  PlanMode mode = PlanMode::kNormal;  // what kAdaptive chose; else as asked for
+  Plan plan;
+  PlanReport report;
+  // Multiplications of all products over those that there would be without bands.
+  double recompute_ratio = 1;
+
+  // Where the highest buffer ends.
+  uint64_t peak_bytes() const;
+};
+
+// Errors: GRAPH_DEPENDENCY; BUDGET_INFEASIBLE naming the layer that needs most, the
+// bytes needed and the bytes allowed.
+Result<ForwardPlan> PlanForward(const ForwardModel& model, const ForwardOptions& options,
+                                const Machine& machine);
+
+// The largest batch of at most `most` whose pass fits the memory beside `bytes_per_sample` that the
+// caller holds for each sample; 0 if not even one does.
+Result<uint64_t> LargestBatch(const ForwardModel& model, const ForwardOptions& options,
+                              const Machine& machine, uint64_t bytes_per_sample, uint64_t most);
+
+}  // namespace tinyai

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "graph/graph.h"
+
+namespace tinyai {
+
+// A layer of a graph in which layers were put together: the layers it was made of, and where their
+// results are, if they are still anywhere.
+struct LayerGroup {
+  struct Member {
+    uint32_t layer = 0;
+    std::optional<ValueId> output;
+  };
+  std::vector<Member> members;
+};
+
+struct BandedGraph {
+  Graph graph;
+  std::vector<LayerGroup> groups;  // by layer of `graph`; members are layers of the old one
+};
+
+// The graph as it is, each layer a group of its own.
+BandedGraph WithoutBands(Graph graph);
+
+// Whether a layer can be computed a few rows of its maps at a time: convolutions, pooling,
+// activations, sums, ... of [C, H, W].
+bool IsLocal(const Graph& graph, const Layer& layer);
+
+// Layers [first, last], all local, become one that computes `bands` bands of rows one after the
+// other, from top to bottom, through all of them: of what lies between only one band is there at a
+// time. Rows that two bands need near their border are computed twice, by the same operations on
+// the same numbers, so all results have the same bits. Error GRAPH_SHAPE if they cannot be cut
+// into so many bands.
+Result<BandedGraph> CutIntoBands(const BandedGraph& from, uint32_t first, uint32_t last,
+                                 uint64_t bands);
+
+// Multiplications of all products for one row of every value.
+double Multiplications(const Graph& graph);
+
+}  // namespace tinyai
