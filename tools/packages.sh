@@ -66,20 +66,24 @@ install_missing() {
     apt-get -qy -o DPkg::Lock::Timeout=120 install --no-install-recommends "${missing[@]}"
 }
 
-# The reference that tests compare with (tests/oracle/README.md). Tests that need it skip without it,
-# so a machine with no way to the npm registry only loses those.
-install_oracle() {
-  local folder=tests/oracle
+# The references that tests compare with (tests/oracle/README.md, tests/onnx/README.md). Tests that
+# need one skip without it, so a machine with no way to the npm registry only loses those.
+install_reference() {
+  local folder=$1 name=$2
   local marker=$folder/node_modules/.package-lock.json
   [[ $(uname -m) == x86_64 ]] || return 0
   if [[ -e $marker && ! $folder/package-lock.json -nt $marker ]]; then return 0; fi
   command -v npm >/dev/null || install_missing npm
-  say "fetching llama.cpp, the reference of the tests"
+  say "fetching $name, a reference of the tests"
   mkdir -p "$log_folder"
-  if ! (cd $folder && npm ci --ignore-scripts --no-audit --no-fund) \
+  if ! (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund) \
       >"$log_folder/npm.log" 2>&1 </dev/null; then
     say "npm could not fetch it ($log_folder/npm.log); the tests that compare with it will skip"
   fi
+}
+install_references() {
+  install_reference tests/oracle llama.cpp
+  install_reference tests/onnx onnxruntime
 }
 
 # build PRESET [TARGET...]
