@@ -13,7 +13,6 @@ limit, both measured here. Needs root (or a delegated group).
 """
 import argparse
 import os
-import sys
 import tempfile
 
 from lib import disk, group, limited, models, peer, results, tinyai
@@ -198,8 +197,7 @@ class Bench:
 def main():
     arguments = parse_arguments()
     limited.end_cleanly_on_signals()
-    if reason := group.why_none():
-        raise SystemExit(f"error: no control group with a memory limit can be made here: {reason}")
+    group.require()
     if arguments.peer and (reason := peer.why_missing()):
         raise SystemExit(f"error: {reason}")
     with tempfile.TemporaryDirectory() as cache:
@@ -207,8 +205,7 @@ def main():
         bench.measure_machine()
         rows = [bench.row(tinyai.parse_size(text)) for text in arguments.budgets.split(",")]
     bench.print_table(rows)
-    bench.file.finish()
-    sys.exit(bench.checks.exit_code())
+    results.end(bench.file, bench.checks)
 
 
 if __name__ == "__main__":

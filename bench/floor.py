@@ -13,7 +13,6 @@ For each model, with the least budget that `tinyai plan` names:
 """
 import argparse
 import os
-import sys
 
 from lib import group, limited, models, results, tinyai
 
@@ -101,8 +100,7 @@ class Bench:
 def main():
     arguments = parse_arguments()
     limited.end_cleanly_on_signals()
-    if reason := group.why_none():
-        raise SystemExit(f"error: no control group with a memory limit can be made here: {reason}")
+    group.require()
     bench = Bench(arguments)
     rows = [bench.row(name) for name in arguments.models.split(",")]
     print()
@@ -111,8 +109,7 @@ def main():
         [[row["model"], row["context"], row["least"] / 1e6, row["allowed"] / 1e6, row["least"] / row["allowed"],
           (row["counted_peak"] or 0) / 1e6, row["group_peak"] / 1e6, row["refusal_s"] * 1e3, row["forced"][:40]]
          for row in rows])
-    bench.file.finish()
-    sys.exit(bench.checks.exit_code())
+    results.end(bench.file, bench.checks)
 
 
 if __name__ == "__main__":

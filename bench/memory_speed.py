@@ -10,7 +10,6 @@ its defaults (file mapped, weights repacked for speed). `quoted` is what the fas
 reached on a machine of this kind, for Q4_0.
 """
 import argparse
-import sys
 
 from lib import limited, models, peer, results, tinyai
 
@@ -81,8 +80,7 @@ def main():
                              disturbed=disturbed or also)
     print(f"\n{arguments.threads} threads, tokens/s, medians of {arguments.reps}\n")
     results.table(["model and test", "tinyai", "llama.cpp", "ratio", "quoted"], lines)
-    file.finish()
-    sys.exit(checks.exit_code())
+    results.end(file, checks)
 
 
 if __name__ == "__main__":

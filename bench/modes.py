@@ -8,7 +8,6 @@ Wanted: peak(streaming) <= peak(memory) <= peak(normal), counted as planned, and
 for every mode.
 """
 import argparse
-import sys
 
 from lib import limited, models, results, tinyai
 
@@ -77,8 +76,7 @@ def main():
     bench = Bench(arguments)
     for name in arguments.models.split(","):
         bench.check_model(name)
-    bench.file.finish()
-    sys.exit(bench.checks.exit_code())
+    results.end(bench.file, bench.checks)
 
 
 if __name__ == "__main__":

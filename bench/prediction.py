@@ -11,7 +11,6 @@ exact.
 """
 import argparse
 import os
-import sys
 import tempfile
 
 from lib import group, limited, models, results, tinyai
@@ -111,8 +110,7 @@ class Bench:
 def main():
     arguments = parse_arguments()
     limited.end_cleanly_on_signals()
-    if reason := group.why_none():
-        raise SystemExit(f"error: no control group with a memory limit can be made here: {reason}")
+    group.require()
     with tempfile.TemporaryDirectory() as cache:
         bench = Bench(arguments, cache)
         rows = [bench.row(tinyai.parse_size(text)) for text in arguments.budgets.split(",")]
@@ -121,8 +119,7 @@ def main():
                   [[tinyai.size_text(row["budget"]) + "*" * row["disturbed"], row["planned_bytes"] / 1e6,
                     (row["read_bytes"] or 0) / 1e6, row["predicted"], row["speed"],
                     results.ratio(row["predicted"], row["speed"])] for row in rows])
-    bench.file.finish()
-    sys.exit(bench.checks.exit_code())
+    results.end(bench.file, bench.checks)
 
 
 if __name__ == "__main__":

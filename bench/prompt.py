@@ -9,7 +9,6 @@ in turns. Each run under a limit has a control group of exactly its budget.
 """
 import argparse
 import os
-import sys
 import tempfile
 
 from lib import disk, group, limited, models, results, tinyai
@@ -33,8 +32,7 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     limited.end_cleanly_on_signals()
-    if reason := group.why_none():
-        raise SystemExit(f"error: no control group with a memory limit can be made here: {reason}")
+    group.require()
     model = models.find(arguments.model, arguments.type)
     file, checks = results.ResultFile("prompt", arguments), results.Checks()
     budgets = {None: []} | {tinyai.parse_size(text): [] for text in arguments.budgets.split(",")}
@@ -66,8 +64,7 @@ def main():
         file.add_row(budget=budget, speed=rows[-1][1], read_mb=rows[-1][2], ratio=rows[-1][4], disturbed=disturbed)
     print(f"\n{model.name}, a prompt of {arguments.prompt} tokens, medians of {arguments.reps}\n")
     results.table(["budget", "tok/s", "MB read", "waited %", "ratio to memory"], rows)
-    file.finish()
-    sys.exit(checks.exit_code())
+    results.end(file, checks)
 
 
 if __name__ == "__main__":

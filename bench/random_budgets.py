@@ -134,8 +134,7 @@ class Bench:
 def main():
     arguments = parse_arguments()
     limited.end_cleanly_on_signals()
-    if reason := group.why_none():
-        raise SystemExit(f"error: no control group with a memory limit can be made here: {reason}")
+    group.require()
     bench, start = Bench(arguments), time.monotonic()
     with tempfile.TemporaryDirectory(dir=models.folder()) as folder:
         for index in range(arguments.runs):

@@ -9,7 +9,6 @@ that works; 1 and 2 threads; I/O paths uring, direct and buffered; prompt chunks
 """
 import argparse
 import itertools
-import sys
 
 from lib import limited, models, results, tinyai
 
@@ -98,8 +97,7 @@ def main():
     bench = Bench(arguments)
     for name in arguments.models.split(","):
         bench.check_model(name)
-    bench.file.finish()
-    sys.exit(bench.checks.exit_code())
+    results.end(bench.file, bench.checks)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import os
 import pathlib
 import statistics
 import subprocess
-import sys
 import tempfile
 
 from lib import results, task_graphs, tinyai
@@ -121,8 +120,7 @@ def main():
         if arguments.generated:
             bench.generated(tasks, arguments.generated)
     bench.large()
-    bench.file.finish()
-    sys.exit(bench.checks.exit_code())
+    results.end(bench.file, bench.checks)
 
 
 if __name__ == "__main__":

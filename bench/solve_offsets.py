@@ -14,7 +14,6 @@ import os
 import pathlib
 import random
 import subprocess
-import sys
 import tempfile
 
 from lib import lifetimes, results, tinyai
@@ -105,8 +104,7 @@ def main():
     bench = Bench(arguments)
     bench.instances(arguments.files)
     bench.generated(arguments.sizes, arguments.seeds)
-    bench.file.finish()
-    sys.exit(bench.checks.exit_code())
+    results.end(bench.file, bench.checks)
 
 
 if __name__ == "__main__":

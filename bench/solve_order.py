@@ -14,7 +14,6 @@ import pathlib
 import random
 import re
 import subprocess
-import sys
 import tempfile
 
 from lib import order_nets, results, tinyai
@@ -118,8 +117,7 @@ def main():
     bench.group("series-parallel nets", [(bench.generated(order_nets.series_parallel(ops, seed)), None)
                                          for ops in (50, 100, 200, 400) for seed in range(4)])
     bench.large()
-    bench.file.finish()
-    sys.exit(bench.checks.exit_code())
+    results.end(bench.file, bench.checks)
 
 
 if __name__ == "__main__":

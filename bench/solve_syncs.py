@@ -15,7 +15,6 @@ import pathlib
 import random
 import statistics
 import subprocess
-import sys
 import tempfile
 
 from lib import results, tinyai
@@ -112,8 +111,7 @@ def main():
     results.table(["nets", "number", "crossing edges", "syncs", "fences", "proved", "certified value", "median ms",
                    "longest ms"], bench.rows)
     bench.large()
-    bench.file.finish()
-    sys.exit(bench.checks.exit_code())
+    results.end(bench.file, bench.checks)
 
 
 if __name__ == "__main__":

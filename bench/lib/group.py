@@ -300,3 +300,9 @@ def why_none():
         return None
     except NoGroup as failure:
         return str(failure)
+
+
+def require():
+    """Ends the program where no control group can be made."""
+    if reason := why_none():
+        raise SystemExit(f"error: no control group with a memory limit can be made here: {reason}")

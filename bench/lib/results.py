@@ -118,3 +118,9 @@ class Checks:
 
     def exit_code(self):
         return 1 if self.failed else 0
+
+
+def end(file, checks):
+    """Ends the program: writes the file, and tells by the exit code whether all checks held."""
+    file.finish()
+    sys.exit(checks.exit_code())
