@@ -20,6 +20,8 @@ MOST_APART = 0.15
 MOST_MOVED, MOST_TRIES = 0.10, 5
 DEFAULTS = {"8b": "5G,4G,2G,1G,512M", "1b": "800M,400M,256M,128M"}
 AIM_SECONDS = 10.0
+# Of a usual matrix of an 8B model: its rate is what the probes are compared by.
+PRODUCT_BYTES = 16e6
 # Beside the streamed weights a token reads its row of the embedding, in whole blocks of the disk.
 ROW_BYTES = 64 * tinyai.KIB
 
@@ -48,13 +50,14 @@ class Bench:
         self.checks = results.Checks()
 
     def calibrate(self):
-        """Measures the rates that the next plan uses; the rate of products, which wanders most."""
+        """Measures the rates that the next plan uses; returns the rate of products, which wanders most."""
         found = tinyai.doctor(self.model, self.arguments.disk_mbps, self.env)
         self.file.content.setdefault("doctor", []).append(found)
         best = max(found["disk_bytes_per_second"].values())
-        print(f"rates: products {found['product_bytes_per_second'] / 1e9:.3g} GB/s, disk {best / 1e6:.0f} MB/s, "
+        print(f"rates: products {found['product_bytes_per_second'] / 1e9:.3g} GB/s and "
+              f"{found['meeting_seconds'] * 1e6:.1f} us each, disk {best / 1e6:.0f} MB/s, "
               f"{found['compute_macs_per_second'] / 1e9:.3g} G multiply-adds/s")
-        return found["product_bytes_per_second"]
+        return PRODUCT_BYTES / (PRODUCT_BYTES / found["product_bytes_per_second"] + found["meeting_seconds"])
 
     def row(self, budget):
         """A pair of prediction and measurement between two probes that agree; others are dropped."""

@@ -142,7 +142,9 @@ std::string Describe(const Findings& findings) {
               fmt::format("{} resident at start", FormatByteSize(findings.program_bytes)));
   out += '\n';
   out += Line("memory reads", PerSecond(findings.rates.memory_bytes_per_second));
-  out += Line("products", PerSecond(findings.rates.product_bytes_per_second));
+  out += Line("products", fmt::format("{}, and {:.1f} us each",
+                                      PerSecond(findings.rates.product_bytes_per_second),
+                                      findings.rates.meeting_seconds * 1e6));
   out += Line("compute",
               fmt::format("{:.3g} multiply-adds/s", findings.rates.compute_macs_per_second));
   for (const DiskRate& rate : findings.disks) {
@@ -178,6 +180,7 @@ Json ToJson(const Findings& findings) {
   out["program_bytes"] = findings.program_bytes;
   out["memory_bytes_per_second"] = findings.rates.memory_bytes_per_second;
   out["product_bytes_per_second"] = findings.rates.product_bytes_per_second;
+  out["meeting_seconds"] = findings.rates.meeting_seconds;
   out["compute_macs_per_second"] = findings.rates.compute_macs_per_second;
   out["request_seconds"] = findings.rates.request_seconds;
   out["disk_file"] = findings.disk_file;
@@ -223,8 +226,10 @@ class DoctorCommand : public Command {
     if (StopSignal() != 0) return Stopped();
     console.Progress("compute");
     TRY_ASSIGN(const std::vector<uint32_t> cpus, ChooseCpus({}, threads));
-    TRY_ASSIGN(findings.rates.product_bytes_per_second,
+    TRY_ASSIGN(const ProductRate products,
                MeasureProductRate(budget, cpus, std::max(block, kMiB), kMeasureTime));
+    findings.rates.product_bytes_per_second = products.bytes_per_second;
+    findings.rates.meeting_seconds = products.meeting_seconds;
     if (StopSignal() != 0) return Stopped();
     TRY_ASSIGN(findings.rates.compute_macs_per_second,
                MeasureComputeRate(budget, cpus, kMeasureTime));

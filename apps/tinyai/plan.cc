@@ -22,6 +22,7 @@ Json ToJson(const Rates& rates) {
   out["memory_bytes_per_second"] = rates.memory_bytes_per_second;
   out["disk_bytes_per_second"] = rates.disk_bytes_per_second;
   out["product_bytes_per_second"] = rates.product_bytes_per_second;
+  out["meeting_seconds"] = rates.meeting_seconds;
   out["compute_macs_per_second"] = rates.compute_macs_per_second;
   out["request_seconds"] = rates.request_seconds;
   return out;

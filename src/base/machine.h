@@ -18,6 +18,7 @@ struct Rates {
   double memory_bytes_per_second = 20e9;   // all threads reading, one pass over a large block
   double disk_bytes_per_second = 1e9;      // best I/O path
   double product_bytes_per_second = 20e9;  // weights multiplied by one token, from memory
+  double meeting_seconds = 8e-6;           // what a product takes beyond its bytes: threads meet
   double compute_macs_per_second = 200e9;  // quantised multiply-adds, all threads, prompt chunks
   double request_seconds = 100e-6;         // fixed time of one disk request
 

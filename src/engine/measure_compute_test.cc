@@ -17,11 +17,13 @@ TEST(MeasureCompute, FindsARateThatAMachineCanHaveAndGivesItsMemoryBack) {
 
 TEST(MeasureCompute, FindsTheRateOfProductsFromMemory) {
   Budget budget("test", Budget::kUnlimited);
-  const Result<double> rate =
+  const Result<ProductRate> rate =
       MeasureProductRate(budget, {0}, 8 << 20, std::chrono::milliseconds(20));
   ASSERT_TRUE(rate);
-  EXPECT_GT(*rate, 1e6);
-  EXPECT_LT(*rate, 1e13);
+  EXPECT_GT(rate->bytes_per_second, 1e6);
+  EXPECT_LT(rate->bytes_per_second, 1e13);
+  EXPECT_GE(rate->meeting_seconds, 0);
+  EXPECT_LT(rate->meeting_seconds, 1);
   EXPECT_GT(budget.peak_bytes(), uint64_t{7} << 20);
   EXPECT_EQ(budget.used_bytes(), 0u);
 }

@@ -6,7 +6,7 @@
 #include "fmt/format.h"
 #include "os/text_file.h"
 
-// tinyai rates 2
+// tinyai rates 3
 // machine AMD EPYC, 2 CPUs
 // memory_bytes_per_second 21000000000
 // ...
@@ -14,7 +14,7 @@ namespace tinyai {
 namespace {
 
 constexpr const char* kFile = "rates";
-constexpr std::string_view kTitle = "tinyai rates 2";
+constexpr std::string_view kTitle = "tinyai rates 3";
 
 struct Field {
   std::string_view name;
@@ -24,6 +24,7 @@ constexpr Field kFields[] = {
     {"memory_bytes_per_second", &Rates::memory_bytes_per_second},
     {"disk_bytes_per_second", &Rates::disk_bytes_per_second},
     {"product_bytes_per_second", &Rates::product_bytes_per_second},
+    {"meeting_seconds", &Rates::meeting_seconds},
     {"compute_macs_per_second", &Rates::compute_macs_per_second},
     {"request_seconds", &Rates::request_seconds},
 };

@@ -11,6 +11,7 @@ constexpr Rates kRates = {.measured = true,
                           .memory_bytes_per_second = 2.05e10,
                           .disk_bytes_per_second = 3'412'345'678.9,
                           .product_bytes_per_second = 1.75e10,
+                          .meeting_seconds = 1.25e-5,
                           .compute_macs_per_second = 1.0 / 3 * 1e11,
                           .request_seconds = 8.5e-5};
 
@@ -25,6 +26,7 @@ TEST(RatesCache, GivesBackExactlyWhatWasSaved) {
   EXPECT_EQ(loaded->memory_bytes_per_second, kRates.memory_bytes_per_second);
   EXPECT_EQ(loaded->disk_bytes_per_second, kRates.disk_bytes_per_second);
   EXPECT_EQ(loaded->product_bytes_per_second, kRates.product_bytes_per_second);
+  EXPECT_EQ(loaded->meeting_seconds, kRates.meeting_seconds);
   EXPECT_EQ(loaded->compute_macs_per_second, kRates.compute_macs_per_second);
   EXPECT_EQ(loaded->request_seconds, kRates.request_seconds);
   EXPECT_FALSE(LoadRates(cache, "another cpu"));

@@ -8,8 +8,9 @@
 namespace tinyai {
 namespace {
 
-// A rate that is so many times another one makes another plan: probes of one machine differ less.
-constexpr double kOtherRate = 2;
+// A rate that is so many times another one makes another plan; probes of one machine that others
+// use too differ less.
+constexpr double kOtherRate = 4;
 
 tl::unexpected<Error> Mismatch(std::string_view field, const std::string& of_plan,
                                const std::string& here, std::string_view instead = {}) {

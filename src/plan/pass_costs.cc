@@ -3,14 +3,6 @@
 #include <algorithm>
 
 namespace tinyai {
-namespace {
-
-// Until threads that share a product have met after it: what the smallest products take beyond
-// their bytes, by measured traces.
-constexpr double kMeetingSeconds = 8e-6;
-
-}  // namespace
-
 double PassCosts::OpSeconds(const Op& op) const {
   uint64_t bytes = 0;
   const auto add = [&](ValueId id) {
@@ -27,7 +19,7 @@ double PassCosts::ProductSeconds(const Op& product, uint64_t rows, bool logits) 
   // A row of weights meets as many columns of the operand as the result has places for it.
   const uint64_t places = graph_.value(*product.out).width / weight.rows;
   const uint64_t tokens = logits ? 1 : tokens_;
-  const double meeting = workers_ > 1 ? kMeetingSeconds : 0;
+  const double meeting = workers_ > 1 ? rates_.meeting_seconds : 0;
   return meeting +
          std::max(static_cast<double>(rows * weight.row_bytes()) / rates_.product_bytes_per_second,
                   static_cast<double>(rows * weight.cols * tokens * places) /

@@ -15,7 +15,7 @@ namespace tinyai {
 struct PlanPurpose {
   uint64_t budget_bytes = 0;  // for everything
   std::string machine;        // CPU, number of CPUs, instruction set: one line of text
-  Rates rates;                // by which ring, slices and chunk were chosen
+  Rates rates;                // a file has those by which ring and chunk were chosen
 
   bool operator==(const PlanPurpose&) const = default;
 };

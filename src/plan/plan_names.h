@@ -45,7 +45,8 @@ inline constexpr std::array kPlanFields = {
     PlanField{"read_once", &Plan::once_read_bytes},
 };
 
-// The record of the machine, with the rates in whole numbers of a unit.
+// The record of the machine, with the rates that decide ring and chunk, in whole numbers of a unit.
+// The others say how fast a plan is, not what it is.
 inline constexpr std::string_view kMachineRecord = "machine";
 struct RateField {
   std::string_view name;
@@ -57,9 +58,7 @@ struct RateField {
   }
 };
 inline constexpr std::array kRateFields = {
-    RateField{"memory", &Rates::memory_bytes_per_second},
     RateField{"disk", &Rates::disk_bytes_per_second},
-    RateField{"products", &Rates::product_bytes_per_second},
     RateField{"macs", &Rates::compute_macs_per_second},
     RateField{"request_ns", &Rates::request_seconds, 1e-9},
 };

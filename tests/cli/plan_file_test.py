@@ -74,7 +74,7 @@ class PlanFiles(Case):
         machine = text.index('machine "') + len('machine "')
         without_seal = text[:text.rindex("seal ")]
         for changed, field in ((without_seal[:machine] + "Other " + without_seal[machine:], "machine"),
-                               (without_seal.replace(", products ", ", products 9"), "products")):
+                               (without_seal.replace(", macs ", ", macs 9"), "macs")):
             with self.subTest(field):
                 with open(self.plan, "w", encoding="utf-8") as file:
                     file.write(changed)

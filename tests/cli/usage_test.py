@@ -98,7 +98,7 @@ class Usage(Case):
         ended = tinyai("doctor", "--json", env=environment(TMPDIR="/nonexistent"))
         self.assertEqual(ended.code, 0, ended.err)
         self.assertTrue(ended.json["disk_bytes_per_second"])
-        for rate in ("memory_bytes_per_second", "product_bytes_per_second", "compute_macs_per_second",
+        for rate in ("memory_bytes_per_second", "product_bytes_per_second", "meeting_seconds", "compute_macs_per_second",
                      "request_seconds"):
             self.assertGreater(ended.json[rate], 0)
 
