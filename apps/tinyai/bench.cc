@@ -208,6 +208,7 @@ Result<int> BenchCommand::Run(Console& console) {
   std::vector<Test> tests = ChooseTests(*prepared.model, prepared.options);
   TRY_ASSIGN(SessionPlan plan, plan_source_.Plan(prepared, console));
   for (const std::string& note : plan.notes) console.Note(note);
+  const double predicted = plan.report.predicted_tokens_per_second;
   Budget process("process", plan.budget_bytes);
   TRY_ASSIGN(const std::unique_ptr<Session> session,
              Session::Open(prepared.model, std::move(plan), process));
@@ -216,9 +217,7 @@ Result<int> BenchCommand::Run(Console& console) {
   TRY(Once(*session, {.name = "warm-up", .kind = Kind::kGeneration, .tokens = 1}));
   if (!console.json) TRY(console.Answer(Heading(*session)));
   for (Test& test : tests) {
-    if (test.kind == Kind::kGeneration) {
-      test.predicted = session->plan().report.predicted_tokens_per_second;
-    }
+    if (test.kind == Kind::kGeneration) test.predicted = predicted;
     TRY(Measure(*session, test, console));
     if (!console.json) TRY(console.Answer(Row(test)));
   }

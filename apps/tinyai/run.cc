@@ -225,6 +225,7 @@ Result<int> RunCommand::Run(Console& console) {
   TRY_ASSIGN(SessionPlan plan, plan_source_.Plan(prepared, console));
   for (const std::string& note : plan.notes) console.Note(note);
   TRY(CheckFits(plan));
+  report_.predicted_tokens_per_second = plan.report.predicted_tokens_per_second;
   Budget process("process", plan.budget_bytes);
   TRY_ASSIGN(const std::unique_ptr<Session> session,
              Session::Open(prepared.model, std::move(plan), process));
@@ -234,7 +235,6 @@ Result<int> RunCommand::Run(Console& console) {
   watcher->CallOnStop({});
   report_.stats = session->stats();
   report_.process = ReadProcessStats();
-  report_.predicted_tokens_per_second = session->plan().report.predicted_tokens_per_second;
   report_.rates_measured = prepared.machine.rates.measured;
   const Status traced = WriteTrace(*session);
   if (status && !traced) return tl::unexpected<Error>(traced.error());

@@ -86,6 +86,7 @@ Json ToJson(const RunReport& report, bool with_top_logits) {
   out["weights_read_bytes_per_token"] = report.weights_read_bytes_per_token();
   out["disk_read_bytes"] = report.process.disk_read_bytes;
   out["io_path"] = Name(report.stats.io_path);
+  out["replans"] = report.stats.replans;
   out["stall_ms"] = Milliseconds(report.stats.run.stall);
   out["load_ms"] = report.load_seconds * 1000;
   return out;
@@ -99,9 +100,10 @@ std::string DescribeDrift(const RunReport& report) {
   if (report.generated.tokens.size() < kEnoughTokens || measured <= 0 || predicted <= 0) return {};
   if (measured < kFarOff * predicted && predicted < kFarOff * measured) return {};
   return fmt::format(
-      "the plan said {} tokens/s, it was {}: this machine is not as was {}; tinyai doctor "
+      "the plan said {} tokens/s, it was {}: this machine is not as was {}{}; tinyai doctor "
       "measures it again",
-      Rate(predicted), Rate(measured), report.rates_measured ? "measured" : "assumed");
+      Rate(predicted), Rate(measured), report.rates_measured ? "measured" : "assumed",
+      report.stats.replans == 0 ? "" : ", so it was planned again on the way");
 }
 
 std::string Describe(const RunReport& report) {

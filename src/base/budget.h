@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -58,6 +59,11 @@ class Charge {
     if (budget_ != nullptr) budget_->Give(bytes_);
   }
   uint64_t bytes() const { return bytes_; }
+  // Gives back all but so many.
+  void Lower(uint64_t bytes) {
+    if (budget_ != nullptr && bytes < bytes_) budget_->Give(bytes_ - bytes);
+    bytes_ = std::min(bytes_, bytes);
+  }
   // Leaves the bytes taken for good: for memory that cannot be returned.
   void Keep() { budget_ = nullptr; }
 

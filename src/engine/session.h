@@ -3,11 +3,13 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
 #include "base/budget.h"
 #include "base/result.h"
+#include "engine/drift.h"
 #include "engine/model.h"
 #include "engine/session_plan.h"
 #include "run/executor.h"
@@ -21,6 +23,7 @@ struct SessionStats {
   uint64_t budget_bytes = 0;
   uint64_t counted_peak_bytes = 0;
   uint64_t resident_weight_bytes = 0;
+  uint64_t replans = 0;  // what was measured contradicted the plan, and there is another one since
 };
 
 // A conversation with a model: its cache, its arena, its threads. One thread at a time uses it;
@@ -35,19 +38,21 @@ class Session {
 
   // Puts tokens into the context, in chunks of the plan. Returns the logits of the last one, valid
   // and writable until the next call. `progress` hears the number of tokens done after each chunk.
+  // Where the passes before contradict the plan (engine/drift.h), it first makes another one for
+  // the rates that were measured, in the same memory; the context stays, and so do all results.
   // Errors CONTEXT_FULL (nothing was done), BAD_TOKEN, BUDGET_LIMIT_LOWERED (the cgroup's limit
   // fell below what is held), those of Executor::RunPass.
   Result<std::span<float>> Feed(std::span<const TokenId> tokens,
                                 const std::function<void(size_t)>& progress = {});
   // Forgets the context.
   void Reset() { position_ = 0; }
-  void Cancel() { executor_->Cancel(); }
+  void Cancel();
 
   uint64_t position() const { return position_; }  // tokens in the context
   uint64_t context() const { return plan_->plan.context; }
   const SessionPlan& plan() const { return *plan_; }
   const Model& model() const { return *model_; }
-  bool resident_loaded() const { return executor_->resident_loaded(); }
+  bool resident_loaded() const { return executor_ != nullptr && executor_->resident_loaded(); }
   SessionStats stats() const;
 
   // Ends all threads and gives the arena back; from then on there are only plan(), model() and what
@@ -59,6 +64,13 @@ class Session {
   Status TakeFixed();
   Result<IoPath> ChooseIoPath();
   Status CheckLimit();
+  void MakeCheckers();
+  Result<std::unique_ptr<ReadQueue>> OpenQueue(uint32_t depth) const;
+  ExecutorOptions RunOptions() const;
+  Result<std::span<float>> RunMeasured(const Pass& pass);
+  Status ReplanIfContradicted();
+  Status ReplanFor(const Rates& rates);
+  void Install(std::unique_ptr<Executor> executor);
 
   std::shared_ptr<const Model> model_;
   std::unique_ptr<SessionPlan> plan_;              // the executor borrows from it
@@ -68,6 +80,12 @@ class Session {
   std::vector<std::unique_ptr<BlockChecker>>
       checkers_;  // of the files; the executor's reads use them
   std::unique_ptr<Executor> executor_;
+  std::mutex executor_mutex_;  // guards replacing executor_ and cancelled_ against Cancel
+  bool cancelled_ = false;
+  Drift drift_;
+  uint64_t replans_ = 0;
+  ExecutorStats earlier_;        // of executors before this one
+  std::optional<Error> broken_;  // there is no executor any more
   IoPath io_path_ = IoPath::kAuto;
   uint64_t position_ = 0;
   std::chrono::steady_clock::time_point next_limit_check_{};

@@ -187,7 +187,9 @@ Result<SessionPlan> PlanScheduledSession(const Model& model, const SessionOption
   TRY(CheckCgroup(session, machine));
   const uint64_t memory_bytes = session.budget_bytes;
   session.budget_bytes = std::min(memory_bytes, wanted.wishes.budget_bytes.value_or(memory_bytes));
-  const Status planned = PlanWith(model, options.context == 0, machine, &wanted.wishes, session);
+  session.wishes = std::make_shared<const ModelWishes>(wanted.wishes);
+  const Status planned =
+      PlanWith(model, options.context == 0, machine, session.wishes.get(), session);
   if (planned) return session;
   return tl::unexpected<Error>(ExplainFailure(model.graph(), RequestFor(model, session, machine),
                                               wanted, memory_bytes, planned.error(), schedule));
@@ -214,9 +216,45 @@ Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,
                             "--memory {}, or end what holds the rest",
                             session.report.predicted_peak_bytes, free, free));
   }
+  session.adopted = true;
   session.purpose = std::move(saved.purpose);
   session.plan = std::move(saved.plan);
   return session;
+}
+
+// Sizes are whole slices, so an arena may come out larger in the same memory.
+Result<SessionPlan> PlanAgain(const Model& model, const SessionPlan& before, const Rates& rates,
+                              uint64_t most_arena_bytes) {
+  constexpr int kMostTries = 8;
+  SessionPlan session{.options = before.options,
+                      .budget_bytes = before.budget_bytes,
+                      .notes = before.notes,
+                      .wishes = before.wishes,
+                      .purpose = before.purpose};
+  session.options.details = false;
+  PlanRequest request = RequestFor(model, session, {}, session.wishes.get());
+  request.rates = rates;
+  request.budget_bytes = RoundUp(before.report.predicted_peak_bytes, request.page_bytes);
+  for (int i = 0;; ++i) {
+    TRY_ASSIGN(Planned planned, CompilePlan(model.graph(), request));
+    const uint64_t arena = planned.plan.memory.arena_bytes;
+    session.plan = std::move(planned.plan);
+    session.report = std::move(planned.report);
+    session.purpose.rates = rates;
+    if (arena <= most_arena_bytes) return session;
+    const uint64_t less = 2 * (arena - most_arena_bytes);
+    if (i == kMostTries || request.budget_bytes <= less) break;
+    request.budget_bytes -= less;
+  }
+  return Fail(ErrorCode::kBudget, "BUDGET_INFEASIBLE",
+              fmt::format("no plan in an arena of {}", FormatByteSize(most_arena_bytes)));
+}
+
+void Reconsider(const Model& model, const Rates& rates, SessionPlan& session) {
+  PlanRequest request = RequestFor(model, session, {});
+  request.rates = rates;
+  session.purpose.rates = rates;
+  session.report = ReportPlan(model.graph(), request, session.plan);
 }
 
 Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& options,

@@ -41,7 +41,9 @@ inline constexpr uint64_t kDefaultContext = 4096;
 struct SessionPlan {
   SessionOptions options;  // with the choices filled in
   uint64_t budget_bytes = 0;
-  std::vector<std::string> notes;  // what was lowered or clamped, for the user
+  std::vector<std::string> notes;             // what was lowered or clamped, for the user
+  bool adopted = false;                       // made before; it is carried out as it is
+  std::shared_ptr<const ModelWishes> wishes;  // of a schedule, if there was one
   Plan plan;
   PlanPurpose purpose;  // of the plan, for its file; the records of a trace are besides its budget
   PlanReport report;
@@ -65,6 +67,14 @@ Result<SessionPlan> PlanScheduledSession(const Model& model, const SessionOption
 // needs; those of PlanSession.
 Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,
                               const Machine& machine, SavedPlan saved);
+
+// The session planned again with other rates, in no more memory than `before` and an arena of at
+// most so many bytes; what `before` says otherwise stays. Errors: those of PlanSession.
+Result<SessionPlan> PlanAgain(const Model& model, const SessionPlan& before, const Rates& rates,
+                              uint64_t most_arena_bytes);
+
+// What a session's plan will do with other rates.
+void Reconsider(const Model& model, const Rates& rates, SessionPlan& session);
 
 // The same for the least budget that works with these options, whatever the budget.
 Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& options,

@@ -71,6 +71,60 @@ TEST(Session, ChargesTheProcessAndGivesBack) {
   EXPECT_EQ(small.used_bytes(), 0u);
 }
 
+// A machine whose disk is said to be so fast that the real one is far more than ten times slower.
+Machine Boasting() {
+  Machine machine = TestMachine();
+  machine.rates = {.measured = true,
+                   .memory_bytes_per_second = 1e15,
+                   .disk_bytes_per_second = 1e15,
+                   .product_bytes_per_second = 1e15,
+                   .meeting_seconds = 0,
+                   .compute_macs_per_second = 1e18,
+                   .request_seconds = 1e-9};
+  return machine;
+}
+
+TEST(Session, PlansAgainWhereWhatIsMeasuredContradictsThePlan) {
+  const auto model = OpenModel(MakeFile(WideSpec()));
+  constexpr int kSteps = 20;
+  for (const uint64_t more : {uint64_t{0}, uint64_t{300} << 10}) {
+    SessionOptions options{.context = 64};
+    options.memory_bytes = LeastBudget(*model, options) + more;
+    const auto usual = OpenSession(model, {.context = 64});
+    const auto expected = Continue(*usual, kPrompt, kSteps);
+    ASSERT_TRUE(expected);
+    Result<SessionPlan> plan = PlanSession(*model, options, Boasting());
+    ASSERT_TRUE(plan);
+    ASSERT_GT(plan->plan.streamed_bytes, 0u);
+    const double promised = plan->report.predicted_tokens_per_second;
+    auto session = Session::Open(model, *plan, Process());
+    ASSERT_TRUE(session) << Describe(session.error());
+    const auto logits = Continue(**session, kPrompt, kSteps);
+    ASSERT_TRUE(logits) << Describe(logits.error());
+    EXPECT_TRUE(*logits == *expected) << "the same bits, in a budget with " << more << " more";
+    const SessionStats stats = (*session)->stats();
+    EXPECT_GE(stats.replans, 1u);
+    EXPECT_LE(stats.counted_peak_bytes, *options.memory_bytes);
+    EXPECT_GT(stats.run.passes, uint64_t{kSteps});  // of all executors
+    EXPECT_LT((*session)->plan().report.predicted_tokens_per_second, promised / Drift::kFarOff);
+  }
+}
+
+TEST(Session, DoesNotChangeAPlanThatAUserHasMade) {
+  const auto model = OpenModel(MakeFile(WideSpec()));
+  SessionOptions options{.context = 64};
+  options.memory_bytes = LeastBudget(*model, options);
+  Result<SessionPlan> planned = PlanSession(*model, options, Boasting());
+  ASSERT_TRUE(planned);
+  Result<SessionPlan> adopted =
+      AdoptPlan(*model, options, Boasting(), {planned->plan, planned->purpose});
+  ASSERT_TRUE(adopted) << Describe(adopted.error());
+  auto session = Session::Open(model, std::move(*adopted), Process());
+  ASSERT_TRUE(session);
+  ASSERT_TRUE(Continue(**session, kPrompt, 20));
+  EXPECT_EQ((*session)->stats().replans, 0u);
+}
+
 TEST(PlanSession, TheLeastBudgetRunsAndOneByteLessIsRefused) {
   for (const uint64_t context : {1u, 64u, 256u}) {
     const auto model = OpenModel(MakeFile(WideSpec()));

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -94,6 +95,18 @@ Status MemoryRegion::Populate(uint64_t offset, uint64_t bytes) {
     *page = *page;
   }
   return {};
+}
+
+void MemoryRegion::Discard(uint64_t offset, uint64_t bytes) {
+  if (bytes != 0) ::madvise(data_ + offset, bytes, MADV_DONTNEED);
+}
+
+void MemoryRegion::Shrink(uint64_t bytes) {
+  const uint64_t kept = RoundUp(std::min(bytes, size_), PageSize());
+  if (kept >= size_ || kept == 0) return;
+  ::munmap(data_ + kept, size_ - kept);
+  size_ = kept;
+  charge_.Lower(kept);
 }
 
 void MemoryRegion::Leak() {

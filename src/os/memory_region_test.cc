@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "base/units.h"
@@ -72,6 +73,33 @@ TEST(MemoryRegion, StaysChargedWhenLeaked) {
   *data = std::byte{1};  // still mapped
   EXPECT_EQ(budget.used_bytes(), 4096u);
   ::munmap(data, 4096);
+}
+
+TEST(MemoryRegion, DiscardsWhatItIsAskedTo) {
+  Budget budget("test", Budget::kUnlimited);
+  auto made = MemoryRegion::Allocate(budget, 4 * kMiB, "x");
+  ASSERT_TRUE(made);
+  std::memset(made->data(), 7, made->size());
+  made->Discard(kMiB, 3 * kMiB);
+  EXPECT_EQ(made->data()[kMiB - 1], std::byte{7});
+  EXPECT_EQ(made->data()[kMiB], std::byte{0});
+  EXPECT_EQ(made->data()[4 * kMiB - 1], std::byte{0});
+  EXPECT_EQ(budget.used_bytes(), 4 * kMiB);
+}
+
+TEST(MemoryRegion, ShrinksToWholePages) {
+  Budget budget("test", Budget::kUnlimited);
+  auto made = MemoryRegion::Allocate(budget, 4 * kMiB, "x");
+  ASSERT_TRUE(made);
+  std::memset(made->data(), 7, made->size());
+  made->Shrink(3 * kMiB - 1);
+  EXPECT_EQ(made->size(), 3 * kMiB);
+  EXPECT_EQ(budget.used_bytes(), 3 * kMiB);
+  EXPECT_EQ(made->data()[3 * kMiB - 1], std::byte{7});
+  made->Shrink(4 * kMiB);  // never grows
+  EXPECT_EQ(made->size(), 3 * kMiB);
+  *made = MemoryRegion();
+  EXPECT_EQ(budget.used_bytes(), 0u);
 }
 
 TEST(MemoryRegion, PopulatesWhatItIsAskedTo) {

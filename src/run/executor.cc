@@ -31,6 +31,16 @@ Result<std::unique_ptr<Executor>> Executor::Create(const Graph& graph, const Pla
                                                    const ExecutorOptions& options) {
   TRY_ASSIGN(MemoryRegion arena,
              MemoryRegion::Allocate(budget, plan.memory.arena_bytes, "the arena"));
+  return CreateIn(std::move(arena), graph, plan, frequencies, std::move(disk), std::move(rows),
+                  options);
+}
+
+Result<std::unique_ptr<Executor>> Executor::CreateIn(MemoryRegion arena, const Graph& graph,
+                                                     const Plan& plan,
+                                                     const RopeFrequencies& frequencies,
+                                                     std::unique_ptr<ReadQueue> disk,
+                                                     std::unique_ptr<ReadQueue> rows,
+                                                     const ExecutorOptions& options) {
   std::unique_ptr<Executor> executor(new Executor(graph, plan, frequencies, std::move(arena),
                                                   std::move(disk), std::move(rows), options));
   TRY(executor->StartThreads());
@@ -55,11 +65,23 @@ Executor::Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& 
 }
 
 Executor::~Executor() {
+  if (!StopThreads(kStopGrace)) arena_.Leak();
+}
+
+// False if the kernel still holds a read.
+bool Executor::StopThreads(std::chrono::nanoseconds grace) {
   Cancel();
   threads_.clear();
-  const bool disk_stopped = disk_->Stop(kStopGrace);
-  const bool rows_stopped = rows_->Stop(kStopGrace);
-  if (!disk_stopped || !rows_stopped) arena_.Leak();
+  const bool disk_stopped = disk_->Stop(grace);
+  const bool rows_stopped = rows_->Stop(grace);
+  return disk_stopped && rows_stopped;
+}
+
+Result<MemoryRegion> Executor::TakeArena() {
+  if (StopThreads(options_.io_timeout)) return std::move(arena_);
+  return tinyai::Fail(ErrorCode::kCancelled, "IO_TIMEOUT",
+                      fmt::format("the disk did not end a read within {} s",
+                                  std::chrono::duration<double>(options_.io_timeout).count()));
 }
 
 Status Executor::StartThreads() {

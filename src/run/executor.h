@@ -50,6 +50,13 @@ class Executor {
                                                   Budget& budget, std::unique_ptr<ReadQueue> disk,
                                                   std::unique_ptr<ReadQueue> rows,
                                                   const ExecutorOptions& options);
+  // The same in an arena that another executor has left, at least as large as the plan's.
+  static Result<std::unique_ptr<Executor>> CreateIn(MemoryRegion arena, const Graph& graph,
+                                                    const Plan& plan,
+                                                    const RopeFrequencies& frequencies,
+                                                    std::unique_ptr<ReadQueue> disk,
+                                                    std::unique_ptr<ReadQueue> rows,
+                                                    const ExecutorOptions& options);
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
@@ -74,6 +81,10 @@ class Executor {
   // Ends the pass under way and every later one with CANCELLED.
   void Cancel();
 
+  // Ends all threads, for good, and gives the arena away as it is. Error IO_TIMEOUT if a read does
+  // not end that may still write there.
+  Result<MemoryRegion> TakeArena();
+
   // Whether every weight that stays has been read.
   bool resident_loaded() const;
   ExecutorStats stats() const;
@@ -83,6 +94,7 @@ class Executor {
            MemoryRegion arena, std::unique_ptr<ReadQueue> disk, std::unique_ptr<ReadQueue> rows,
            const ExecutorOptions& options);
   Status StartThreads();
+  bool StopThreads(std::chrono::nanoseconds grace);
   void Fail(Error error);
   Status Failed() const;
   Status CheckNumbers() const;
