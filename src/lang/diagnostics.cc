@@ -90,6 +90,11 @@ Diagnostic& Diagnostics::Add(Severity severity, std::string code, Span span, std
   return all_.back();
 }
 
+std::string Diagnostics::At(Span where) const {
+  const Position at = source_.At(where.begin);
+  return fmt::format("{}:{}", at.line, at.column);
+}
+
 Diagnostic& Diagnostics::Error(std::string code, Span span, std::string message) {
   return Add(Severity::kError, std::move(code), span, std::move(message), ++errors_);
 }

@@ -56,6 +56,7 @@ class Diagnostics {
   bool full() const { return errors_ >= kMostErrors; }
   const std::vector<Diagnostic>& all() const { return all_; }
   const SourceText& source() const { return source_; }
+  std::string At(Span where) const;  // "7:20"
 
   // Each as "file:7:20: error[I7]: message", the line with the place marked, notes and help.
   // Control bytes are escaped and long lines cut, so any text can be printed.

@@ -22,9 +22,8 @@ void SpreadStreamed(PlanDraft& draft, uint64_t stream_bytes, uint64_t total_byte
   const double share = static_cast<double>(stream_bytes) / static_cast<double>(total_bytes);
   double owed = 0;
   for (Slice& slice : draft.slices) {
-    const ModelWishes::Stay stay = StayOf(draft, slice.weight);
-    slice.resident = !slice.can_stream || stay != ModelWishes::Stay::kStreamed;
-    if (!slice.can_stream || stay != ModelWishes::Stay::kChosen) continue;
+    slice.resident = !slice.can_stream || slice.stay != ModelWishes::Stay::kStreamed;
+    if (!slice.can_stream || slice.stay != ModelWishes::Stay::kChosen) continue;
     owed += static_cast<double>(slice.bytes) * share;
     if (owed * 2 >= static_cast<double>(slice.bytes)) {
       slice.resident = false;
@@ -79,6 +78,10 @@ uint64_t KeepEmbedding(PlanDraft& draft, uint64_t arena_used, uint64_t budget) {
     if (stay == ModelWishes::Stay::kStreamed) return 0;
     const auto first = std::find_if(draft.slices.begin(), draft.slices.end(),
                                     [id](const Slice& slice) { return slice.weight == id; });
+    const bool whole =
+        std::none_of(draft.slices.begin(), draft.slices.end(),
+                     [id](const Slice& slice) { return slice.weight == id && !slice.resident; });
+    if (!whole) return 0;
     if (first != draft.slices.end()) {  // tied: its slices lie one after the other in one run
       draft.embedding_resident = true;
       draft.embedding_offset = first->arena_offset;
@@ -129,9 +132,8 @@ void ExplainWishes(PlanDraft& draft) {
   if (!draft.reasons.wanted() || draft.request.wishes == nullptr) return;
   size_t pinned = 0, evicted = 0;
   for (const Slice& slice : draft.slices) {
-    const ModelWishes::Stay stay = StayOf(draft, slice.weight);
-    pinned += stay == ModelWishes::Stay::kPinned;
-    evicted += slice.can_stream && stay == ModelWishes::Stay::kStreamed;
+    pinned += slice.stay == ModelWishes::Stay::kPinned;
+    evicted += slice.can_stream && slice.stay == ModelWishes::Stay::kStreamed;
   }
   draft.reasons.Add("weights", fmt::format("the schedule pins {} of {} slices and evicts {}",
                                            pinned, draft.slices.size(), evicted));
@@ -192,7 +194,7 @@ uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
   const uint64_t room = resident_budget_bytes - std::min(resident_budget_bytes, embedding.bytes);
   uint64_t total = 0;
   for (const Slice& slice : draft.slices) {
-    const bool free = slice.can_stream && StayOf(draft, slice.weight) == ModelWishes::Stay::kChosen;
+    const bool free = slice.can_stream && slice.stay == ModelWishes::Stay::kChosen;
     total += free ? slice.bytes : 0;
   }
   const auto used_when_streaming = [&](uint64_t stream_bytes) {

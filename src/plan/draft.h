@@ -20,6 +20,7 @@ struct Slice {
   uint32_t part = 0;
   uint64_t file_begin = 0;
   bool can_stream = true;  // vectors stay: they are small and a request costs more than their bytes
+  ModelWishes::Stay stay = ModelWishes::Stay::kChosen;  // what the wishes say of it
   bool resident = true;
   uint64_t arena_offset = 0;  // of its first byte, if resident
 
@@ -74,7 +75,8 @@ struct OpOrder {
 OpOrder OrderOps(const Graph& graph, uint64_t chunk, const ModelWishes* wishes = nullptr,
                  bool whole_layers = false);
 
-// Cuts every matrix into slices of whole rows. From here on `slices` only changes in residency.
+// Cuts every matrix into slices of whole rows, none of which the wishes treat differently. From
+// here on `slices` only changes in residency.
 void SliceWeights(PlanDraft& draft);
 
 // Sets `ahead` as the wishes have it, and the slots that this takes where slices are streamed.

@@ -52,6 +52,7 @@ Error ExplainFailure(const Graph& graph, const PlanRequest& request,
   without.loads_before.clear();
   const std::optional<uint64_t> least_late = LeastWith(graph, request, without);
   without.stay.clear();
+  without.stay_rows.clear();
   const std::optional<uint64_t> least_free = LeastWith(graph, request, without);
   if (schedule.reads_ahead && least_late && *least_late <= budget) {
     diagnostics

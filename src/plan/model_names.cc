@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "fmt/format.h"
+#include "lang/number.h"
 
 namespace tinyai {
 namespace {
@@ -35,6 +36,19 @@ std::string UpTo(const Ref& ref, size_t parts) {
   Ref begin;
   begin.parts.assign(ref.parts.begin(), ref.parts.begin() + static_cast<ptrdiff_t>(parts));
   return DottedName(begin);
+}
+
+std::optional<ModelNames::Rows> RowsOf(const std::vector<Expr>& slice) {
+  if (slice.size() != 2) return std::nullopt;
+  uint64_t bounds[2] = {};
+  for (size_t i = 0; i < 2; ++i) {
+    const std::optional<uint64_t> bound =
+        slice[i].kind == Expr::Kind::kNumber ? WholeNumber(slice[i].text) : std::nullopt;
+    if (!bound) return std::nullopt;
+    bounds[i] = *bound;
+  }
+  if (bounds[0] >= bounds[1]) return std::nullopt;
+  return ModelNames::Rows{bounds[0], bounds[1]};
 }
 
 template <typename Id>
@@ -133,19 +147,29 @@ void ModelNames::Collect(uint32_t node, bool with_ops, Named& out) const {
   }
 }
 
-std::optional<ModelNames::Named> ModelNames::Resolve(const Ref& ref, Diagnostics& out) const {
+std::optional<ModelNames::Named> ModelNames::Resolve(const Ref& ref, Diagnostics& out,
+                                                     bool with_rows) const {
   std::vector<uint32_t> at = {0};
   for (size_t part = 0; part < ref.parts.size(); ++part) {
     if (Walk(ref.parts[part], at)) continue;
     ReportUnknown(ref, part, at, out);
     return std::nullopt;
   }
-  if (!ref.slice.empty() || !ref.qualifier.empty()) {
+  if (!ref.qualifier.empty() || (!ref.slice.empty() && !with_rows)) {
     out.Error("I7", ref.where, fmt::format("'{}' is known as a whole only", DottedName(ref)))
-        .Help("leave out what follows the name");
+        .Help(ref.qualifier.empty() ? "leave out the rows: only pin and evict take some"
+                                    : "leave out what follows the name");
     return std::nullopt;
   }
   Named named{.cache = ref.parts[0].text == kCache};
+  if (!ref.slice.empty()) {
+    named.rows = RowsOf(ref.slice);
+    if (!named.rows) {
+      out.Error("I7", ref.where, fmt::format("'{}' is followed by no rows", DottedName(ref)))
+          .Help("write them as [0..512]: the first one, and the one after the last");
+      return std::nullopt;
+    }
+  }
   for (const uint32_t node : at) {
     const Node& exact = nodes_[node];
     named.ops.insert(named.ops.end(), exact.ops.begin(), exact.ops.end());

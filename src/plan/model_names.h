@@ -22,14 +22,18 @@ class ModelNames {
 
   // An op of just this name is meant alone; otherwise all of which the name is the beginning.
   // Weights are those whose name begins so and those of the ops.
+  struct Rows {
+    uint64_t begin, end;
+  };
   struct Named {
     std::vector<OpId> ops;
     std::vector<WeightId> weights;
     bool cache = false;
+    std::optional<Rows> rows;  // of each of the weights
   };
   // Errors I7 (nothing has this name) with the nearest that there is, A4 (it is the end of several
-  // names, or a definition of a value that has just one).
-  std::optional<Named> Resolve(const Ref& ref, Diagnostics& out) const;
+  // names, or a definition of a value that has just one). Rows are an error but `with_rows`.
+  std::optional<Named> Resolve(const Ref& ref, Diagnostics& out, bool with_rows = false) const;
 
   bool Has(std::string_view name) const;
 

@@ -338,8 +338,10 @@ class Builder {
       for (const OpId op : wishes.groups[meeting.group]) {
         first = std::min(first, runs_of_.at(Index(op)).first);
       }
-      for (const NetValueId value : LoadedOf(meeting.weight, true)) {
-        out_.net.orders.push_back({*makers[Index(value)], first});
+      const bool resident = meeting.distance == 0;  // before that it was there long ago
+      for (const NetValueId value : LoadedOf(meeting.weight, resident)) {
+        out_.net.orders.push_back(
+            {*makers[Index(value)], first, NetOrder::Kind::kUser, meeting.distance});
       }
     }
     for (const ModelWishes::Meeting& meeting : wishes.loads_after) {
@@ -348,7 +350,8 @@ class Builder {
         last = std::max(last, runs_of_.at(Index(op)).second);
       }
       for (const NetValueId value : LoadedOf(meeting.weight, false)) {
-        out_.net.orders.push_back({last, *makers[Index(value)]});
+        out_.net.orders.push_back(
+            {last, *makers[Index(value)], NetOrder::Kind::kUser, meeting.distance});
       }
     }
   }

@@ -15,6 +15,14 @@ struct ModelWishes {
   enum class Stay : uint8_t { kChosen, kPinned, kStreamed };
   std::vector<Stay> stay;  // by WeightId; empty: all are chosen
 
+  // Rows of weights of which `stay` says nothing; none overlap.
+  struct StayRows {
+    WeightId weight;
+    uint64_t begin, end;
+    Stay stay;
+  };
+  std::vector<StayRows> stay_rows;
+
   // Ops that are spoken of together, each group at least one.
   std::vector<std::vector<OpId>> groups;
   // Groups. All ops of `first` are issued before any of `then`; with `complete` they have also
@@ -45,6 +53,7 @@ struct ModelWishes {
   struct Meeting {
     WeightId weight;
     uint32_t group;
+    uint32_t distance = 0;  // passes before: of the ops, or of the reading
   };
   std::vector<Meeting> loads_after, loads_before;
 

@@ -30,8 +30,10 @@ struct SyncCause {
 
 // Writes the queues with the fewest syncs that hold all `needs` without any further order between
 // queues: the transitive reduction, which is unique (Krothapalli and Sadayappan 1991), by vector
-// clocks; in a loop over iterations too. The queues' orders must not contradict the needs. `plan`
-// gets queues and fences. Returns the cause of each sync.
+// clocks; in a loop over iterations too. ReduceSyncs of solve/ does the same for plain queues and
+// edges; here ops of regions may be left out, and what is learnt in one arm is not known after it.
+// The queues' orders must not contradict the needs. `plan` gets queues and fences. Returns the
+// cause of each sync.
 std::vector<SyncCause> DeriveSyncs(const TaskNet& net, const QueueOrders& orders,
                                    const std::vector<NetNeed>& needs, NetPlan& plan);
 

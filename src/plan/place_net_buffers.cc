@@ -59,12 +59,7 @@ class BufferPlacer {
       for (const NetValueId in : op.ins) Use(in, place, at);
       for (const NetValueId out : op.outs) Use(out, place, at);
       // Conditions are looked at by every op of their region.
-      for (RegionId region = op.region; Index(region) != 0;
-           region = net_.regions[Index(region)].parent) {
-        if (const auto condition = net_.regions[Index(region)].condition) {
-          Use(*condition, place, at);
-        }
-      }
+      EachCondition(net_, op.region, [&](NetValueId id) { Use(id, place, at); });
     }
     for (const NetOp& op : net_.ops) {
       if (!net_.loops) break;

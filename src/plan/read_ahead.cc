@@ -18,6 +18,7 @@ class Points {
     for (const Slice& slice : draft.slices) needed_[Index(slice.weight)] = at_[Index(slice.op)];
     not_before_.resize(draft.graph.weights.size());
     for (const ModelWishes::Meeting& meeting : wishes.loads_after) {
+      if (meeting.distance != 0) continue;  // every point of this pass is after that
       size_t& point = not_before_[Index(meeting.weight)];
       for (const OpId op : wishes.groups[meeting.group]) {
         point = std::max(point, at_[Index(op)] + 1);
@@ -91,8 +92,7 @@ void ReadAhead(PlanDraft& draft) {
 
   std::vector<int64_t> change(draft.order.size() + 2);  // slots in use, by point
   for (const Slice& slice : draft.slices) {
-    const bool streams =
-        slice.can_stream && wishes->StayOf(slice.weight) != ModelWishes::Stay::kPinned;
+    const bool streams = slice.can_stream && slice.stay != ModelWishes::Stay::kPinned;
     if (!streams || !points.waits(slice.weight)) continue;
     ++change[points.wanted(slice.weight)];
     --change[points.needed(slice.weight) + 1];

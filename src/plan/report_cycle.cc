@@ -6,11 +6,6 @@
 namespace tinyai {
 namespace {
 
-std::string At(Span where, const Diagnostics& out) {
-  const Position at = out.source().At(where.begin);
-  return fmt::format("{}:{}", at.line, at.column);
-}
-
 // What follows by data from one op to another, the middle of a long way left out.
 std::string DataText(const std::vector<std::string_view>& names) {
   if (names.size() <= 4) return fmt::format("{} (data)", fmt::join(names, " -> "));
@@ -40,8 +35,8 @@ bool ReportCycle(const Graph& graph, const ModelWishes& wishes, const OrderOrigi
     const ModelWishes::Order& order = wishes.orders[*step.order];
     const OrderOrigins::Order& origin = origins.orders[*step.order];
     parts.push_back(fmt::format("{} before {} ({} {} < {})", name(step.from), name(step.to),
-                                origin.why, At(origins.groups[order.first], out),
-                                At(origins.groups[order.then], out)));
+                                origin.why, out.At(origins.groups[order.first]),
+                                out.At(origins.groups[order.then])));
     closed = closed && origin.closed;
     if (blamed == nullptr) blamed = &step;
   }

@@ -1,7 +1,7 @@
 #include "plan/resolve_schedule.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <array>
 #include <utility>
 
 #include "fmt/format.h"
@@ -13,30 +13,27 @@
 #include "plan/plan_names.h"
 #include "plan/report_cycle.h"
 #include "plan/schedule_fences.h"
+#include "plan/schedule_places.h"
+#include "plan/schedule_weights.h"
 
 namespace tinyai {
 namespace {
 
-constexpr std::string_view kCpu = "CPU", kDisk = "DISK", kRows = "DISK.rows", kGpu = "GPU";
+constexpr std::string_view kCpu = SchedulePlaces::kCpu, kDisk = SchedulePlaces::kDisk,
+                           kRows = SchedulePlaces::kRows;
 constexpr std::string_view kMemory = "RAM";
 // What a pass is always planned for.
 constexpr std::string_view kObjective = "lex(makespan, syncs, fences, bytes)";
-
-std::string_view KindName(const OpKind& kind) {
-  constexpr std::string_view kNames[] = {"embed",   "norm",      "quantize", "matmul", "rope",
-                                         "storekv", "attention", "silumul",  "add",    "takelast"};
-  return kind.index() < std::size(kNames) ? kNames[kind.index()] : Name(kind);
-}
 
 // Turns the items of a schedule into wishes, in the order of the text.
 class Resolver {
  public:
   Resolver(const Graph& graph, Diagnostics& out)
-      : graph_(graph), out_(out), names_(graph), users_(graph.weights.size()) {
-    for (size_t i = 0; i < graph.ops.size(); ++i) {
-      for (const WeightId id : graph.ops[i].weights) users_[Index(id)].push_back(OpId(i));
-    }
-  }
+      : graph_(graph),
+        out_(out),
+        names_(graph),
+        places_(graph, out),
+        weights_(graph, result_.wishes, out) {}
 
   ResolvedSchedule Resolve(const Schedule& schedule) {
     fences_.Collect(schedule, out_);
@@ -67,8 +64,8 @@ class Resolver {
 
   void Read(const decl::Placement& placement, Span where) {
     const std::optional<ModelNames::Named> named = names_.Resolve(placement.ref, out_);
-    if (!named || !KnownPlace(placement.place, where)) return;
-    Place(*named, placement.ref, PlaceName(placement.place), where, false);
+    if (!named || !places_.Known(placement.place, where)) return;
+    places_.Place(*named, placement.ref, QueueOfPlace(placement.place), where, false);
   }
 
   void Read(const decl::Before& before, Span) {
@@ -107,74 +104,6 @@ class Resolver {
         .Help("delete it");
   }
 
-  // --- places ---
-
-  static std::string PlaceName(const tinyai::Place& place) { return QueueOfPlace(place); }
-
-  bool KnownPlace(const tinyai::Place& place, Span where) {
-    const std::string name = PlaceName(place);
-    const bool here = name == kCpu || name == kDisk || name == kRows;
-    if (place.name == kGpu || (here && place.index.empty())) return true;
-    Diagnostic& error = Wrong("I7", where,
-                              fmt::format("no place '{}{}' (declared: {}, {}, {})", name,
-                                          place.index.empty() ? "" : "[..]", kCpu, kDisk, kRows));
-    const std::string near = NearestName(name, {kCpu, kDisk, kRows});
-    error.Help(near.empty() ? "ops run on CPU, DISK reads weights"
-                            : fmt::format("did you mean '{}'?", near));
-    return false;
-  }
-
-  // Ops on a place; `listed` in a block of it. False if something is wrong.
-  bool Put(const std::vector<OpId>& ops, const std::string& place, Span where, bool listed) {
-    for (const OpId op : ops) {
-      const auto [known, added] = places_.try_emplace(Index(op), PlacedAt{place, where, listed});
-      if (added) continue;
-      PlacedAt& other = known->second;
-      if (other.place == place && !(listed && other.listed)) {
-        other.listed = other.listed || listed;
-        continue;
-      }
-      const std::string& name = graph_.ops[Index(op)].name;
-      if (other.place == place) {
-        Wrong("A1", where, fmt::format("'{}' is listed twice; a pass computes it once", name))
-            .NoteAt(other.where, "listed here before")
-            .Help("delete one");
-      } else {
-        Wrong("A1", where,
-              fmt::format("'{}' is scheduled on both {} ({}) and {} ({})", name, other.place,
-                          At(other.where), place, At(where)))
-            .NoteAt(other.where, fmt::format("on {} here", other.place))
-            .Help("delete one: a model's ops are computed once");
-      }
-      return false;
-    }
-    return true;
-  }
-
-  void Place(const ModelNames::Named& named, const Ref& ref, const std::string& place, Span where,
-             bool listed) {
-    if (named.ops.empty()) {
-      Wrong("I9", where, fmt::format("'{}' is not computed, so no place does it", DottedName(ref)))
-          .Help("name an op; weights and caches lie in RAM");
-      return;
-    }
-    if (!Put(named.ops, place, where, listed) || place == kCpu) return;
-    const Op& op = graph_.ops[Index(named.ops.front())];
-    if (std::holds_alternative<op::Embed>(op.kind)) {
-      Wrong("I1", where, fmt::format("'{}' needs the tokens, which only CPU has", op.name))
-          .Help(fmt::format("move it to a CPU block: CPU {{ {}; }}", op.name));
-      return;
-    }
-    Wrong("I9", where,
-          fmt::format("op '{}' ({}) has no {} implementation", KindName(op.kind), op.name, place))
-        .Help(fmt::format("move it to a CPU block: CPU {{ {}; }}", DottedName(ref)));
-  }
-
-  std::string At(Span where) const {
-    const Position at = out_.source().At(where.begin);
-    return fmt::format("{}:{}", at.line, at.column);
-  }
-
   std::optional<uint32_t> OpsOf(const Ref& ref, std::string_view why) {
     std::optional<ModelNames::Named> named = names_.Resolve(ref, out_);
     if (!named) return std::nullopt;
@@ -187,18 +116,13 @@ class Resolver {
   // --- blocks ---
 
   void Read(const Block& block, Span where) {
-    if (!KnownPlace(block.place, where)) return;
-    const std::string place = PlaceName(block.place);
-    if (block.closed && place != kCpu) {
-      Wrong("I8", where,
-            fmt::format("a closed block of {} has no room for what is not listed", place))
-          .Help("leave out 'closed'");
-      return;
-    }
+    if (!places_.Known(block.place, where)) return;
+    const std::string place = QueueOfPlace(block.place);
     if (place == kCpu) {
       gap_open_ = gap_open_ || !block.closed;
       if (block.closed && !closed_) closed_ = where;
     }
+    if (place == kDisk) weights_.Enter(block, where);
     for (const Command& command : block.commands) {
       if (out_.full()) return;
       if (!command.attributes.empty()) {
@@ -216,6 +140,7 @@ class Resolver {
   void Do(const Block& block, const std::string&, Span where) { Read(block, where); }
   void Do(const cmd::Hole&, const std::string& place, Span) {
     if (place == kCpu) gap_open_ = true;
+    if (place == kDisk) weights_.Hole();
   }
   void Do(const cmd::If&, const std::string&, Span where) {
     Wrong("I7", where, "a pass of a model has no conditional").Help("delete the 'if'");
@@ -246,7 +171,7 @@ class Resolver {
               fmt::format("'{}' cannot be printed: a pass gives out '{}' alone", DottedName(ref),
                           graph_.ops[Index(last)].name))
             .Help(fmt::format("print({});", graph_.ops[Index(last)].name));
-      } else if (!places_.contains(Index(last))) {
+      } else if (!places_.Has(last)) {
         ListOps({last}, where);
       }
     }
@@ -261,20 +186,25 @@ class Resolver {
   // --- work ---
 
   void Do(const cmd::Work& work, const std::string& place, Span where) {
-    const std::optional<ModelNames::Named> named = names_.Resolve(work.ref, out_);
+    const bool stays = work.verb == cmd::Verb::kPin || work.verb == cmd::Verb::kEvict;
+    const std::optional<ModelNames::Named> named = names_.Resolve(work.ref, out_, stays);
     if (!named) return;
     switch (work.verb) {
       case cmd::Verb::kPin:
-        return Stay(*named, work.ref, ModelWishes::Stay::kPinned, where);
+        if (weights_.Stay(*named, work.ref, ModelWishes::Stay::kPinned, where)) {
+          result_.pins.push_back({where, DottedName(work.ref)});
+        }
+        return;
       case cmd::Verb::kEvict:
-        return Stay(*named, work.ref, ModelWishes::Stay::kStreamed, where);
+        weights_.Stay(*named, work.ref, ModelWishes::Stay::kStreamed, where);
+        return;
       case cmd::Verb::kPrefetch:
         return ReadAhead(*named, work.ref, place, where);
       case cmd::Verb::kEvaluate:
         if (place == kDisk) return Load(*named, work.ref, where, false);
         if (place == kRows) return LoadRows(*named, work.ref, where);
         if (place == kCpu) return Compute(*named, work.ref, where);
-        return Place(*named, work.ref, place, where, true);
+        return places_.Place(*named, work.ref, place, where, true);
       case cmd::Verb::kLoad:
         if (place == kDisk) return Load(*named, work.ref, where, false);
         Wrong("I9", where, fmt::format("{} loads nothing", place))
@@ -296,14 +226,12 @@ class Resolver {
           .Help("name the op that needs it");
       return;
     }
-    if (Put(named.ops, std::string(kCpu), where, true)) ListOps(named.ops, where);
+    if (places_.Put(named.ops, std::string(kCpu), where, true)) ListOps(named.ops, where);
   }
 
   // The next in the order of the CPU queue.
   void ListOps(std::vector<OpId> ops, Span where) {
-    for (const OpId op : ops) {
-      places_.try_emplace(Index(op), PlacedAt{std::string(kCpu), where, true});
-    }
+    for (const OpId op : ops) places_.List(op, where);
     const uint32_t group = AddGroup(std::move(ops), where);
     if (!row_.row.empty()) {
       AddOrder(row_.row.back(), group, "CPU block order", block_->closed);
@@ -320,108 +248,24 @@ class Resolver {
     }
   }
 
-  void Stay(const ModelNames::Named& named, const Ref& ref, ModelWishes::Stay stay, Span where) {
-    const bool pin = stay == ModelWishes::Stay::kPinned;
-    if (named.cache && pin) return;  // it always stays
-    const bool can = pin ? !named.weights.empty()
-                         : std::any_of(named.weights.begin(), named.weights.end(),
-                                       [&](WeightId id) { return graph_.weight(id).rows > 1; });
-    if (!can) {
-      Wrong("I9", where,
-            fmt::format("'{}' has {}", DottedName(ref),
-                        pin ? "no weights that could stay"
-                            : "nothing that could be streamed: vectors, caches and values stay"))
-          .Help("name a matrix, or all of a layer: blk.0");
-      return;
-    }
-    if (wishes().stay.empty()) wishes().stay.resize(graph_.weights.size());
-    for (const WeightId id : named.weights) {
-      const auto [known, added] = stay_where_.try_emplace(Index(id), where);
-      if (!added && wishes().stay[Index(id)] != stay) {
-        Wrong("A1", where,
-              fmt::format("'{}' is both pinned and evicted ({}, {})", graph_.weight(id).name,
-                          At(known->second), At(where)))
-            .NoteAt(known->second, pin ? "evicted here" : "pinned here")
-            .Help("delete one");
-        return;
-      }
-      wishes().stay[Index(id)] = stay;
-    }
-    if (pin) result_.pins.push_back({where, DottedName(ref)});
-  }
-
   // --- loads ---
 
-  bool OnlyRowsTaken(WeightId id) const {
-    const std::vector<OpId>& users = users_[Index(id)];
-    return std::all_of(users.begin(), users.end(), [&](OpId op) {
-      return std::holds_alternative<op::Embed>(graph_.ops[Index(op)].kind);
-    });
-  }
-  bool OnlyForLogits(WeightId id) const {
-    const auto last = std::find_if(graph_.ops.begin(), graph_.ops.end(), [](const Op& op) {
-      return std::holds_alternative<op::TakeLast>(op.kind);
-    });
-    const std::vector<OpId>& users = users_[Index(id)];
-    return std::all_of(users.begin(), users.end(), [&](OpId op) {
-      return static_cast<ptrdiff_t>(Index(op)) > last - graph_.ops.begin() ||
-             std::holds_alternative<op::Embed>(graph_.ops[Index(op)].kind);
-    });
-  }
-  // The weights in the order of use, if they can be read as a whole.
-  std::vector<WeightId> ToLoad(const ModelNames::Named& named, const Ref& ref, Span where) {
-    std::vector<WeightId> out;
-    for (const WeightId id : named.weights) {
-      if (!users_[Index(id)].empty() && !OnlyRowsTaken(id)) out.push_back(id);
-    }
-    std::sort(out.begin(), out.end(), [&](WeightId a, WeightId b) {
-      return std::pair(users_[Index(a)].front(), a) < std::pair(users_[Index(b)].front(), b);
-    });
-    if (std::any_of(out.begin(), out.end(), [&](WeightId id) { return OnlyForLogits(id); })) {
-      Wrong("I9", where,
-            fmt::format("'{}' is loaded in its turn: passes without logits leave it out",
-                        DottedName(ref)))
-          .Help(fmt::format("to have it there early: pin {};", DottedName(ref)));
-      return {};
-    }
-    if (!out.empty()) return out;
-    const bool rows = !named.weights.empty() && OnlyRowsTaken(named.weights[0]);
-    Wrong(rows ? "I1" : "I9", where,
-          rows ? fmt::format("rows of '{}' are read by the tokens, which only CPU has",
-                             DottedName(ref))
-               : fmt::format("'{}' has no weights to load", DottedName(ref)))
-        .Help(rows ? fmt::format("pin {}; to read the whole of it once", DottedName(ref))
-                   : "name a weight, or an op that has one");
-    return out;
-  }
-
   void Load(const ModelNames::Named& named, const Ref& ref, Span where, bool ahead) {
-    if (ahead && !result_.reads_ahead) result_.reads_ahead = where;
-    for (const WeightId id : ToLoad(named, ref, where)) {
-      const auto [known, added] = loaded_.try_emplace(Index(id), where);
-      if (!added) {
-        Wrong("A1", where,
-              fmt::format("'{}' is listed twice; a pass reads it once", graph_.weight(id).name))
-            .NoteAt(known->second, "listed here before")
-            .Help("delete one");
-        return;
-      }
-      wishes().loads.push_back({id, ahead});
-      if (disk_waits_ > 0) WaitForOps(id, row_.row[disk_waits_ - 1], where);
+    const size_t before = wishes().loads.size();
+    weights_.List(named, ref, where, ahead);
+    for (size_t i = before; i < wishes().loads.size(); ++i) {
+      if (wishes().loads[i].ahead && !result_.reads_ahead) result_.reads_ahead = where;
+      if (disk_waits_ > 0) WaitForOps(wishes().loads[i].weight, row_.row[disk_waits_ - 1], where);
     }
   }
   // Whoever needs the weight waits with it.
   void WaitForOps(WeightId id, uint32_t group, Span where) {
     wishes().loads_after.push_back({id, group});
-    std::vector<OpId> users;  // the embedding has its rows read apart
-    for (const OpId op : users_[Index(id)]) {
-      if (!std::holds_alternative<op::Embed>(graph_.ops[Index(op)].kind)) users.push_back(op);
-    }
-    AddOrder(group, AddGroup(std::move(users), where), "sync on DISK");
+    AddOrder(group, AddGroup(weights_.Readers(id), where), "sync on DISK");
   }
 
   void LoadRows(const ModelNames::Named& named, const Ref& ref, Span where) {
-    if (!named.weights.empty() && OnlyRowsTaken(named.weights[0])) return;
+    if (!named.weights.empty() && weights_.OnlyRowsTaken(named.weights[0])) return;
     Wrong("I9", where,
           fmt::format("{} reads rows of the embedding, not '{}'", kRows, DottedName(ref)))
         .Help("move it to a DISK block");
@@ -436,7 +280,7 @@ class Resolver {
       return;
     }
     if (!result_.reads_ahead) result_.reads_ahead = where;
-    const std::vector<WeightId> weights = ToLoad(named, ref, where);
+    const std::vector<WeightId> weights = weights_.ToLoad(named, ref, where);
     before_next_.insert(before_next_.end(), weights.begin(), weights.end());
   }
 
@@ -456,9 +300,33 @@ class Resolver {
   void Do(const cmd::Sync& sync, const std::string& place, Span where) {
     if (!HasTimeline(place, where)) return;
     for (const cmd::Sync::Target& target : sync.targets) {
+      if (target.distance != 0) {
+        earlier_.push_back({target, wishes().loads.size(), row_.row.size(), fences_.Reached()});
+        continue;
+      }
       const std::optional<ScheduleFences::Wait> wait =
           fences_.Sync(target, names_.Has(target.fence), out_);
       if (wait) (wait->on_cpu ? disk_waits_ : cpu_waits_) = wait->done;
+    }
+  }
+
+  // When all fences are known: those of the pass before.
+  void WaitForEarlier() {
+    for (const Earlier& sync : earlier_) {
+      const std::optional<ScheduleFences::Wait> wait =
+          fences_.SyncEarlier(sync.target, names_.Has(sync.target.fence), sync.reached, out_);
+      if (!wait || wait->done == 0) continue;
+      const uint32_t distance = sync.target.distance;
+      if (wait->on_cpu) {
+        for (size_t i = sync.loads; i < wishes().loads.size(); ++i) {
+          wishes().loads_after.push_back(
+              {wishes().loads[i].weight, row_.row[wait->done - 1], distance});
+        }
+      } else if (sync.row < row_.row.size()) {
+        for (size_t i = 0; i < wait->done; ++i) {
+          wishes().loads_before.push_back({wishes().loads[i].weight, row_.row[sync.row], distance});
+        }
+      }
     }
   }
 
@@ -466,6 +334,8 @@ class Resolver {
 
   void EndRow() {
     row_.open.push_back(gap_open_);
+    WaitForEarlier();
+    weights_.CheckRoom();
     if (out_.has_errors() || ReportCycle(graph_, wishes(), origins_, out_) || !closed_) return;
     const size_t orders = wishes().orders.size();
     if (const std::optional<OpId> homeless = FillGaps(graph_, row_, wishes())) {
@@ -483,48 +353,44 @@ class Resolver {
   void ReportHomeless(OpId op) {
     const std::string& name = graph_.ops[Index(op)].name;
     const std::vector<std::vector<OpId>> needs = DataNeeds(graph_);
-    const auto listed_at = [&](OpId other) -> std::optional<Span> {
-      const auto found = places_.find(Index(other));
-      if (found == places_.end() || !found->second.listed) return std::nullopt;
-      return found->second.where;
-    };
     std::optional<OpId> need, user;
     for (const OpId earlier : needs[Index(op)]) {
-      const std::optional<Span> at = listed_at(earlier);
-      if (at && (!need || listed_at(*need)->begin < at->begin)) need = earlier;
+      const std::optional<Span> at = places_.ListedAt(earlier);
+      if (at && (!need || places_.ListedAt(*need)->begin < at->begin)) need = earlier;
     }
     for (size_t later = 0; later < needs.size(); ++later) {
       const bool uses =
           std::find(needs[later].begin(), needs[later].end(), op) != needs[later].end();
-      if (uses && listed_at(OpId(later)) && !user) user = OpId(later);
+      if (uses && places_.ListedAt(OpId(later)) && !user) user = OpId(later);
     }
     const std::optional<OpId> other = need ? need : user;
     std::string why = "every block is closed";
     if (other) {
       const std::string& known = graph_.ops[Index(*other)].name;
-      const std::string at = At(*listed_at(*other));
+      const std::string at = out_.At(*places_.ListedAt(*other));
       why = need ? fmt::format("it needs '{}' ({}) and the block is closed after it", known, at)
                  : fmt::format("'{}' ({}) needs it and the block is closed before it", known, at);
     }
     Diagnostic& error = Wrong("I8", *closed_, fmt::format("'{}' cannot be placed: {}", name, why));
-    if (other) error.NoteAt(*listed_at(*other), need ? "what it needs" : "what needs it");
+    if (other) error.NoteAt(*places_.ListedAt(*other), need ? "what it needs" : "what needs it");
     error.Help("add '???;' where more may be put in");
   }
 
-  struct PlacedAt {
-    std::string place;
-    Span where;
-    bool listed;
+  // A sync with a fence of the pass before, and what the text had listed by then.
+  struct Earlier {
+    cmd::Sync::Target target;
+    size_t loads, row;
+    std::array<size_t, 2> reached;
   };
   const Graph& graph_;
   Diagnostics& out_;
   const ModelNames names_;
-  std::vector<std::vector<OpId>> users_;  // by weight
+  SchedulePlaces places_;
   ResolvedSchedule result_;
+  ScheduleWeights weights_;
   OrderOrigins origins_;
-  std::unordered_map<size_t, PlacedAt> places_;           // by op
-  std::unordered_map<size_t, Span> stay_where_, loaded_;  // by weight
   ScheduleFences fences_;
+  std::vector<Earlier> earlier_;
   const Block* block_ = nullptr;
   GappedRow row_;          // what CPU blocks list
   bool gap_open_ = false;  // whether more may be put in where the text stands

@@ -114,6 +114,17 @@ std::optional<std::string> Disobeyed(const Graph& graph, const ModelWishes& wish
     }
   }
   const std::vector<Step>& steps = plan.queues[kCpuQueue].steps;
+  for (const ModelWishes::StayRows& rows : wishes.stay_rows) {
+    for (const Step& step : steps) {
+      const auto& run = std::get<step::Run>(step.work);
+      const Op& op = graph.ops[Index(run.op)];
+      const bool product = std::holds_alternative<op::MatMul>(op.kind);
+      if (!product || op.weights[0] != rows.weight) continue;
+      if (run.row_end <= rows.begin || rows.end <= run.row_begin) continue;
+      const bool ring = KindAt(plan, run.weights_offset) == BufferKind::kRing;
+      if (ring != (rows.stay == ModelWishes::Stay::kStreamed)) return "rows";
+    }
+  }
   for (const ModelWishes::Order& order : wishes.orders) {
     Range first, then;
     for (const OpId op : wishes.groups[order.first]) first.Add(runs[op].last);
@@ -175,6 +186,90 @@ TEST(ResolveSchedule, PinnedWeightsStayAndEvictedOnesAreStreamed) {
     matrices += weight.rows > 1 && weight.name != "token_embd.weight" ? weight.bytes : 0;
   }
   EXPECT_EQ(all.planned->plan.streamed_bytes, matrices);
+}
+
+TEST(ResolveSchedule, RowsOfAWeightStayOrAreStreamed) {
+  for (const bool tied : {false, true}) {
+    const Graph graph = SmallGraph(tied);
+    const Outcome out =
+        PlanBy(graph,
+               "CPU { pin blk.0..2.ffn_down[0..100]; evict blk.1.ffn_down[100..256]; "
+               "evict output[7..300]; evict blk.0.attn_q[3..4]; }",
+               SmallRequest(graph, 2 * kMiB));
+    ASSERT_TRUE(out.planned) << out.complaints;
+    EXPECT_EQ(out.wanted->wishes.stay_rows.size(), 6u);
+    EXPECT_EQ(Disobeyed(graph, out.wanted->wishes, out.planned->plan), std::nullopt);
+    const Outcome all =
+        PlanBy(graph, "CPU { evict output[0..1]; }", SmallRequest(graph, 99 * kMiB));
+    ASSERT_TRUE(all.planned) << all.complaints;
+    EXPECT_EQ(all.planned->plan.streamed_bytes,
+              graph.weight(graph.ops.back().weights[0]).row_bytes());
+  }
+}
+
+TEST(ResolveSchedule, AClosedDiskBlockReadsNothingInBetween) {
+  const Graph graph = SmallGraph();
+  const Outcome out = PlanBy(graph,
+                             "CPU { evict blk; evict output; }\n"
+                             "closed DISK { ???; blk.0.ffn_up; blk.2.attn_q; blk.1.attn_v; ???; }",
+                             SmallRequest(graph, kMiB));
+  ASSERT_TRUE(out.planned) << out.complaints;
+  std::vector<Range> loads;
+  for (const ModelWishes::Loaded& one : out.wanted->wishes.loads) {
+    loads.push_back(Loads(graph, out.planned->plan, one.weight));
+  }
+  ASSERT_EQ(loads.size(), 3u);
+  // Only vectors, which stay, are read in between, and in the first pass alone.
+  const std::vector<Step>& steps = out.planned->plan.queues[kDiskQueue].steps;
+  for (size_t i = 1; i < loads.size(); ++i) {
+    EXPECT_LT(loads[i - 1].last, loads[i].first);
+    for (size_t at = loads[i - 1].last + 1; at < loads[i].first; ++at) {
+      EXPECT_TRUE(std::get<step::Load>(steps[at].work).once);
+    }
+  }
+  const Outcome first = PlanBy(graph, "CPU { evict blk; } closed DISK { blk.2.attn_q; ???; }",
+                               SmallRequest(graph, kMiB));
+  ASSERT_TRUE(first.planned) << first.complaints;
+  const Range own = Loads(graph, first.planned->plan, first.wanted->wishes.loads[0].weight);
+  for (size_t at = 0; at < own.first; ++at) {
+    const Step& step = first.planned->plan.queues[kDiskQueue].steps[at];
+    EXPECT_TRUE(std::get<step::Load>(step.work).once);
+  }
+}
+
+TEST(ResolveSchedule, ReadingWaitsForThePassBefore) {
+  const Graph graph = SmallGraph();
+  const std::string evict = "CPU { evict blk; }\n";
+  const PlanRequest request = SmallRequest(graph, kMiB);
+  const Outcome plain = PlanBy(graph, evict + "DISK { blk.0.attn_q; }", request);
+  const Outcome out =
+      PlanBy(graph, evict + "DISK { sync(end@-1); blk.0.attn_q; }\nCPU { blk.2.ffn_add; --- end; }",
+             request);
+  ASSERT_TRUE(plain.planned && out.planned) << out.complaints;
+  ASSERT_EQ(out.wanted->wishes.loads_after.size(), 1u);
+  EXPECT_EQ(out.wanted->wishes.loads_after[0].distance, 1u);
+  // How far DISK knows CPU to be in the pass before when it reads the weight.
+  const auto known = [&](const Outcome& outcome) {
+    const Plan& plan = outcome.planned->plan;
+    const size_t load = Loads(graph, plan, outcome.wanted->wishes.loads[0].weight).first;
+    size_t most = 0;
+    for (size_t at = 0; at <= load; ++at) {
+      for (const Sync& sync : plan.queues[kDiskQueue].steps[at].syncs) {
+        const Fence& fence = plan.fences[Index(sync.fence)];
+        if (fence.queue == kCpuQueue && sync.distance == 1)
+          most = std::max<size_t>(most, fence.step);
+      }
+    }
+    return most;
+  };
+  std::map<std::string, Range> runs;
+  for (const auto& [op, range] : Runs(out.planned->plan)) runs[graph.ops[Index(op)].name] = range;
+  EXPECT_GE(known(out), runs["blk.2.ffn_add"].last);
+  EXPECT_LT(known(plain), known(out));
+  const Outcome back = PlanBy(
+      graph, evict + "CPU { sync(there@-1); blk.0.attn_norm; }\nDISK { blk.1.ffn_up; --- there; }",
+      request);
+  EXPECT_TRUE(back.planned) << back.complaints;
 }
 
 TEST(ResolveSchedule, APinnedEmbeddingIsReadWhole) {
@@ -328,6 +423,11 @@ TEST(ResolveSchedule, SaysWhatCannotBeObeyedAndWhere) {
       "budget RAM <= 100K;",
       "DISK { evict blk; prefetch blk.0..2; }",
       "CPU { pin",
+      "closed DISK { ???; blk.0.attn_q; }\nclosed GPU { blk.0.attn_q; }",
+      "CPU { pin blk.0.attn_q[0..4]; evict blk.0.attn_q[3..5]; evict blk.0.attn_k[0..257]; "
+      "pin blk.0.attn_norm[0..1]; evict blk.0.attn_v[4..4]; pin token_embd[0..4]; "
+      "blk.0.attn_q[0..4]; }",
+      "CPU { --- f; blk.0; }\nDISK { sync(f@-2); sync(g@-1); blk.1; sync(f@-1); sync(f@-1); }",
   };
   const Graph graph = SmallGraph();
   const PlanRequest request = SmallRequest(graph, 512 * kKiB);
@@ -391,7 +491,7 @@ std::string RandomSchedule(const Graph& graph) {
   std::string out;
   const int items = *rc::gen::inRange(1, 4);
   for (int i = 0; i < items; ++i) {
-    switch (*rc::gen::inRange(0, 7)) {
+    switch (*rc::gen::inRange(0, 10)) {
       case 0:
         out += fmt::format("CPU {{ pin {}; }}\n", RandomName(graph));
         break;
@@ -409,6 +509,22 @@ std::string RandomSchedule(const Graph& graph) {
         break;
       case 5:
         out += fmt::format("DISK {{ {}; prefetch {}; }}\n", RandomName(graph), RandomName(graph));
+        break;
+      case 6:
+        out += fmt::format("closed DISK {{ ???; {}; {}; ???; }}\n", RandomName(graph),
+                           RandomName(graph));
+        break;
+      case 7: {
+        const uint64_t begin = *rc::gen::inRange<uint64_t>(0, 200);
+        out += fmt::format("CPU {{ {} blk.{}.{}[{}..{}]; }}\n",
+                           *rc::gen::arbitrary<bool>() ? "pin" : "evict", *rc::gen::inRange(0, 3),
+                           *rc::gen::arbitrary<bool>() ? "ffn_down" : "attn_q", begin,
+                           begin + *rc::gen::inRange<uint64_t>(1, 56));
+        break;
+      }
+      case 8:
+        out += fmt::format("DISK {{ sync(f{}@-1); {}; }} CPU {{ {}; --- f{}; }}\n", i,
+                           RandomName(graph), RandomName(graph), i);
         break;
       default:
         out += fmt::format("before {}, {};\n", RandomName(graph), RandomName(graph));

@@ -47,11 +47,7 @@ class ReuseFinder {
     const Touch touch{static_cast<uint32_t>(id), static_cast<uint32_t>(place_of_[Index(id)]),
                       iteration, ++moment_};
     for (const NetValueId in : op.ins) ReadValue(in, touch);
-    for (RegionId region = op.region; Index(region) != 0;
-         region = net_.regions[Index(region)].parent) {
-      const auto condition = net_.regions[Index(region)].condition;
-      if (condition) ReadValue(*condition, touch);
-    }
+    EachCondition(net_, op.region, [&](NetValueId value) { ReadValue(value, touch); });
     std::fill(latest_.begin(), latest_.end(), Touch());
     Write(plan_.workspaces[Index(id)].memory, cells_.workspace(Index(id)), touch);
     for (const NetValueId out : op.outs) {

@@ -4,15 +4,6 @@
 #include "plan/model_names.h"
 
 namespace tinyai {
-namespace {
-
-std::string At(Span where, const Diagnostics& out) {
-  const Position at = out.source().At(where.begin);
-  return fmt::format("{}:{}", at.line, at.column);
-}
-
-}  // namespace
-
 void ScheduleFences::Collect(const Schedule& schedule, Diagnostics& out) {
   for (const Item& item : schedule.items) {
     if (const auto* block = std::get_if<Block>(&item.what)) Collect(block->commands, out);
@@ -28,7 +19,7 @@ void ScheduleFences::Collect(const std::vector<Command>& commands, Diagnostics& 
     if (added) continue;
     out.Error("A2", command.where,
               fmt::format("fence '{}' is defined twice ({}, {})", fence->name,
-                          At(known->second.where, out), At(command.where, out)))
+                          out.At(known->second.where), out.At(command.where)))
         .NoteAt(known->second.where, "defined here before")
         .Help("give one of them another name");
   }
@@ -48,15 +39,10 @@ std::optional<ScheduleFences::Wait> ScheduleFences::Sync(const cmd::Sync::Target
     return std::nullopt;
   }
   const Fence& fence = found->second;
-  if (target.distance != 0) {
-    out.Error("I9", target.where, "only a whole plan waits for an earlier pass")
-        .Help(fmt::format("sync({});", target.fence));
-    return std::nullopt;
-  }
   if (fence.number == 0) {
     out.Error("I3", target.where,
               fmt::format("sync({}) at {} is issued before fence '{}' ({})", target.fence,
-                          At(target.where, out), target.fence, At(fence.where, out)))
+                          out.At(target.where), target.fence, out.At(fence.where)))
         .NoteAt(fence.where, "the fence")
         .Help("swap the blocks");
     return std::nullopt;
@@ -67,10 +53,37 @@ std::optional<ScheduleFences::Wait> ScheduleFences::Sync(const cmd::Sync::Target
     out.Error("I6", target.where,
               fmt::format(
                   "stale sync: fence {} ({}) {}already synced on {}", target.fence,
-                  At(fence.where, out),
-                  same ? "is " : fmt::format("precedes {} ({}), ", last.name, At(last.where, out)),
+                  out.At(fence.where),
+                  same ? "is " : fmt::format("precedes {} ({}), ", last.name, out.At(last.where)),
                   fence.on_cpu ? "DISK" : "CPU"))
         .NoteAt(last.where, "the fence that was waited for")
+        .Help("delete it");
+    return std::nullopt;
+  }
+  last = {fence.number, target.fence, fence.where};
+  return Wait{fence.on_cpu, fence.done};
+}
+
+// DISK is never more than one pass ahead of CPU, and whoever has waited in a pass knows all of the
+// one before.
+std::optional<ScheduleFences::Wait> ScheduleFences::SyncEarlier(
+    const cmd::Sync::Target& target, bool is_value, const std::array<size_t, 2>& reached,
+    Diagnostics& out) {
+  const auto found = fences_.find(target.fence);
+  if (found == fences_.end()) {
+    ReportUnknown(target, is_value, out);
+    return std::nullopt;
+  }
+  const Fence& fence = found->second;
+  Synced& last = earlier_[fence.on_cpu];
+  const bool known =
+      target.distance > 1 || reached[fence.on_cpu] != 0 || last.number >= fence.number;
+  if (known) {
+    out.Error("I6", target.where,
+              fmt::format("stale sync: {} already knows that fence {} ({}) of {} has passed",
+                          fence.on_cpu ? "DISK" : "CPU", target.fence, out.At(fence.where),
+                          target.distance > 1 ? "so long ago" : "the pass before"))
+        .NoteAt(fence.where, "the fence")
         .Help("delete it");
     return std::nullopt;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,8 +26,14 @@ class ScheduleFences {
     bool on_cpu;
     size_t done;
   };
-  // Errors A3, I3, I6, I7, I9; nothing then.
+  // Of a fence of this pass; errors A3, I3, I6, I7, nothing then.
   std::optional<Wait> Sync(const cmd::Sync::Target& target, bool is_value, Diagnostics& out);
+  // Of a fence as recorded a pass before, when the whole text has been read. `reached` is what
+  // Reached() said where the sync stands.
+  std::optional<Wait> SyncEarlier(const cmd::Sync::Target& target, bool is_value,
+                                  const std::array<size_t, 2>& reached, Diagnostics& out);
+  // The newest fences of DISK and of CPU that have been waited for in this pass; 0: none.
+  std::array<size_t, 2> Reached() const { return {synced_[0].number, synced_[1].number}; }
 
  private:
   struct Fence {
@@ -45,7 +52,8 @@ class ScheduleFences {
 
   std::map<std::string, Fence, std::less<>> fences_;
   size_t recorded_ = 0;
-  Synced synced_[2];  // fences of DISK, of CPU
+  Synced synced_[2];   // fences of DISK, of CPU
+  Synced earlier_[2];  // the same for those of the pass before
 };
 
 }  // namespace tinyai

@@ -1,177 +1,22 @@
 #include "plan/shrink_peak.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "plan/order_usage.h"
 
 namespace tinyai {
 namespace {
 
-constexpr size_t kNone = ~size_t{0};
 // Positions, values and operands gone through; kNormal ends in about a second.
 constexpr uint64_t kFastWork = 20'000'000, kNormalWork = 500'000'000, kExactWork = 50'000'000'000;
-
-// When a value's bytes are taken, in positions of the order, and who touches them.
-struct Life {
-  size_t begin = 0, end = 0;  // inclusive; nobody has it before `begin`
-  size_t taken_at = kNone;    // there another value goes on in the same bytes
-};
-
-// What an order needs of each memory at each position. Values share no bytes but where an op works
-// in place.
-class Usage {
- public:
-  Usage(const TaskNet& net, const NetDraft& draft) : net_(net), draft_(draft) {
-    FindUses();
-    FindPinned();
-    FindLives();
-    AddUp();
-  }
-
-  // While the op at `at` runs, and between that and the one before.
-  const std::vector<uint64_t>& during(MemoryId memory) const { return during_[Index(memory)]; }
-  uint64_t Before(MemoryId memory, size_t at) const { return before_[Index(memory)][at]; }
-  const Life& life(NetValueId id) const { return lives_[Index(id)]; }
-  // Ascending; conditions too.
-  std::span<const uint32_t> uses(NetValueId id) const {
-    return std::span(uses_).subspan(first_use_[Index(id)],
-                                    first_use_[Index(id) + 1] - first_use_[Index(id)]);
-  }
-  bool pinned(NetValueId id) const { return pinned_[Index(id)]; }
-  size_t maker(NetValueId id) const { return maker_[Index(id)]; }  // its position; kNone: given
-  uint64_t bytes(NetValueId id) const {
-    const NetValue& value = net_.value(id);
-    const uint64_t alignment = net_.memories[Index(value.memory)].alignment;
-    return value.offset ? 0 : RoundUp(value.bytes, alignment);
-  }
-  uint64_t workspace(NetOpId id) const {
-    const PlaceId place = draft_.place_of[Index(id)];
-    const uint64_t alignment = net_.memories[Index(net_.place(place).memory)].alignment;
-    return RoundUp(net_.op(id).choice_at(place)->workspace_bytes, alignment);
-  }
-
- private:
-  template <typename Visit>
-  void EachUse(size_t at, Visit visit) const {
-    const NetOp& op = net_.op(draft_.order[at]);
-    for (const NetValueId in : op.ins) visit(in);
-    for (RegionId region = op.region; Index(region) != 0;
-         region = net_.regions[Index(region)].parent) {
-      if (const auto condition = net_.regions[Index(region)].condition) visit(*condition);
-    }
-  }
-  void FindUses() {
-    const size_t ops = draft_.order.size();
-    maker_.assign(net_.values.size(), kNone);
-    first_use_.assign(net_.values.size() + 1, 0);
-    for (size_t at = 0; at < ops; ++at) {
-      EachUse(at, [&](NetValueId id) { ++first_use_[Index(id) + 1]; });
-      for (const NetValueId out : net_.op(draft_.order[at]).outs) maker_[Index(out)] = at;
-    }
-    std::partial_sum(first_use_.begin(), first_use_.end(), first_use_.begin());
-    uses_.resize(first_use_.back());
-    std::vector<uint32_t> next(first_use_.begin(), first_use_.end() - 1);
-    for (size_t at = 0; at < ops; ++at) {
-      EachUse(at, [&](NetValueId id) { uses_[next[Index(id)]++] = static_cast<uint32_t>(at); });
-    }
-  }
-
-  // Whose life is not ours to change.
-  void FindPinned() {
-    pinned_.assign(net_.values.size(), false);
-    for (const NetRegion& region : net_.regions) {
-      if (region.condition) pinned_[Index(*region.condition)] = true;
-    }
-    for (size_t i = 0; i < net_.values.size(); ++i) {
-      const NetValue& value = net_.values[i];
-      if (value.wanted || value.offset || (value.given && net_.loops)) pinned_[i] = true;
-      if (!value.carried_from) continue;
-      pinned_[i] = true;
-      pinned_[Index(*value.carried_from)] = true;
-    }
-    for (const NetOp& op : net_.ops) {
-      if (Index(op.region) == 0 && !op.once) continue;
-      for (const NetValueId out : op.outs) pinned_[Index(out)] = true;
-    }
-  }
-
-  void FindLives() {
-    const size_t end = draft_.order.size();
-    lives_.resize(net_.values.size());
-    for (size_t i = 0; i < net_.values.size(); ++i) {
-      const NetValue& value = net_.values[i];
-      const auto touched = uses(NetValueId(i));
-      Life& life = lives_[i];
-      life.begin = value.given ? 0 : maker_[i];
-      life.end = touched.empty() ? life.begin : std::max<size_t>(life.begin, touched.back());
-      const bool once = !value.given && net_.op(draft_.order[maker_[i]]).once;
-      if (once) life.begin = 0;
-      if (value.wanted || once || (value.given && net_.loops)) life.end = end;
-    }
-    for (size_t i = 0; i < net_.values.size(); ++i) {
-      if (const auto from = net_.values[i].carried_from) {
-        lives_[Index(*from)] = {1, 0, kNone};  // lies where this one does
-      }
-    }
-    for (size_t at = 0; at < end; ++at) {
-      const NetOp& op = net_.op(draft_.order[at]);
-      if (!op.in_place) continue;
-      const NetValue &in = net_.value(op.ins[0]), &out = net_.value(op.outs[0]);
-      Life &old = lives_[Index(op.ins[0])], &now = lives_[Index(op.outs[0])];
-      if (now.begin > now.end || old.begin > old.end || old.end != at || in.offset || out.offset ||
-          in.bytes != out.bytes || in.memory != out.memory || now.begin != at) {
-        continue;
-      }
-      old.taken_at = at;
-      now.begin = at + 1;
-      now.end = std::max(now.end, now.begin);
-    }
-  }
-
-  void AddUp() {
-    const size_t size = draft_.order.size() + 2;
-    std::vector<std::vector<uint64_t>> born(net_.memories.size(), std::vector<uint64_t>(size, 0));
-    during_ = before_ = born;
-    std::vector<std::vector<uint64_t>> dead = born;
-    for (size_t i = 0; i < net_.values.size(); ++i) {
-      const Life& life = lives_[i];
-      if (life.begin > life.end) continue;
-      const size_t memory = Index(net_.values[i].memory);
-      born[memory][std::min(life.begin, size - 1)] += bytes(NetValueId(i));
-      dead[memory][std::min(life.end, size - 1)] += bytes(NetValueId(i));
-    }
-    for (size_t memory = 0; memory < during_.size(); ++memory) {
-      const NetMemory& in = net_.memories[memory];
-      uint64_t alive = RoundUp(in.reserved_bytes, in.alignment);
-      for (size_t at = 0; at < size; ++at) {
-        before_[memory][at] = alive;
-        alive += born[memory][at];
-        during_[memory][at] = alive;
-        alive -= dead[memory][at];
-      }
-    }
-    for (size_t at = 0; at < draft_.order.size(); ++at) {
-      const NetOpId op = draft_.order[at];
-      const MemoryId memory = net_.place(draft_.place_of[Index(op)]).memory;
-      during_[Index(memory)][at] += workspace(op);
-    }
-  }
-
-  const TaskNet& net_;
-  const NetDraft& draft_;
-  std::vector<uint32_t> first_use_, uses_;  // by value
-  std::vector<size_t> maker_;
-  std::vector<bool> pinned_;
-  std::vector<Life> lives_;
-  std::vector<std::vector<uint64_t>> during_, before_;  // by memory
-};
 
 // A way to end a value's life for a while.
 struct Change {
   NetValueId value{};
-  size_t last = kNone, next = 0;  // positions of its uses around; kNone: it is given, and unused
+  size_t last = OrderUsage::kNone,
+         next = 0;  // positions of its uses around; OrderUsage::kNone: it is given, and unused
   const NetLink* link = nullptr;  // none: made again
   uint64_t freed_bytes = 0;
   double seconds = 0;
@@ -234,14 +79,14 @@ class PeakShrinker {
     constexpr size_t kMostAddedPerOp = 2;  // beyond that moving things costs more than it frees
     while (out_.added.size() < kMostAddedPerOp * ops_ &&
            Spend(out_.net.ops.size() + out_.net.values.size())) {
-      const Usage usage(out_.net, out_.draft);
+      const OrderUsage usage(out_.net, out_.draft);
       const std::optional<Change> best = FindChange(usage);
       if (!best) return;
       Apply(*best, usage);
     }
   }
 
-  std::optional<Change> FindChange(const Usage& usage) {
+  std::optional<Change> FindChange(const OrderUsage& usage) {
     for (size_t i = 0; i < targets_.size(); ++i) {
       const std::vector<uint64_t>& during = usage.during(MemoryId(i));
       const auto worst = std::max_element(during.begin(), during.end());
@@ -252,11 +97,11 @@ class PeakShrinker {
     return std::nullopt;
   }
 
-  std::optional<Change> ChangeAt(const Usage& usage, MemoryId memory, size_t worst) {
+  std::optional<Change> ChangeAt(const OrderUsage& usage, MemoryId memory, size_t worst) {
     std::optional<Change> best;
     for (size_t i = 0; i < out_.net.values.size(); ++i) {
       const NetValueId id = NetValueId(i);
-      const Life& life = usage.life(id);
+      const OrderUsage::Life& life = usage.life(id);
       if (out_.net.values[i].memory != memory || usage.pinned(id) || usage.bytes(id) == 0 ||
           life.begin >= worst + (out_.net.values[i].given ? 1 : 0) || life.end <= worst) {
         continue;
@@ -277,7 +122,7 @@ class PeakShrinker {
   }
 
   // Its operands live until the next use, which must not overfill any other moment.
-  std::optional<Change> Recompute(const Usage& usage, Change change, size_t worst) {
+  std::optional<Change> Recompute(const OrderUsage& usage, Change change, size_t worst) {
     const NetValue& value = out_.net.value(change.value);
     if (value.given) return std::nullopt;
     const NetOpId maker = out_.draft.order[usage.maker(change.value)];
@@ -294,10 +139,10 @@ class PeakShrinker {
       if (std::find(op.ins.begin(), seen, in) != seen) continue;
       const NetValue& operand = out_.net.value(in);
       if (operand.carried_from) return std::nullopt;  // overwritten by what it becomes
-      const Life& life = usage.life(in);
+      const OrderUsage::Life& life = usage.life(in);
       if (life.end >= change.next) continue;
       // Before change.last it would have to be kept too: not worth the trouble.
-      const size_t from = life.taken_at == kNone ? life.end + 1 : life.end;
+      const size_t from = life.taken_at == OrderUsage::kNone ? life.end + 1 : life.end;
       if (usage.pinned(in) || from < change.last) return std::nullopt;
       if (operand.memory != value.memory) {
         if (!HasRoom(usage, operand.memory, usage.bytes(in), from, change.next)) {
@@ -325,10 +170,10 @@ class PeakShrinker {
     return change;
   }
 
-  std::optional<Change> Spill(const Usage& usage, Change change, const NetLink& link) {
+  std::optional<Change> Spill(const OrderUsage& usage, Change change, const NetLink& link) {
     const NetValue& value = out_.net.value(change.value);
     if (link.from != value.memory) return std::nullopt;
-    const size_t first = change.last == kNone ? 0 : change.last;
+    const size_t first = change.last == OrderUsage::kNone ? 0 : change.last;
     if (!Spend(change.next - first)) return std::nullopt;
     const NetMemory& to = out_.net.memories[Index(link.to)];
     const uint64_t bytes = RoundUp(value.bytes, to.alignment);
@@ -337,7 +182,8 @@ class PeakShrinker {
     change.seconds = 2 * WaySeconds(link, value.bytes);
     return change;
   }
-  bool HasRoom(const Usage& usage, MemoryId memory, uint64_t bytes, size_t from, size_t to) const {
+  bool HasRoom(const OrderUsage& usage, MemoryId memory, uint64_t bytes, size_t from,
+               size_t to) const {
     const uint64_t target = targets_[Index(memory)];
     const std::vector<uint64_t>& during = usage.during(memory);
     for (size_t at = from; at < to; ++at) {
@@ -349,7 +195,7 @@ class PeakShrinker {
     return link.latency_seconds + static_cast<double>(bytes) / link.bytes_per_second;
   }
 
-  void Apply(const Change& change, const Usage& usage) {
+  void Apply(const Change& change, const OrderUsage& usage) {
     const NetOpId before = out_.draft.order[change.next];
     const NetValueId again = CopyOf(change.value, out_.net.value(change.value).memory);
     for (const uint32_t at : usage.uses(change.value)) {
@@ -372,7 +218,7 @@ class PeakShrinker {
     AddOp(CopyOp("fetch", away, again, link.back, link), link.back, change.next);
     Explain(AddedOp::Kind::kFetch, change, before, change.seconds / 2);
     AddOp(CopyOp("spill", change.value, away, link.out, link), link.out,
-          change.last == kNone ? 0 : change.last + 1);
+          change.last == OrderUsage::kNone ? 0 : change.last + 1);
     Explain(AddedOp::Kind::kSpill, change, before, WaySeconds(link, bytes));
   }
 

@@ -77,10 +77,15 @@ void ExplainResident(const PlanRequest& request, const Sizes& sizes, Reasons& re
 // Whether some slices go through the ring by wish.
 bool EvictsSomething(const Graph& graph, const PlanRequest& request) {
   if (request.wishes == nullptr) return false;
-  return std::any_of(graph.ops.begin(), graph.ops.end(), [&](const Op& op) {
-    return IsProduct(op.kind) &&
-           request.wishes->StayOf(op.weights[0]) == ModelWishes::Stay::kStreamed;
-  });
+  return std::any_of(graph.ops.begin(), graph.ops.end(),
+                     [&](const Op& op) {
+                       return std::holds_alternative<op::MatMul>(op.kind) &&
+                              request.wishes->StayOf(op.weights[0]) == ModelWishes::Stay::kStreamed;
+                     }) ||
+         std::any_of(request.wishes->stay_rows.begin(), request.wishes->stay_rows.end(),
+                     [](const ModelWishes::StayRows& rows) {
+                       return rows.stay == ModelWishes::Stay::kStreamed;
+                     });
 }
 
 }  // namespace

@@ -10,25 +10,58 @@ namespace {
 // Rows of a slice are a multiple of this where they can be: kernels work on groups of rows.
 constexpr uint64_t kRowGroup = 16;
 
-void SliceMatrix(PlanDraft& draft, OpId op, WeightId id) {
+ModelWishes::Stay StayOf(const PlanDraft& draft, WeightId id) {
+  const ModelWishes* const wishes = draft.request.wishes;
+  return wishes == nullptr ? ModelWishes::Stay::kChosen : wishes->StayOf(id);
+}
+
+// Rows of a matrix of which the wishes say the same.
+struct Stretch {
+  uint64_t begin, end;
+  ModelWishes::Stay stay;
+};
+std::vector<Stretch> StretchesOf(const PlanDraft& draft, WeightId id) {
+  const uint64_t rows = draft.graph.weight(id).rows;
+  const ModelWishes* const wishes = draft.request.wishes;
+  if (wishes == nullptr) return {{0, rows, ModelWishes::Stay::kChosen}};
+  std::vector<Stretch> said;
+  for (const ModelWishes::StayRows& some : wishes->stay_rows) {
+    if (some.weight == id) said.push_back({some.begin, some.end, some.stay});
+  }
+  std::sort(said.begin(), said.end(),
+            [](const Stretch& a, const Stretch& b) { return a.begin < b.begin; });
+  std::vector<Stretch> out;
+  uint64_t done = 0;
+  for (const Stretch& stretch : said) {
+    if (done < stretch.begin) out.push_back({done, stretch.begin, wishes->StayOf(id)});
+    out.push_back(stretch);
+    done = stretch.end;
+  }
+  if (done < rows) out.push_back({done, rows, wishes->StayOf(id)});
+  return out;
+}
+
+void SliceStretch(PlanDraft& draft, OpId op, WeightId id, const Stretch& stretch) {
   const Weight& weight = draft.graph.weight(id);
+  const uint64_t all = stretch.end - stretch.begin;
   const uint64_t most_rows = std::max<uint64_t>(1, draft.sizes.slice_bytes / weight.row_bytes());
-  const uint64_t count = CeilDiv(weight.rows, most_rows);
-  uint64_t rows = CeilDiv(weight.rows, count);
+  const uint64_t count = CeilDiv(all, most_rows);
+  uint64_t rows = CeilDiv(all, count);
   if (RoundUp(rows, kRowGroup) <= most_rows) {
     rows = RoundUp(rows, kRowGroup);
   } else if (rows > kRowGroup) {
     rows = RoundDown(rows, kRowGroup);
   }
-  for (uint64_t begin = 0; begin < weight.rows; begin += rows) {
-    const uint64_t end = std::min(weight.rows, begin + rows);
+  for (uint64_t begin = stretch.begin; begin < stretch.end; begin += rows) {
+    const uint64_t end = std::min(stretch.end, begin + rows);
     draft.slices.push_back({.op = op,
                             .weight = id,
                             .row_begin = begin,
                             .row_end = end,
                             .bytes = (end - begin) * weight.row_bytes(),
                             .part = weight.part,
-                            .file_begin = weight.offset + begin * weight.row_bytes()});
+                            .file_begin = weight.offset + begin * weight.row_bytes(),
+                            .stay = stretch.stay});
   }
 }
 
@@ -57,7 +90,9 @@ void SliceWeights(PlanDraft& draft) {
       if (seen[Index(weight_id)]) continue;
       seen[Index(weight_id)] = true;
       if (!whole[Index(weight_id)]) {
-        SliceMatrix(draft, id, weight_id);
+        for (const Stretch& stretch : StretchesOf(draft, weight_id)) {
+          SliceStretch(draft, id, weight_id, stretch);
+        }
       } else {
         const Weight& weight = draft.graph.weight(weight_id);
         draft.slices.push_back({.op = id,
@@ -67,7 +102,8 @@ void SliceWeights(PlanDraft& draft) {
                                 .bytes = weight.bytes,
                                 .part = weight.part,
                                 .file_begin = weight.offset,
-                                .can_stream = false});
+                                .can_stream = false,
+                                .stay = StayOf(draft, weight_id)});
       }
     }
   }

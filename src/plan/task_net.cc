@@ -325,12 +325,7 @@ std::vector<NetNeed> Needs(const TaskNet& net) {
   for (size_t i = 0; i < net.ops.size(); ++i) {
     const NetOp& op = net.ops[i];
     for (const NetValueId in : op.ins) need_value(in, NetOpId(i));
-    for (RegionId region = op.region; Index(region) != 0;
-         region = net.regions[Index(region)].parent) {
-      if (const auto condition = net.regions[Index(region)].condition) {
-        need_value(*condition, NetOpId(i));
-      }
-    }
+    EachCondition(net, op.region, [&](NetValueId id) { need_value(id, NetOpId(i)); });
   }
   for (const NetOrder& order : net.orders) {
     const bool reuse = order.kind == NetOrder::Kind::kReuse;

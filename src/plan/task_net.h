@@ -155,6 +155,15 @@ template <typename Order, typename OpOf>
 // needs at once where these are more than the budget.
 Status CheckNet(const TaskNet& net);
 
+// Visits the values that decide whether an op of this region is carried out: the conditions of the
+// region and of those around it.
+template <typename Visit>
+void EachCondition(const TaskNet& net, RegionId region, Visit visit) {
+  for (; Index(region) != 0; region = net.regions[Index(region)].parent) {
+    if (const auto& condition = net.regions[Index(region)].condition) visit(*condition);
+  }
+}
+
 // The op that makes each value; nothing for given ones. Of a net that CheckNet accepted.
 std::vector<std::optional<NetOpId>> Makers(const TaskNet& net);
 

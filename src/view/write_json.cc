@@ -17,19 +17,20 @@ class JsonWriter {
 
   Status Write() {
     TRY(sink_(Head()));
-    TRY(List("memories", net_.memories.size(), [&](size_t i) { return Memory(i); }));
-    TRY(List("held", view_.held.size(), [&](size_t i) {
+    TRY(WriteJsonList(sink_, "memories", net_.memories.size(),
+                      [&](size_t i) { return Memory(i); }));
+    TRY(WriteJsonList(sink_, "held", view_.held.size(), [&](size_t i) {
       return fmt::format(R"({{"name":{},"bytes":{}}})", JsonString(view_.held[i].name),
                          view_.held[i].bytes);
     }));
     TRY(Places());
-    TRY(List("fences", plan_.fences.size(), [&](size_t i) {
+    TRY(WriteJsonList(sink_, "fences", plan_.fences.size(), [&](size_t i) {
       return fmt::format(R"({{"place":{},"command":{}}})",
                          JsonString(net_.place(plan_.fences[i].place).name),
                          plan_.fences[i].command);
     }));
-    TRY(List("buffers", net_.values.size(), [&](size_t i) { return Buffer(i); }));
-    TRY(List("reasons", view_.reasons.size(), [&](size_t i) {
+    TRY(WriteJsonList(sink_, "buffers", net_.values.size(), [&](size_t i) { return Buffer(i); }));
+    TRY(WriteJsonList(sink_, "reasons", view_.reasons.size(), [&](size_t i) {
       return fmt::format(R"({{"choice":{},"text":{}}})", JsonString(view_.reasons[i].choice),
                          JsonString(view_.reasons[i].text));
     }));
@@ -46,16 +47,6 @@ class JsonWriter {
                        view_.budget_bytes == 0 ? "null" : std::to_string(view_.budget_bytes));
     return out + fmt::format("\"syncs\":{{\"value\":{},\"lower_bound\":{}}}",
                              view_.planned.syncs.value, view_.planned.syncs.lower_bound);
-  }
-
-  template <typename Item>
-  Status List(std::string_view name, size_t count, Item item) const {
-    TRY(sink_(fmt::format(",\n\"{}\":[", name)));
-    for (size_t i = 0; i < count; ++i) {
-      TRY(sink_(i == 0 ? "\n" : ",\n"));
-      TRY(sink_(item(i)));
-    }
-    return sink_("]");
   }
 
   std::string Memory(size_t i) const {

@@ -33,39 +33,34 @@ class PageData {
                           JsonString(view_.title), net_.loops,
                           Microseconds(view_.planned.simulation.makespan),
                           Microseconds(times_.last_end() - times_.origin()), view_.budget_bytes)));
-    TRY(List("kinds", view_.kinds.size(), [&](size_t i) { return JsonString(view_.kinds[i]); }));
-    TRY(List("held", view_.held.size(), [&](size_t i) {
+    TRY(WriteJsonList(sink_, "kinds", view_.kinds.size(),
+                      [&](size_t i) { return JsonString(view_.kinds[i]); }));
+    TRY(WriteJsonList(sink_, "held", view_.held.size(), [&](size_t i) {
       return fmt::format("[{},{}]", JsonString(view_.held[i].name), view_.held[i].bytes);
     }));
-    TRY(List("memories", net_.memories.size(), [&](size_t i) {
+    TRY(WriteJsonList(sink_, "memories", net_.memories.size(), [&](size_t i) {
       const Bounded& peak = view_.planned.peaks[i];
       return fmt::format("[{},{},{},{}]", JsonString(net_.memories[i].name), plan_.heights[i],
                          peak.value, peak.lower_bound);
     }));
-    TRY(List("summary", view_.summary.size(),
-             [&](size_t i) { return Pair(view_.summary[i].first, view_.summary[i].second); }));
-    TRY(List("reasons", view_.reasons.size(),
-             [&](size_t i) { return Pair(view_.reasons[i].choice, view_.reasons[i].text); }));
-    TRY(List("fences", plan_.fences.size(), [&](size_t i) {
+    TRY(WriteJsonList(sink_, "summary", view_.summary.size(), [&](size_t i) {
+      return Pair(view_.summary[i].first, view_.summary[i].second);
+    }));
+    TRY(WriteJsonList(sink_, "reasons", view_.reasons.size(), [&](size_t i) {
+      return Pair(view_.reasons[i].choice, view_.reasons[i].text);
+    }));
+    TRY(WriteJsonList(sink_, "fences", plan_.fences.size(), [&](size_t i) {
       return fmt::format("[{},{}]", Index(plan_.fences[i].place), plan_.fences[i].command);
     }));
     TRY(Places());
     TRY(Memory());
-    TRY(List("areas", view_.areas.size(), [&](size_t i) { return Area(view_.areas[i]); }));
-    TRY(List("values", net_.values.size(), [&](size_t i) { return Value(i); }));
+    TRY(WriteJsonList(sink_, "areas", view_.areas.size(),
+                      [&](size_t i) { return Area(view_.areas[i]); }));
+    TRY(WriteJsonList(sink_, "values", net_.values.size(), [&](size_t i) { return Value(i); }));
     return sink_("}");
   }
 
  private:
-  template <typename Item>
-  Status List(std::string_view name, size_t count, Item item) const {
-    TRY(sink_(fmt::format(",\n\"{}\":[", name)));
-    for (size_t i = 0; i < count; ++i) {
-      if (i > 0) TRY(sink_(","));
-      TRY(sink_(item(i)));
-    }
-    return sink_("]");
-  }
   static std::string Pair(std::string_view a, std::string_view b) {
     return fmt::format("[{},{}]", JsonString(a), JsonString(b));
   }
@@ -78,8 +73,8 @@ class PageData {
                             JsonString(net_.places[place].name),
                             Microseconds(simulation.busy[place]),
                             Microseconds(simulation.stalled[place]))));
-      TRY(List("commands", plan_.queues[place].size(),
-               [&](size_t at) { return Command(PlaceId(place), at); }));
+      TRY(WriteJsonList(sink_, "commands", plan_.queues[place].size(),
+                        [&](size_t at) { return Command(PlaceId(place), at); }));
       TRY(sink_("}"));
     }
     return sink_("]");
@@ -108,7 +103,7 @@ class PageData {
   // [time, bytes by kind..]
   Status Memory() const {
     const std::vector<MemoryPoint> points = MemoryOverTime(view_, times_);
-    return List("memory", points.size(), [&](size_t i) {
+    return WriteJsonList(sink_, "memory", points.size(), [&](size_t i) {
       std::string out = fmt::format("[{}", Microseconds(points[i].seconds));
       for (const uint64_t bytes : points[i].bytes) out += fmt::format(",{}", bytes);
       return out + "]";
