@@ -16,7 +16,10 @@ constexpr double kProgressStep = 0.01;  // of the whole
 class ConvertCommand : public Command {
  public:
   void AddFlags(Flags& flags) override {
-    flags.Word("MODEL", "what to convert: a GGUF file, or the first part of a split one", &from_);
+    flags.Word("MODEL",
+               "what to convert: a GGUF file, the first part of a split one, or the folder of a "
+               "Hugging Face model",
+               &from_);
     flags.Word("OUT.tmai", "the file to write", &to_);
     flags.Switch("--force", "replace OUT.tmai if it is there, once the new one is whole", &force_);
   }

@@ -78,8 +78,10 @@ void ModelFlags::AddTo(Flags& flags) {
              &path);
 }
 
-Result<std::unique_ptr<File>> ModelFlags::OpenFile() const {
-  return path ? File::Open(*path) : OpenEmbeddedModel();
+Result<OpenedModelFile> ModelFlags::Open() const {
+  if (path) return OpenModelFile(*path);
+  TRY_ASSIGN(std::unique_ptr<File> file, OpenEmbeddedModel());
+  return OpenModelFile(std::move(file));
 }
 
 void SessionFlags::AddTo(Flags& flags) {
@@ -148,9 +150,9 @@ Result<Prepared> Prepare(const SessionFlags& flags, Console& console) {
     if (flags.threads)
       console.Note(fmt::format("using {} threads, one per CPU allowed", out.options.threads));
   }
-  TRY_ASSIGN(std::unique_ptr<File> file, flags.model.OpenFile());
+  TRY_ASSIGN(OpenedModelFile opened, flags.model.Open());
   TRY_ASSIGN(out.model,
-             Model::Open(std::move(file), {.quantize_activations = flags.quantize_activations}));
+             Model::Open(std::move(opened), {.quantize_activations = flags.quantize_activations}));
   if (const Result<CacheDirectory> cache = CacheDirectory::Open()) {
     if (const auto rates = LoadRates(*cache, out.machine.name)) out.machine.rates = *rates;
   } else {

@@ -18,7 +18,7 @@ struct ModelFlags {
   std::optional<std::string> path;
 
   void AddTo(Flags& flags);
-  Result<std::unique_ptr<File>> OpenFile() const;
+  Result<OpenedModelFile> Open() const;
 };
 
 // What decides how a model is run.

@@ -9,6 +9,7 @@
 #include "fmt/format.h"
 #include "format/model_file.h"
 #include "json.h"
+#include "os/folder.h"
 #include "session_flags.h"
 
 namespace tinyai {
@@ -166,13 +167,7 @@ class ShowCommand : public Command {
   void AddFlags(Flags& flags) override { model_.AddTo(flags); }
 
   Result<int> Run(Console& console) override {
-    TRY_ASSIGN(std::unique_ptr<File> file, model_.OpenFile());
-    const OpenSource open = [](const std::string& path) -> Result<std::unique_ptr<ByteSource>> {
-      TRY_ASSIGN(std::unique_ptr<File> part, File::Open(path));
-      return part;
-    };
-    std::vector<std::unique_ptr<ByteSource>> sources;
-    const PartialModelFile partial = ReadModelFilePartial(std::move(file), open, sources);
+    TRY_ASSIGN(const PartialModelFile partial, Read());
     if (console.json) {
       TRY(console.Answer(Dump(ToJson(partial))));
     } else {
@@ -184,10 +179,26 @@ class ShowCommand : public Command {
   }
 
  private:
+  Result<PartialModelFile> Read() const;
   static Status Print(const ModelFile& file, Console& console);
 
   ModelFlags model_;
 };
+
+// Of a file that is damaged, what comes before the damage.
+Result<PartialModelFile> ShowCommand::Read() const {
+  if (!model_.path || IsFolder(*model_.path)) {
+    TRY_ASSIGN(OpenedModelFile opened, model_.Open());
+    return PartialModelFile{std::move(opened.file), {}};
+  }
+  const OpenSource open = [](const std::string& path) -> Result<std::unique_ptr<ByteSource>> {
+    TRY_ASSIGN(std::unique_ptr<File> part, File::Open(path));
+    return part;
+  };
+  TRY_ASSIGN(std::unique_ptr<ByteSource> file, open(*model_.path));
+  std::vector<std::unique_ptr<ByteSource>> sources;
+  return ReadModelFilePartial(std::move(file), open, sources);
+}
 
 Status ShowCommand::Print(const ModelFile& file, Console& console) {
   for (size_t i = 0; i < file.parts.size(); ++i) {

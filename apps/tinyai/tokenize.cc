@@ -26,8 +26,8 @@ class TokenizeCommand : public Command {
   }
 
   Result<int> Run(Console& console) override {
-    TRY_ASSIGN(std::unique_ptr<File> file, model_.OpenFile());
-    TRY_ASSIGN(const std::shared_ptr<const Model> model, Model::Open(std::move(file), {}));
+    TRY_ASSIGN(OpenedModelFile opened, model_.Open());
+    TRY_ASSIGN(const std::shared_ptr<const Model> model, Model::Open(std::move(opened), {}));
     const Tokenizer& tokenizer = model->tokenizer();
     std::vector<TokenId> ids;
     if (ids_) {

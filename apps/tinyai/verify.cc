@@ -49,8 +49,8 @@ class VerifyCommand : public Command {
   void AddFlags(Flags& flags) override { model_.AddTo(flags); }
 
   Result<int> Run(Console& console) override {
-    TRY_ASSIGN(std::unique_ptr<File> first, model_.OpenFile());
-    TRY_ASSIGN(const std::shared_ptr<const Model> model, Model::Open(std::move(first), {}));
+    TRY_ASSIGN(OpenedModelFile opened, model_.Open());
+    TRY_ASSIGN(const std::shared_ptr<const Model> model, Model::Open(std::move(opened), {}));
     if (!console.json) TRY(PrintWarnings(*model, console));
     const std::vector<const ByteSource*> sources(model->sources().begin(), model->sources().end());
     Budget budget("verify", kMostMemory);

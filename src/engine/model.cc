@@ -91,8 +91,10 @@ uint64_t Model::bytes() const {
 }
 
 uint64_t Model::memory_bytes() const {
-  return (tokenizer_ ? tokenizer_->memory_bytes() : 0) + file_.tensors.size() * kBytesPerTensor +
-         graph_.ops.size() * kBytesPerOp;
+  uint64_t held = 0;  // of files that are in memory
+  for (const File* source : sources_) held += source->disk_path().empty() ? source->size() : 0;
+  return held + (tokenizer_ ? tokenizer_->memory_bytes() : 0) +
+         file_.tensors.size() * kBytesPerTensor + graph_.ops.size() * kBytesPerOp;
 }
 
 std::vector<std::string> Model::Warnings() const {

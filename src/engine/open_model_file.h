@@ -17,7 +17,8 @@ struct OpenedModelFile {
   std::vector<const File*> sources;  // the same, by part
 };
 
-// Opens a model of any format. Errors: those of opening and of ReadModelFile.
+// Opens a model of any format, or the folder of a Hugging Face model. Errors: those of opening, of
+// ReadModelFile and ReadHfDirectory.
 Result<OpenedModelFile> OpenModelFile(const std::string& path);
 Result<OpenedModelFile> OpenModelFile(std::unique_ptr<File> first);
 

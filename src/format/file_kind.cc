@@ -66,7 +66,7 @@ bool StartsWith(std::span<const std::byte> bytes, std::string_view start) {
 std::string DescribeFileStart(std::span<const std::byte> start) {
   // Safetensors: the length of a JSON header, then the header.
   if (start.size() > 8 && static_cast<char>(start[8]) == '{' && start[7] == std::byte{0}) {
-    return "it looks like safetensors; convert it to GGUF";
+    return "it looks like safetensors; name the folder that holds it, with its config.json";
   }
   for (const Kind& kind : kKinds) {
     if (StartsWith(start, kind.start)) return std::string(kind.text);

@@ -222,7 +222,8 @@ Result<Graph> BuildDecoder(const ModelFile& file, const Hparams& hparams,
   graph.architecture = architecture.value_or("");
   TRY_ASSIGN(const Sizes sizes, ReadSizes(file, hparams, graph));
   TRY_ASSIGN(graph.rope, ReadRopeSettings(hparams, graph.attention.head_dim, graph.context));
-  graph.rope.adjacent = traits.adjacent_rope;
+  TRY_ASSIGN(const auto adjacent, hparams.metadata().OptionalBool(hparams.Key("rope.adjacent")));
+  graph.rope.adjacent = adjacent.value_or(traits.adjacent_rope);
   TRY(Decoder(file, traits, options, sizes, graph).Build());
   return graph;
 }

@@ -1,7 +1,9 @@
 #include "os/file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -94,6 +96,29 @@ Result<std::unique_ptr<File>> File::OpenPart(const std::string& path, uint64_t b
   }
   file->begin_ = begin;
   file->size_ = size;
+  return file;
+}
+
+Result<std::unique_ptr<File>> File::InMemory(std::string label, std::span<const std::byte> bytes) {
+  std::unique_ptr<File> file(new File(SystemCalls::Real(), "", std::move(label)));
+  file->fd_ = UniqueFd(::memfd_create("tinyai", MFD_CLOEXEC));
+  if (!file->fd_) {
+    return FailAt(ErrorCode::kOutOfMemory, "OUT_OF_MEMORY",
+                  fmt::format("no memory for a file: {}", std::strerror(errno)), file->label_);
+  }
+  while (file->size_ < bytes.size()) {
+    const ssize_t written =
+        ::write(file->fd_.get(), bytes.data() + file->size_, bytes.size() - file->size_);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      return FailAt(ErrorCode::kIo, "IO_WRITE",
+                    fmt::format("cannot write to memory: {}", std::strerror(errno)), file->label_);
+    }
+    file->size_ += static_cast<uint64_t>(written);
+  }
+  struct stat status = {};
+  if (::fstat(file->fd_.get(), &status) != 0) return CannotOpen(file->label_, WhyNotOpened(errno));
+  file->identity_ = FromStat(status);
   return file;
 }
 

@@ -36,6 +36,10 @@ class File : public ByteSource {
                                                 uint64_t size, std::string label,
                                                 SystemCalls& system = SystemCalls::Real());
 
+  // A file that is only in memory, with these bytes. Errors OUT_OF_MEMORY, IO_WRITE.
+  static Result<std::unique_ptr<File>> InMemory(std::string label,
+                                                std::span<const std::byte> bytes);
+
   const std::string& path() const override { return label_; }
   uint64_t size() const override { return size_; }
   // Errors IO_READ (after one retry of EIO; EINTR and EAGAIN are retried 1,000 times, short reads
@@ -50,7 +54,7 @@ class File : public ByteSource {
   Status CheckUnchanged() const;
 
   uint64_t begin() const { return begin_; }  // where this part starts in the file on disk
-  const std::string& disk_path() const { return disk_path_; }
+  const std::string& disk_path() const { return disk_path_; }  // empty: only in memory
   const FileIdentity& identity() const { return identity_; }
   int descriptor() const { return fd_.get(); }
 

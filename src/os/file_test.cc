@@ -41,6 +41,20 @@ void ExpectNotOpened(const std::string& path) {
   EXPECT_EQ(file.error().file, path);
 }
 
+TEST(File, MayBeInMemoryOnly) {
+  const std::string bytes = PatternBytes(10'000);
+  const Result<std::unique_ptr<File>> file =
+      File::InMemory("label", std::as_bytes(std::span(bytes)));
+  ASSERT_TRUE(file) << Describe(file.error());
+  EXPECT_EQ((*file)->path(), "label");
+  EXPECT_EQ((*file)->size(), bytes.size());
+  EXPECT_EQ((*file)->disk_path(), "");
+  std::string out(5000, '\0');
+  ASSERT_TRUE((*file)->ReadAt(3333, std::as_writable_bytes(std::span(out))));
+  EXPECT_EQ(out, bytes.substr(3333, 5000));
+  EXPECT_TRUE((*file)->CheckUnchanged());
+}
+
 TEST(File, RefusesAtOnceWhatIsNotARegularFile) {
   const ScratchDirectory scratch;
   const std::string base = scratch.path().string();

@@ -54,7 +54,7 @@ LIBRARIES = {
     "xxhash.h": "base",
     "boost/": "server",
     "CLI/": "apps",
-    "nlohmann/": "apps server",
+    "nlohmann/": "format apps server",
     "tl/": "base",
     "fmt/": "base os format graph compress lang solve plan program view kernel gpu run device text engine capi server apps",
     "gtest/": "",

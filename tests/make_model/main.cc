@@ -3,12 +3,14 @@
 #include <iostream>
 
 #include "CLI/CLI.hpp"
+#include "make_model/hf_directory.h"
 #include "make_model/make_model.h"
 
 int main(int argc, char** argv) {
   using namespace tinyai;
   testing_models::ModelSpec spec;
-  std::string path, type = "F32", embedding, output;
+  std::string path, type = "F32", embedding, output, folder;
+  uint32_t shards = 1;
   std::vector<std::string> types;
   CLI::App app("Writes a GGUF model with random weights");
   app.add_option("path", path, "file to write")->required();
@@ -34,6 +36,8 @@ int main(int argc, char** argv) {
   app.add_option("--pre", spec.pre_tokenizer, "pre-tokenizer of gpt2");
   app.add_option("--logit-std", spec.logit_std);
   app.add_option("--seed", spec.seed);
+  app.add_option("--hf", folder, "a Hugging Face folder to write too; it is there and empty");
+  app.add_option("--hf-shards", shards, "files that its weights are in");
   CLI11_PARSE(app, argc, argv);
 
   const auto parse = [](const std::string& name) {
@@ -53,6 +57,11 @@ int main(int argc, char** argv) {
     spec.types[rule.substr(0, split)] = *one;
   }
   if (const Status made = testing_models::MakeModel(spec, path); !made) {
+    std::cerr << "error: " << Describe(made.error()) << "\n";
+    return static_cast<int>(made.error().code);
+  }
+  if (folder.empty()) return 0;
+  if (const Status made = testing_models::MakeHfDirectory(path, folder, shards); !made) {
     std::cerr << "error: " << Describe(made.error()) << "\n";
     return static_cast<int>(made.error().code);
   }
