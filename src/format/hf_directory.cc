@@ -81,6 +81,12 @@ class DirectoryReader {
                  "opened; save the model as safetensors",
                  ErrorCode::kUnsupported);
     }
+    if (Look("config.json") == Entry::kMissing) {
+      return FailAt(ErrorCode::kIo, "OPEN",
+                    "it is a directory and no model's: it has neither config.json nor "
+                    "model.safetensors",
+                    directory_.path);
+    }
     return Bad("ST_SHARD_MISSING", kOneFile,
                "the directory has neither model.safetensors nor an index of such files");
   }

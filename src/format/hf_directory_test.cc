@@ -131,6 +131,7 @@ TEST(HfDirectory, FoldersWithoutWeightsWeRead) {  // C10
   HfFiles files = SmallHfFiles();
   files.erase("model.safetensors");
   EXPECT_EQ(KeyOf(files), "ST_SHARD_MISSING");
+  EXPECT_EQ(KeyOf({}), "OPEN") << "any other folder";
   for (const std::string name : {"pytorch_model.bin", "model.pt", "consolidated.00.pth"}) {
     HfFiles pickled = files;
     pickled[name] = "programs";
