@@ -4,6 +4,7 @@
 #include "engine/forward_test_support.h"
 #include "fmt/format.h"
 #include "gtest/gtest.h"
+#include "os/process_stats.h"
 
 namespace tinyai {
 namespace {
@@ -291,6 +292,64 @@ TEST(ForwardPass, StreamsLargeMapsInBandsWithTheSameBits) {
   EXPECT_LT(streamed.recompute_ratio, 2);
   RecordProperty("lean", static_cast<int>(lean.peak_bytes));
   RecordProperty("streamed", static_cast<int>(streamed.peak_bytes));
+}
+TEST(ForwardPass, BandsTakeAQuarterOfTheMemoryOfLargeMaps) {
+  const auto net = SuperResolutionNet(192);
+  const std::vector<std::vector<float>> inputs = {RandomInput(3 * 192 * 192)};
+  const NetRun lean = RunNet(*net, {.mode = PlanMode::kMemoryOptimised, .threads = 2}, inputs);
+  const NetRun streamed = RunNet(*net, {.mode = PlanMode::kStreaming, .threads = 2}, inputs);
+  ASSERT_FALSE(streamed.error) << Describe(*streamed.error);
+  std::printf("memory-optimised %llu bytes, in bands %llu bytes, %.2f times the multiplications\n",
+              static_cast<unsigned long long>(lean.peak_bytes),
+              static_cast<unsigned long long>(streamed.peak_bytes), streamed.recompute_ratio);
+  EXPECT_EQ(streamed.outputs, lean.outputs);
+  EXPECT_LE(streamed.peak_bytes, lean.peak_bytes / 4);
+}
+
+// What the kernel counts grows by no more than what is reported, and by about that.
+TEST(ForwardPass, ReportsWhatTheKernelCounts) {
+  const auto net = SuperResolutionNet(192);
+  const std::vector<std::vector<float>> inputs = {RandomInput(3 * 192 * 192)};
+  for (const PlanMode mode : {PlanMode::kNormal, PlanMode::kMemoryOptimised}) {
+    if (!(std::ofstream("/proc/self/clear_refs") << "5").flush()) {
+      GTEST_SKIP() << "this system does not let a process reset its peak";
+    }
+    const uint64_t before = ReadProcessStats().resident_bytes;
+    const NetRun run = RunNet(*net, {.mode = mode, .threads = 2}, inputs);
+    ASSERT_FALSE(run.error) << Describe(*run.error);
+    const uint64_t grown = ReadProcessStats().peak_resident_bytes - before;
+    EXPECT_LE(grown, run.peak_bytes + (8 << 20) + 1024 * net->graph.layers.size());
+    EXPECT_GE(grown + (8 << 20), run.peak_bytes);
+  }
+}
+
+TEST(ForwardPass, ComputesAgainWhatDoesNotFit) {
+  NetWriter writer;  // `first` lies unused where the most is needed
+  const ValueId image = *writer.builder.Input("image", {2, 32, 32});
+  const ValueId first = writer.Conv("first", image, 16, Square(3, 1, 1));
+  ValueId x = writer.Conv("second", first, 16, Square(3, 1, 1));
+  x = writer.Conv("wide", x, 64, Square(1, 1, 0));
+  x = writer.Conv("narrow", x, 16, Square(1, 1, 0));
+  writer.Op("sum", op::Add{}, {x, first});
+  const auto net = writer.Finish();
+  const std::vector<std::vector<float>> inputs = {RandomInput(2 * 32 * 32)};
+  const NetRun kept = RunNet(*net, {.mode = PlanMode::kMemoryOptimised}, inputs);
+  ASSERT_FALSE(kept.error) << Describe(*kept.error);
+  EXPECT_EQ(kept.recompute_ratio, 1);
+  ForwardOptions options{.mode = PlanMode::kMemoryOptimised,
+                         .memory_bytes = kept.peak_bytes - 32768};
+  EXPECT_TRUE(RunNet(*net, options, inputs).error);
+  options.recompute = true;
+  const NetRun again = RunNet(*net, options, inputs);
+  ASSERT_FALSE(again.error) << Describe(*again.error);
+  EXPECT_LE(again.peak_bytes, options.memory_bytes);
+  EXPECT_GT(again.recompute_ratio, 1);
+  EXPECT_EQ(again.outputs, kept.outputs);
+  const NetRun asked =
+      RunNet(*net, {.mode = PlanMode::kMemoryOptimised, .recomputed = {0}}, inputs);
+  ASSERT_FALSE(asked.error) << Describe(*asked.error);
+  EXPECT_EQ(asked.outputs, kept.outputs);
+  EXPECT_LT(asked.recompute_ratio, 2);
 }
 TEST(ForwardPass, HasTheSameBitsInEveryModeAndLimitUShaped) {
   const auto net = UShapedNet();

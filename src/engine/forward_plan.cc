@@ -10,6 +10,7 @@
 #include "engine/session_plan.h"
 #include "fmt/format.h"
 #include "plan/choose_bands.h"
+#include "plan/choose_recomputes.h"
 #include "run/layer_ops.h"
 
 namespace tinyai {
@@ -61,11 +62,44 @@ class ForwardPlanner {
       if (kept) layers.push_back(i);
     }
     KeepOutputs(graph, layers);
-    Result<ForwardPlan> plain = Compile(WithoutBands(graph), mode);
-    if (mode != PlanMode::kStreaming || graph.is_text()) return plain;
-    Result<ForwardPlan> banded = Compile(ChooseBands(std::move(graph), options_.batch), mode);
-    if (!banded || (plain && plain->peak_bytes() <= banded->peak_bytes())) return plain;
-    return banded;
+    TRY_ASSIGN(BandedGraph start, WithRecomputed(WithoutBands(std::move(graph))));
+    Result<ForwardPlan> best = Compile(start, mode);
+    if (start.graph.is_text()) return best;
+    if (mode == PlanMode::kStreaming) {
+      BandedGraph banded = ChooseBands(start, options_.batch);
+      best = Smaller(std::move(best), Compile(banded, mode));
+      if (!options_.recompute) return best;
+      best = Smaller(std::move(best),
+                     Compile(ChooseRecomputes(std::move(banded), options_.batch).back(), mode));
+      return Smaller(std::move(best),
+                     Compile(ChooseRecomputes(std::move(start), options_.batch).back(), mode));
+    }
+    if (best || !options_.recompute) return best;
+    for (BandedGraph& step : ChooseRecomputes(std::move(start), options_.batch)) {
+      Result<ForwardPlan> fits = Compile(std::move(step), mode);
+      if (fits) return fits;
+    }
+    return best;
+  }
+  static Result<ForwardPlan> Smaller(Result<ForwardPlan> a, Result<ForwardPlan> b) {
+    return !b || (a && a->peak_bytes() <= b->peak_bytes()) ? std::move(a) : std::move(b);
+  }
+
+  // Those that the caller wants computed again are, for the first reader that does not come next.
+  Result<BandedGraph> WithRecomputed(BandedGraph graph) const {
+    for (const uint32_t layer : options_.recomputed) {
+      const auto found = std::find(rewired_.origin.begin(), rewired_.origin.end(), layer);
+      if (found == rewired_.origin.end()) continue;
+      const auto at = static_cast<uint32_t>(found - rewired_.origin.begin());
+      uint32_t before = at;
+      for (const uint32_t reader : ReadersOf(graph.graph, at)) {
+        if (reader > std::exchange(before, reader) + 1) {
+          TRY_ASSIGN(graph, RecomputeFor(graph, at, reader));
+          break;
+        }
+      }
+    }
+    return graph;
   }
 
   PlanRequest RequestFor(PlanMode mode) const {

@@ -158,6 +158,7 @@ TEST(ForwardPass, RandomGraphsStayWithinRandomLimitsWithTheSameBits) {
       const uint64_t limit = random.Pick(least.peak_bytes / 2, 2 * normal.peak_bytes);
       const ForwardOptions options{.mode = static_cast<PlanMode>(random.Pick(0, 3)),
                                    .memory_bytes = limit,
+                                   .recompute = random.Pick(0, 1) == 0,
                                    .threads = static_cast<uint32_t>(random.Pick(1, 3))};
       const NetRun run = RunNet(*net, options, inputs, random.Pick(0, 1) == 0);
       if (run.error) {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "plan/draft.h"
+#include "plan/activation_peak.h"
 
 namespace tinyai {
 namespace {
@@ -20,49 +20,9 @@ constexpr double kLeastGain = 0.02;
 // Graphs with more ops are not searched: the search takes quadratic time.
 constexpr size_t kMostOps = 4000;
 
-// Bytes of values at once, where ops run in the graph's order.
-struct Peak {
-  uint64_t bytes = 0;
-  uint32_t layer = 0;
-};
-Peak PeakOf(const Graph& graph, uint64_t samples) {
-  std::vector<size_t> last(graph.values.size(), 0), readers(graph.values.size(), 0);
-  for (size_t i = 0; i < graph.ops.size(); ++i) {
-    for (const ValueId in : graph.ops[i].ins) {
-      last[Index(in)] = i;
-      ++readers[Index(in)];
-    }
-  }
-  for (const ValueId id : graph.outputs) last[Index(id)] = graph.ops.size();
-  Peak peak;
-  uint64_t live = 0;
-  for (uint32_t layer = 0; layer < graph.layers.size(); ++layer) {
-    const Layer& it = graph.layers[layer];
-    for (size_t i = it.first_op; i < it.first_op + it.op_count; ++i) {
-      const Op& op = graph.ops[i];
-      const auto bytes = [&](ValueId id) { return graph.value(id).row_bytes * samples; };
-      const bool in_place = WorksInPlace(op.kind) && last[Index(op.ins[0])] == i &&
-                            bytes(op.ins[0]) == bytes(*op.out);
-      live += in_place ? 0 : bytes(*op.out);
-      if (live > peak.bytes) peak = {live, layer};
-      for (size_t in = 0; in < op.ins.size(); ++in) {
-        const bool again = std::find(op.ins.begin(), op.ins.begin() + static_cast<ptrdiff_t>(in),
-                                     op.ins[in]) != op.ins.begin() + static_cast<ptrdiff_t>(in);
-        if (again || last[Index(op.ins[in])] != i || (in_place && in == 0)) continue;
-        live -= bytes(op.ins[in]);
-      }
-      if (readers[Index(*op.out)] == 0 && last[Index(*op.out)] != graph.ops.size()) {
-        live -= bytes(*op.out);
-      }
-    }
-  }
-  return peak;
-}
-
 class BandChooser {
  public:
-  BandChooser(Graph graph, uint64_t samples)
-      : best_(WithoutBands(std::move(graph))), samples_(samples) {}
+  BandChooser(BandedGraph graph, uint64_t samples) : best_(std::move(graph)), samples_(samples) {}
 
   BandedGraph Choose() {
     for (int i = 0; i < kMostStretches && best_.graph.ops.size() <= kMostOps; ++i) {
@@ -74,7 +34,7 @@ class BandChooser {
  private:
   bool Improve() {
     const Graph& graph = best_.graph;
-    const Peak peak = PeakOf(graph, samples_);
+    const ActivationPeak peak = FindActivationPeak(graph, samples_);
     const auto goal = static_cast<uint64_t>(static_cast<double>(peak.bytes) * (1 - kLeastGain));
     std::optional<BandedGraph> found;
     uint64_t least = goal;
@@ -103,7 +63,7 @@ class BandChooser {
     for (const uint64_t bands : kBands) {
       Result<BandedGraph> cut = CutIntoBands(best_, begin, end, bands);
       if (!cut) return;
-      const uint64_t bytes = PeakOf(cut->graph, samples_).bytes;
+      const uint64_t bytes = FindActivationPeak(cut->graph, samples_).bytes;
       if (bytes >= before) return;
       before = bytes;
       if (bytes >= least) continue;
@@ -118,7 +78,7 @@ class BandChooser {
 
 }  // namespace
 
-BandedGraph ChooseBands(Graph graph, uint64_t samples) {
+BandedGraph ChooseBands(BandedGraph graph, uint64_t samples) {
   return BandChooser(std::move(graph), samples).Choose();
 }
 
