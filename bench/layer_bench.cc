@@ -44,46 +44,58 @@ struct AlignedFloats {
   uint64_t size;
 };
 
-// Two threads that wait for each other by spinning, as cheaply as any engine's. The second one
-// lives as long as the object.
+// Pieces of work that up to two threads take as they come. The first one never waits for the second
+// to begin: where that has no core, it does everything itself. Both wait by spinning, as cheaply as
+// any engine's threads. `work(thread, piece)`.
 class Pair {
  public:
-  explicit Pair(std::function<void(int)> work)
-      : work_(std::move(work)), thread_([this] { Serve(); }) {}
+  Pair(int pieces, std::function<void(int, int)> work) : pieces_(pieces), work_(std::move(work)) {
+    thread_ = std::thread([this] { Serve(); });
+  }
   ~Pair() {
     stop_ = true;
-    ++started_;
     thread_.join();
   }
   void Run() {
-    const int round = ++started_;
-    work_(0);
-    while (finished_.load() != round) __builtin_ia32_pause();
+    done_ = 0;
+    next_ = 0;  // from here on the other one may take pieces
+    Take(0);
+    while (done_.load() != pieces_) __builtin_ia32_pause();
   }
 
  private:
-  void Serve() {
-    for (int round = 1;; ++round) {
-      while (started_.load() < round) __builtin_ia32_pause();
-      if (stop_) return;
-      work_(1);
-      finished_ = round;
+  void Take(int thread) {
+    for (int piece = next_++; piece < pieces_; piece = next_++) {
+      work_(thread, piece);
+      ++done_;
     }
   }
-  std::function<void(int)> work_;
-  std::atomic<int> started_{0}, finished_{0};
+  void Serve() {
+    while (!stop_) {
+      if (next_.load() < pieces_) Take(1);
+      __builtin_ia32_pause();
+    }
+  }
+  const int pieces_;
+  std::function<void(int, int)> work_;
+  std::atomic<int> next_{1 << 30}, done_{0};
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
 
-IndexRange Half(uint64_t size, uint64_t threads, int index, uint64_t step) {
-  const uint64_t middle = std::min((size / 2 + step - 1) / step * step, size);
-  if (threads == 1) return {0, size};
-  return index == 0 ? IndexRange{0, middle} : IndexRange{middle, size};
+// Piece `index` of `pieces`, cut at multiples of `step`.
+IndexRange PieceOf(uint64_t size, int pieces, int index, uint64_t step) {
+  const auto cut = [&](int i) {
+    const uint64_t at = size * static_cast<uint64_t>(i) / static_cast<uint64_t>(pieces);
+    return i == pieces ? size : std::min((at + step - 1) / step * step, size);
+  };
+  return {cut(index), cut(index + 1)};
 }
 
-// Seconds of each repetition, after one that is not counted.
-std::vector<double> Time(uint64_t threads, int repetitions, const std::function<void(int)>& work) {
+// Seconds of each repetition, after one that is not counted. One thread takes the work in one
+// piece.
+std::vector<double> Time(uint64_t threads, int pieces, int repetitions,
+                         const std::function<void(int thread, int piece, int pieces)>& work) {
   std::vector<double> seconds;
   const auto measure = [&](const std::function<void()>& run) {
     run();
@@ -95,9 +107,9 @@ std::vector<double> Time(uint64_t threads, int repetitions, const std::function<
     }
   };
   if (threads == 1) {
-    measure([&] { work(0); });
+    measure([&] { work(0, 0, 1); });
   } else {
-    Pair pair(work);
+    Pair pair(pieces, [&](int thread, int piece) { work(thread, piece, pieces); });
     measure([&] { pair.Run(); });
   }
   return seconds;
@@ -130,16 +142,18 @@ std::vector<double> RunConv(std::istream& in) {
   AlignedFloats workspace(threads * bytes / 4);
   // Rows among threads, or output channels where the map is small.
   const bool by_rows = groups == 1 && plane >= 1024;
-  return Time(threads, repetitions, [&](int index) {
-    const MapPart part = by_rows ? MapPart{{0, outs}, Half(shape.rows.out, threads, index, 1)}
-                                 : MapPart{Half(outs, threads, index, 8), {0, shape.rows.out}};
+  const int pieces = by_rows || groups > 1 ? 8 : 4;
+  return Time(threads, pieces, repetitions, [&](int thread, int piece, int count) {
+    const MapPart part = by_rows ? MapPart{{0, outs}, PieceOf(shape.rows.out, count, piece, 1)}
+                                 : MapPart{PieceOf(outs, count, piece, 8), {0, shape.rows.out}};
+    if (part.channels.size() == 0 || part.rows.size() == 0) return;
+    const uint64_t cols_of_weights = shape.WeightCols();
     Conv(shape, {x.data, rows * cols, 0},
          {DType::kF32,
-          reinterpret_cast<const std::byte*>(weights.data +
-                                             part.channels.first * shape.WeightCols()),
-          shape.WeightCols(), part.channels.size()},
+          reinterpret_cast<const std::byte*>(weights.data + part.channels.first * cols_of_weights),
+          cols_of_weights, part.channels.size()},
          bias.data + part.channels.first, part,
-         {reinterpret_cast<std::byte*>(workspace.data) + static_cast<uint64_t>(index) * bytes,
+         {reinterpret_cast<std::byte*>(workspace.data) + static_cast<uint64_t>(thread) * bytes,
           bytes},
          {out.data + part.channels.first * plane + part.rows.first * shape.cols.out, plane});
   });
@@ -151,8 +165,8 @@ std::vector<double> RunDense(std::istream& in) {
   in >> ins >> outs >> tokens >> threads >> repetitions;
   const AlignedFloats x(tokens * ins, 1), weights(outs * ins, 2);
   AlignedFloats out(tokens * outs);
-  return Time(threads, repetitions, [&](int index) {
-    const IndexRange rows = Half(outs, threads, index, 32);
+  return Time(threads, 8, repetitions, [&](int, int piece, int count) {
+    const IndexRange rows = PieceOf(outs, count, piece, 32);
     MatMulF32({DType::kF32, reinterpret_cast<const std::byte*>(weights.data + rows.first * ins),
                ins, rows.size()},
               x.data, ins, tokens, out.data + rows.first, outs);
