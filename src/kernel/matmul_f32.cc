@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "kernel/matmul_f32.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernel/line-inl.h"
 #include "kernel/panel-inl.h"
 #include "kernel/panel_k-inl.h"
 #include "kernel/tile-inl.h"
@@ -215,6 +216,15 @@ void MultiplyTokens(const FloatPanel* panels, size_t columns, const float* x, si
 
 using DecodeFunction = void (*)(Source chunk, size_t rows, size_t columns, FloatPanel& panel);
 
+// One chunk of whole lines of kRows floats' rows, with one token.
+void MultiplyChunkOfLines(const uint8_t* rows, size_t stride, size_t columns, const float* x,
+                          float* sums) {
+  static_assert(kLineRun == kRun);
+  for (size_t col = 0; col < columns; col += kLineRuns * kRun) {
+    MultiplyLines(rows + col * sizeof(float), stride, x + col, sums);
+  }
+}
+
 // One tile of at most kMostPanels * kRows rows and kTokenTile tokens.
 void MultiplyTile(DecodeFunction decode, const DTypeInfo& info, Source weights, const uint8_t* end,
                   size_t rows, size_t cols, const float* x, size_t x_stride, size_t tokens,
@@ -228,6 +238,15 @@ void MultiplyTile(DecodeFunction decode, const DTypeInfo& info, Source weights, 
     const size_t columns = std::min(kChunkColumns, cols - col);
     next.Prefetch((columns + kRun - 1) / kRun);
     const uint8_t* chunk = weights.data + RowBytes(info, col);
+    const bool lines = kHaveLines && info.type == DType::kF32 && tokens == 1 &&
+                       columns % (kLineRuns * kRun) == 0 && rows == kMostPanels * kRows;
+    if (lines) {
+      for (size_t p = 0; p < kMostPanels; ++p) {
+        MultiplyChunkOfLines(chunk + p * kRows * weights.stride, weights.stride, columns, x + col,
+                             sums + p * kRows);
+      }
+      continue;
+    }
     decode({chunk, weights.stride}, std::min(rows, kRows), columns, panels[0]);
     if (rows > kRows) {
       decode({chunk + kRows * weights.stride, weights.stride}, rows - kRows, columns, panels[1]);

@@ -15,7 +15,7 @@ TEST(MatMulF32, AgreesWithTheDoubleReference) {
   ForEachInstructionSet([] {
     for (const DType type : AllTypes()) {
       for (const size_t cols : ColsOf(type)) {
-        constexpr size_t kRows = 21, kTokens = 6;
+        constexpr size_t kRows = 37, kTokens = 6;
         const std::vector<std::byte> data = RandomRows(type, cols, kRows, 1);
         const std::vector<float> x = RandomFloats(cols * kTokens, 2);
         std::vector<float> out(kRows * kTokens), row(cols);
@@ -68,6 +68,23 @@ TEST(MatMulF32, GivesTheSameBitsHoweverRowsAndTokensAreGrouped) {
                 << Name(type) << " row " << row + r << " token " << token + t;
           }
         }
+      }
+    }
+  });
+}
+
+TEST(MatMulF32, GivesOneTokenTheSameBitsAsMany) {
+  ForEachInstructionSet([] {
+    for (const size_t cols : {128, 256, 300, 1024}) {
+      constexpr size_t kRows = 75, kTokens = 9;
+      const std::vector<std::byte> data = RandomRows(DType::kF32, cols, kRows, 3);
+      const std::vector<float> x = RandomFloats(cols * kTokens, 4);
+      std::vector<float> many(kRows * kTokens), one(kRows);
+      const WeightRows weights = {DType::kF32, data.data(), cols, kRows};
+      MatMulF32(weights, x.data(), cols, kTokens, many.data(), kRows);
+      for (size_t t = 0; t < kTokens; ++t) {
+        MatMulF32(weights, x.data() + t * cols, cols, 1, one.data(), kRows);
+        for (size_t r = 0; r < kRows; ++r) ASSERT_TRUE(SameBits(one[r], many[t * kRows + r]));
       }
     }
   });
