@@ -1,5 +1,6 @@
 #include "graph/graph_records.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -183,10 +184,14 @@ class GraphReader {
     for (uint32_t i = 0; i < records_.inputs.size(); ++i) TRY(AddInput(i));
     size_t done = 0;
     for (const GraphRecords::Layer& layer : records_.layers) {
-      for (; done < layer.first_op + layer.op_count; ++done) TRY(AddOp(records_.ops[done]));
-      graph_.EndLayer(layer.name, layer.role, *value_of_[layer.output]);
+      const size_t end = size_t{layer.first_op} + layer.op_count;
+      for (; done < std::min(end, records_.ops.size()); ++done) TRY(AddOp(records_.ops[done]));
+      TRY_ASSIGN(const ValueId output, Made(layer.output));
+      graph_.EndLayer(layer.name, layer.role, output);
     }
-    for (const uint32_t id : records_.outputs) graph_.outputs.push_back(*value_of_[id]);
+    for (const uint32_t id : records_.outputs) {
+      TRY_ASSIGN(graph_.outputs.emplace_back(), Made(id));
+    }
     if (done != records_.ops.size() || graph_.layers.empty() || graph_.outputs.empty()) {
       return Fail(ErrorCode::kBadFile, "GRAPH_OP",
                   "a graph needs layers that hold all its ops, and outputs");
@@ -195,6 +200,12 @@ class GraphReader {
   }
 
  private:
+  Result<ValueId> Made(uint32_t value) const {
+    if (value_of_[value]) return *value_of_[value];
+    return Fail(ErrorCode::kBadFile, "GRAPH_OP",
+                fmt::format("{} is a layer's or the graph's result, but nobody has made it",
+                            EscapeControl(records_.values[value].name)));
+  }
   Status AddInput(uint32_t index) {
     const GraphRecords::Value& value = records_.values[records_.inputs[index]];
     TRY_ASSIGN(const ValueId id,

@@ -76,6 +76,11 @@ TEST(OutputShape, NamesWhatDoesNotFit) {
   EXPECT_EQ(Made(op::Activation{}, {{4}, {4}}),
             "GRAPH_OP: activation 'it': it has 2 operands, not 1");
   EXPECT_EQ(Made(op::StoreKv{0}, {{4}}), "GRAPH_OP: store_kv 'it': only text models have this op");
+  op::Window wide = Square(1 << 14, 1, 0);
+  EXPECT_EQ(Made(op::Conv{wide, 1}, {{uint64_t{1} << 40, 1, 1}}, {{1, 1}}).substr(0, 11),
+            "GRAPH_SHAPE");
+  wide.size = {1 << 15, 1};
+  EXPECT_EQ(Made(op::Conv{wide, 1}, {{1, 9, 9}}, {{1, 1}}).substr(0, 8), "GRAPH_OP");
   EXPECT_EQ(Made(op::Reshape{{uint64_t{1} << 40, uint64_t{1} << 40}}, {{4}}).substr(0, 11),
             "GRAPH_SHAPE");
 }
@@ -143,6 +148,7 @@ TEST(GraphRecords, ThatMakeNoSenseAreErrors) {
   EXPECT_EQ(key_of([](GraphRecords& r) { r.values[0].shape[0] = 4; }), "GRAPH_SHAPE");
   EXPECT_EQ(key_of([](GraphRecords& r) { r.values[1].shape[0] = 5; }), "GRAPH_SHAPE");
   EXPECT_EQ(key_of([](GraphRecords& r) { r.layers.pop_back(); }), "GRAPH_OP");
+  EXPECT_EQ(key_of([](GraphRecords& r) { r.layers[0].output = r.layers[2].output; }), "GRAPH_OP");
   EXPECT_EQ(key_of([](GraphRecords& r) { r.outputs.clear(); }), "GRAPH_OP");
 }
 

@@ -12,8 +12,8 @@ namespace {
 
 constexpr uint64_t kMostElements = uint64_t{1} << 48;
 constexpr size_t kMostAxes = 6;  // kernel/reshape.h
-// Windows beyond this are no windows; so products of their sizes stay in 64 bits.
-constexpr uint64_t kMostWindow = uint64_t{1} << 20;
+// Windows beyond this are no windows; so what they reach over kMostElements stays in 64 bits.
+constexpr uint64_t kMostWindow = uint64_t{1} << 14;
 
 class ShapeRule {
  public:
@@ -118,7 +118,7 @@ class ShapeRule {
                             window.dilation[i] != 0 && window.size[i] <= kMostWindow &&
                             window.stride[i] <= kMostWindow && window.dilation[i] <= kMostWindow &&
                             window.pad_begin[i] <= kMostWindow && window.pad_end[i] <= kMostWindow;
-      if (!sizes_ok) return BadOp("sizes, strides and dilations go from 1 to 2^20, pads from 0");
+      if (!sizes_ok) return BadOp("sizes, strides and dilations go from 1 to 2^14, pads from 0");
       if (none && (window.size[0] != 1 || window.pad_begin[0] != 0 || window.pad_end[0] != 0)) {
         return BadOp("its window has two axes, its operand one");
       }
@@ -149,8 +149,10 @@ class ShapeRule {
           return kNone;
         },
         op_.kind);
-    const uint64_t cols = channels / groups * window.size[0] * window.size[1];
-    TRY(NeedMatrix(0, out_channels, cols));
+    const uint64_t taps = uint64_t{window.size[0]} * window.size[1];
+    const std::optional<uint64_t> cols = CheckedMul(channels / groups, taps);
+    if (!cols) return BadShape("its window is larger than any weights");
+    TRY(NeedMatrix(0, out_channels, *cols));
     return NeedVectors(1, out_channels);
   }
   Result<Shape> Of(const op::Conv& conv) {
