@@ -79,15 +79,17 @@ NetView ViewOf(const SessionPlan& session, std::string title) {
 
 namespace {
 
-// How many there are, how few would do in the same time and in more, and the bound for any order.
+// How many there are, how many would let every queue run as far ahead as it can, how few would do
+// in more time, and the bound for any order.
 std::string SyncsText(const PlannedNet& planned) {
-  std::string out =
-      fmt::format("{}, so that every queue runs as far ahead as it can", planned.syncs.value);
+  const uint64_t own = planned.syncs.value;
+  std::string out = std::to_string(own);
   for (const SyncPoint& point : planned.sync_curve) {
-    if (point.syncs >= planned.syncs.value) continue;
     const double longer = point.makespan / planned.simulation.makespan - 1;
-    out += longer < 1e-6 ? fmt::format("; {} would do in the same time", point.syncs)
-                         : fmt::format("; {} in {:.1f} % more", point.syncs, 100 * longer);
+    if (point.syncs > own && longer < 1e-6)
+      out += fmt::format("; {} in the same time", point.syncs);
+    if (point.syncs < own && longer >= 5e-4)
+      out += fmt::format("; {} in {:.1f} % more time", point.syncs, 100 * longer);
   }
   return out + fmt::format("; in any order at least {}", planned.syncs.lower_bound);
 }
@@ -146,8 +148,8 @@ std::string Explain(const NetView& view) {
       }
     }
   }
-  out += fmt::format("\nSyncs ({} per pass, {}):\n", plan.syncs(),
-                     "the fewest that let every queue run as far ahead as it can");
+  out +=
+      fmt::format("\nSyncs ({} per pass, {}):\n", plan.syncs(), "no time would be saved by more");
   for (const auto& [kind, lines] : kinds) {
     out += fmt::format("  {} x {}\n", lines.size(), kind);
     for (size_t i = 0; i < std::min(kShown, lines.size()); ++i) out += "    " + lines[i] + "\n";

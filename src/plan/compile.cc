@@ -68,6 +68,25 @@ uint64_t LeastSyncs(const ModelNet& model, const Sizes& sizes) {
   return rounds + (model.staging ? 2 : 0);
 }
 
+// Whether they say when something is to be done: then no wait is changed.
+bool OrderSomething(const ModelWishes& wishes) {
+  return !(wishes.orders.empty() && wishes.loads.empty() && wishes.ahead.empty() &&
+           wishes.loads_after.empty() && wishes.loads_before.empty());
+}
+
+// The same in the same time with fewer syncs, where there is slack for that.
+PlannedNet WithFewerSyncs(const TaskNet& net, const NetDraft& own, PlannedNet planned) {
+  constexpr double kHalfway = 0.5;
+  NetDraft merged = own;
+  const double makespan = planned.simulation.makespan;
+  merged.extra = MergeWaits(net, own.order, planned.plan, makespan, kHalfway);
+  if (merged.extra.empty()) return planned;
+  Result<PlannedNet> fewer = PlanInOrder(net, merged);
+  const bool better = fewer && fewer->simulation.makespan <= makespan * (1 + 1e-9) &&
+                      fewer->plan.syncs() < planned.plan.syncs();
+  return better ? *std::move(fewer) : planned;
+}
+
 // Plans one request: sizes, then what stays, then everything that follows from the net.
 class ModelPlanner {
  public:
@@ -175,8 +194,14 @@ class ModelPlanner {
     draft.reasons = std::move(reasons);
     const uint64_t resident = ChooseResident(draft, room - sizing_.BufferBytes(sizes));
     ModelNet model = BuildModelNet(draft, resident);
-    TRY_ASSIGN(PlannedNet planned,
-               PlanInOrder(model.net, {InOrder(model.net), OnlyPlaces(model.net), {}}));
+    const NetDraft own{InOrder(model.net), OnlyPlaces(model.net), {}};
+    TRY_ASSIGN(PlannedNet planned, PlanInOrder(model.net, own));
+    std::vector<SyncPoint> curve;
+    if (request_.details) curve = SyncCurve(model.net, own, planned);
+    if (request_.wishes == nullptr || !OrderSomething(*request_.wishes)) {
+      planned = WithFewerSyncs(model.net, own, std::move(planned));
+    }
+    planned.sync_curve = std::move(curve);
     planned.syncs.lower_bound = LeastSyncs(model, sizes);
     Planned out{LowerPlan(draft, model, planned.plan), {}, {}};
     DeriveJoins(graph_, out.plan);
@@ -186,8 +211,6 @@ class ModelPlanner {
     ReportSpeed(planned.simulation, out.report);
     out.report.arena_least_bytes = planned.peaks[0].lower_bound;
     if (!request_.details) return out;
-    planned.sync_curve =
-        SyncCurve(model.net, {InOrder(model.net), OnlyPlaces(model.net), {}}, planned);
     ExplainOrder(graph_, request_, sizes, draft.reasons);
     ExplainResidency(draft, model, resident, planned.simulation.makespan, draft.reasons);
     out.details = std::make_shared<const PlanDetails>(

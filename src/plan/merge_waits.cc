@@ -163,9 +163,12 @@ class WaitMerger {
       return static_cast<int64_t>(w.fence) -
              static_cast<int64_t>(w.distance * plan_.queues[other].size());
     };
-    const RegionId region = net_.op(plan_.queues[place][wait.at].op).region;
-    // What is learned in a region is lost after it.
-    if (Index(region) != 0 && region != net_.op(plan_.queues[place][more.at].op).region) {
+    // What is learned in a region is lost after it, and an iteration may leave it out.
+    const auto sure = [&](size_t queue, uint32_t at) {
+      return Index(net_.op(plan_.queues[queue][at].op).region) == 0;
+    };
+    if (!sure(place, wait.at) || !sure(place, more.at) || !sure(other, wait.fence) ||
+        !sure(other, more.fence)) {
       return false;
     }
     const uint64_t bytes =
