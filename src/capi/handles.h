@@ -3,9 +3,11 @@
 // What the opaque types of the C API are. Each is a handle to an object of engine/ that others may
 // share, so handles can be given back in any order.
 
+#include <tinyai/utils/cache_opt.h>
 #include <tinyai/utils/mmap_loader.h>
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "engine/mapped_model.h"
@@ -22,6 +24,11 @@ class ModelObjects {
   // A live view: its fields are written one by one, each at once.
   const TinyAILayerDescriptor* descriptor(uint32_t layer) const { return &descriptors_[layer]; }
   TinyAILayerDescriptor Snapshot(uint32_t layer) const;
+  // With what was chosen in place of zeros.
+  TinyAICacheConfig cache_config() const;
+  void SetCacheConfig(const TinyAICacheConfig& config);
+  static constexpr TinyAICacheConfig kAutomaticCache = {0, 0, true, 8};
+
   // Size and precision, which change with what replaces a layer's weights.
   void RefreshDescriptors();
 
@@ -29,6 +36,8 @@ class ModelObjects {
   ModelObjects() = default;
   void Note(uint32_t layer, const LayerState& state);
 
+  mutable std::mutex mutex_;  // guards cache_config_
+  TinyAICacheConfig cache_config_ = kAutomaticCache;
   std::vector<TinyAILayerDescriptor> descriptors_;
   std::shared_ptr<MappedModel> mapped_;  // last: until it is gone it tells of changes
 };

@@ -3,9 +3,12 @@
 #include <mutex>
 
 #include "capi/handles.h"
+#include "engine/cpu_caches.h"
 
 namespace tinyai::capi {
 namespace {
+
+constexpr int kLeastBlock = 8;
 
 template <typename T>
 void Put(T& field, std::type_identity_t<T> value) {
@@ -60,6 +63,25 @@ TinyAILayerDescriptor ModelObjects::Snapshot(uint32_t layer) const {
   PutLayer(copy, layer, mapped_->layer(layer));
   PutState(copy, mapped_->cache().state(layer), Writable(mapped_->Address(layer)));
   return copy;
+}
+
+TinyAICacheConfig ModelObjects::cache_config() const {
+  const CpuCaches caches = ProbeCpuCaches();
+  const std::lock_guard lock(mutex_);
+  TinyAICacheConfig config = cache_config_;
+  if (config.cache_line_size == 0) config.cache_line_size = static_cast<int>(caches.line_bytes);
+  // Three tiles of float32, as a product reads and writes, in the first level.
+  while (config.block_size == 0 || cache_config_.block_size == 0) {
+    const int next = config.block_size == 0 ? kLeastBlock : config.block_size * 2;
+    if (config.block_size != 0 && uint64_t{12} * next * next > caches.l1_bytes) break;
+    config.block_size = next;
+  }
+  return config;
+}
+
+void ModelObjects::SetCacheConfig(const TinyAICacheConfig& config) {
+  const std::lock_guard lock(mutex_);
+  cache_config_ = config;
 }
 
 }  // namespace tinyai::capi

@@ -105,6 +105,13 @@ Status ForwardPass::Begin(std::span<const int32_t> tokens, uint64_t position) {
   return executor_->Begin({.tokens = tokens, .position = position});
 }
 
+void ForwardPass::Reset() {
+  // An error of it is told by the next pass, which begins by starting anew.
+  if (began_ && !is_complete()) (void)executor_->GiveUpPass();
+  began_ = false;
+  Restart(0);
+}
+
 Result<uint32_t> ForwardPass::RunNext(std::span<const float* const> inputs) {
   if (!began_) return Misused("no pass has begun");
   if (is_complete()) return Misused("the pass is complete");

@@ -40,6 +40,9 @@ class ForwardPass {
   Status Begin(uint64_t samples);
   Status Begin(std::span<const int32_t> tokens, uint64_t position);
 
+  // Gives a pass under way up: no layer is executed, no output held, the peak begins anew.
+  void Reset();
+
   // Runs the next layer of the order and returns it, as the model numbers it. Layers that are
   // computed in bands together are all computed when the first of them runs. `inputs`: by operand
   // of an entry layer, each as many samples as the pass has; null or missing: zeros. Only read by

@@ -190,6 +190,22 @@ Result<const std::byte*> MappedModel::Weights(uint32_t layer) {
   return Address(layer);
 }
 
+int MappedModel::SimdLevelFor(uint32_t layer) const {
+  const Graph& graph = model_->graph();
+  const Layer& of = graph.layers[layer];
+  return simd_.LevelFor(std::span(graph.ops).subspan(of.first_op, of.op_count));
+}
+
+PassDefaults MappedModel::defaults() const {
+  const std::lock_guard lock(mutex_);
+  return defaults_;
+}
+
+void MappedModel::SetDefaults(const PassDefaults& defaults) {
+  const std::lock_guard lock(mutex_);
+  defaults_ = defaults;
+}
+
 MappedLayer MappedModel::layer(uint32_t layer) const { return layers_[layer]; }
 
 std::shared_ptr<const Model> MappedModel::model() const { return model_; }

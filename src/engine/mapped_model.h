@@ -2,17 +2,26 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "engine/model.h"
+#include "engine/simd.h"
 #include "engine/weight_cache.h"
 #include "graph/graph.h"
 #include "os/file_mapping.h"
 #include "os/scratch_file.h"
+#include "plan/request.h"
 
 namespace tinyai {
+
+// Limit and mode of passes that have none of their own.
+struct PassDefaults {
+  uint64_t memory_bytes = 0;  // 0: none
+  PlanMode mode = PlanMode::kAdaptive;
+};
 
 // A layer of a model as its weights see it.
 struct MappedLayer {
@@ -39,6 +48,12 @@ class MappedModel : private LayerStore {
   std::shared_ptr<const Model> model() const;
   WeightCache& cache() { return *cache_; }
   const WeightCache& cache() const { return *cache_; }
+
+  SimdSettings& simd() { return simd_; }
+  // The level at which an execution of the layer computes.
+  int SimdLevelFor(uint32_t layer) const;
+  PassDefaults defaults() const;
+  void SetDefaults(const PassDefaults& defaults);
 
   // Where the layer's weights are; the address stays good for as long as the model is there. Errors
   // of WeightCache::Get.
@@ -74,6 +89,9 @@ class MappedModel : private LayerStore {
   std::unique_ptr<File> gathered_file_;
   FileMapping gathered_;
   std::vector<Place> places_;
+  SimdSettings simd_;
+  mutable std::mutex mutex_;  // guards defaults_
+  PassDefaults defaults_;
   std::unique_ptr<WeightCache> cache_;  // last: its threads use the rest
 };
 

@@ -253,6 +253,8 @@ Result<Graph> WeightsAlone(const ModelFile& file) {
   return graph;
 }
 
+Result<OpKind> OpKindFromRecord(const GraphRecords::Op& record) { return ReadKind(record); }
+
 Result<Graph> GraphFromRecords(const GraphRecords& records, const ModelFile& file) {
   return GraphReader(records, file).Read();
 }

@@ -12,6 +12,9 @@ namespace tinyai {
 // the shapes do not fit together or are not those of the file, MODEL_TENSOR_ALIGN.
 Result<Graph> GraphFromRecords(const GraphRecords& records, const ModelFile& file);
 
+// The kind of op that a record names, with its attributes. Error GRAPH_OP.
+Result<OpKind> OpKindFromRecord(const GraphRecords::Op& record);
+
 // The weights of a file that says nothing of what is done with them: no op and no layer. Error
 // MODEL_TENSOR_ALIGN.
 Result<Graph> WeightsAlone(const ModelFile& file);

@@ -128,4 +128,15 @@ std::vector<uint32_t> OneCpuPerCore(const std::vector<uint32_t>& cpus, const std
   return first;
 }
 
+CpuCaches ProbeCpuCaches() {
+  const auto ask = [](int name) {
+    const long value = ::sysconf(name);
+    return value > 0 ? static_cast<uint64_t>(value) : 0;
+  };
+  return {.line_bytes = ask(_SC_LEVEL1_DCACHE_LINESIZE),
+          .l1_bytes = ask(_SC_LEVEL1_DCACHE_SIZE),
+          .l2_bytes = ask(_SC_LEVEL2_CACHE_SIZE),
+          .l3_bytes = ask(_SC_LEVEL3_CACHE_SIZE)};
+}
+
 }  // namespace tinyai

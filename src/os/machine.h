@@ -31,6 +31,12 @@ struct MachineFacts {
 };
 MachineFacts ProbeMachineFacts(const std::string& root = "");
 
+// The data caches of a core; 0: unknown.
+struct CpuCaches {
+  uint64_t line_bytes = 0, l1_bytes = 0, l2_bytes = 0, l3_bytes = 0;
+};
+CpuCaches ProbeCpuCaches();
+
 // CPUs this process may run on, ascending; at least one.
 std::vector<uint32_t> AllowedCpus();
 // One CPU of each core among `cpus`, in that order: where compute threads go first.

@@ -1,0 +1,9 @@
+#pragma once
+
+/* Everything. */
+
+#include <tinyai/builder.h>
+#include <tinyai/error.h>
+#include <tinyai/utils/forward_scheduler.h>
+#include <tinyai/utils/mmap_loader.h>
+#include <tinyai/utils/optimization.h>

@@ -1,0 +1,4 @@
+#pragma once
+
+// The processor's caches, as os/ finds them: capi/ sees nothing below this folder.
+#include "os/machine.h"

@@ -1,0 +1,353 @@
+#include "engine/forward_scheduler.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "fmt/format.h"
+#include "os/machine.h"
+
+namespace tinyai {
+namespace {
+
+uint64_t SampleBytes(const Value& value) {
+  uint64_t bytes = sizeof(float);
+  for (const uint64_t axis : value.shape) bytes *= axis;
+  return bytes;
+}
+
+uint64_t InputBytes(const Graph& graph) {
+  uint64_t bytes = 0;
+  for (const ValueId id : graph.inputs) bytes += SampleBytes(graph.value(id));
+  return bytes;
+}
+
+uint64_t ResidentBytes(const Plan& plan) {
+  uint64_t bytes = 0;
+  for (const PlanBuffer& buffer : plan.buffers) {
+    if (buffer.kind == BufferKind::kResident) bytes += buffer.bytes;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+ForwardScheduler::ForwardScheduler(std::shared_ptr<MappedModel> model, PlanMode mode,
+                                   uint64_t memory_bytes)
+    : model_(std::move(model)),
+      // Without a limit of its own it keeps to what was found for the model.
+      mode_(mode == PlanMode::kAdaptive && memory_bytes == 0 ? model_->defaults().mode : mode),
+      memory_bytes_(memory_bytes == 0 ? model_->defaults().memory_bytes : memory_bytes),
+      schedule_(model_->layer_count()),
+      marked_(model_->layer_count()) {}
+
+ForwardScheduler::~ForwardScheduler() { Unprepare(); }
+
+void ForwardScheduler::Unprepare() {
+  pass_.reset();
+  process_.reset();
+  model_->cache().Unreserve(std::exchange(reserved_bytes_, 0));
+  order_.clear();
+  text_.reset();
+  executed_ = 0;
+  began_ = false;
+}
+
+Status ForwardScheduler::Add(int32_t layer, int32_t depends_on, DependencyKind kind,
+                             uint64_t output_bytes) {
+  TRY(schedule_.Add(layer, depends_on, kind, output_bytes));
+  Unprepare();
+  return {};
+}
+
+Status ForwardScheduler::SetBatch(uint64_t batch) {
+  if (batch == 0 || (graph().is_text() && batch != 1)) {
+    return Fail(
+        ErrorCode::kUsage, "ARG_VALUE",
+        fmt::format("a batch of {}: it has at least 1 sample, and of a text exactly 1", batch));
+  }
+  batch_ = batch;
+  Unprepare();
+  return {};
+}
+
+Status ForwardScheduler::SetText(const TextSettings& settings) {
+  TRY(Check(settings.sampler));
+  text_settings_ = settings;
+  return {};
+}
+
+ForwardOptions ForwardScheduler::OptionsOf() const {
+  ForwardOptions options{.mode = mode_, .memory_bytes = memory_bytes_, .batch = batch_};
+  for (const ScheduledLayer& layer : schedule_.layers()) {
+    WiredLayer& wired = options.layers.emplace_back();
+    wired.layer = layer.layer;
+    // What is reserved for the last layer of a text model is for the text.
+    wired.output_bytes = graph().is_text() ? 0 : layer.output_bytes;
+    for (const LayerDependency& dependency : layer.dependencies) {
+      wired.dependencies.push_back(dependency.layer);
+    }
+  }
+  return options;
+}
+
+// Weights that stay count in the model's cache too, which has a limit of its own: where that is the
+// smaller one, fewer of them stay. What every plan has to keep, vectors and the slots that weights
+// go through, is in use rather than cached.
+Result<ForwardPlan> ForwardScheduler::PlanWithinCache() {
+  const Machine machine = ProbeMachine();
+  const ForwardModel model = ForwardModel::Of(model_->model());
+  ForwardOptions options = OptionsOf();
+  for (const PlanMode mode : {mode_, PlanMode::kMemoryOptimised, PlanMode::kStreaming}) {
+    options.mode = mode;
+    TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, machine));
+    const uint64_t resident = ResidentBytes(plan.plan);
+    const Status reserved = model_->cache().Reserve(resident);
+    if (reserved) {
+      reserved_bytes_ = resident;
+      return plan;
+    }
+    if (mode_ == PlanMode::kNormal) return tl::unexpected<Error>(reserved.error());
+    if (mode_ != PlanMode::kAdaptive || mode == PlanMode::kStreaming) return plan;
+  }
+  return Fail(ErrorCode::kBudget, "BUDGET_INFEASIBLE", "no mode fits");
+}
+
+// Whether entry layers that the model does not have as such can be fed from the model's input.
+Status ForwardScheduler::CheckInputs() const {
+  if (graph().is_text()) return {};
+  const uint64_t input_bytes = InputBytes(graph());
+  for (const ScheduledLayer& scheduled : schedule_.layers()) {
+    if (!scheduled.dependencies.empty()) continue;
+    for (const ValueId operand : graph().layers[scheduled.layer].operands) {
+      if (std::ranges::find(graph().inputs, operand) != graph().inputs.end()) continue;
+      const uint64_t bytes = SampleBytes(graph().value(operand));
+      if (bytes <= input_bytes) continue;
+      return Fail(
+          ErrorCode::kSchedule, "SCHEDULE_DEPENDENCY",
+          fmt::format("layer {} is an entry layer and takes {} bytes, and the model's input "
+                      "has {}; name the layer that it depends on",
+                      scheduled.layer, bytes, input_bytes));
+    }
+  }
+  return {};
+}
+
+Status ForwardScheduler::Prepare() {
+  Unprepare();
+  TRY(schedule_.Check());
+  TRY(CheckInputs());
+  TRY_ASSIGN(ForwardPlan plan, PlanWithinCache());
+  process_ = std::make_unique<Budget>("scheduler",
+                                      memory_bytes_ != 0 ? memory_bytes_ : Budget::kUnlimited);
+  Result<std::unique_ptr<ForwardPass>> pass =
+      ForwardPass::Open(ForwardModel::Of(model_->model()), std::move(plan), *process_);
+  if (!pass) {
+    Unprepare();
+    return tl::unexpected<Error>(std::move(pass).error());
+  }
+  pass_ = std::move(*pass);
+  order_ = pass_->order();
+  FindLastSink();
+  for (uint32_t layer = 0; layer < marked_.size(); ++layer) {
+    if (marked_[layer] && layer != last_sink_) pass_->MarkUnneeded(layer);
+  }
+  return {};
+}
+
+// The last in the order whose result no other layer reads.
+void ForwardScheduler::FindLastSink() {
+  std::vector<bool> read(model_->layer_count());
+  for (const ScheduledLayer& layer : schedule_.layers()) {
+    for (const LayerDependency& dependency : layer.dependencies) read[dependency.layer] = true;
+  }
+  for (const uint32_t layer : order_) {
+    if (!read[layer]) last_sink_ = layer;
+  }
+}
+
+Result<std::optional<uint32_t>> ForwardScheduler::ExecuteNext(const void* input, void* output,
+                                                              std::optional<uint32_t>& failed) {
+  if (pass_ == nullptr) {
+    return Fail(ErrorCode::kSchedule, "NOT_PREPARED",
+                "the schedule is not prepared, or was changed since; prepare the forward pass");
+  }
+  if (!graph().is_text() && executed_ == order_.size()) return std::nullopt;
+  if (graph().is_text() && !text_) TRY(StartText(input, output));
+  if (graph().is_text() && executed_ == order_.size()) {
+    executed_ = 0;
+    began_ = false;
+  }
+  if (graph().is_text() && !text_->NextTokens()) {
+    executed_ = order_.size();
+    return std::nullopt;
+  }
+  const uint32_t layer = order_[executed_];
+  model_->cache().BeginUse(layer);
+  const Status ran = RunNext(input, output);
+  model_->cache().EndUse(layer);
+  if (!ran) {
+    failed = layer;
+    began_ = false;
+    return tl::unexpected<Error>(ran.error());
+  }
+  return layer;
+}
+
+Status ForwardScheduler::StartText(const void* input, void* output) {
+  const ScheduledLayer& sink = *schedule_.Find(last_sink_);
+  if (output != nullptr && sink.output_bytes == 0) {
+    return Fail(ErrorCode::kUsage, "OUTPUT_SIZE",
+                fmt::format("layer {} was added without a size for its output, so nothing says how "
+                            "long the text may be",
+                            last_sink_));
+  }
+  const std::string_view prompt = input != nullptr ? static_cast<const char*>(input) : "";
+  const Plan& plan = pass_->plan().plan;
+  TRY_ASSIGN(text_, TextContinuation::Start(*model_->model(), prompt, text_settings_,
+                                            sink.output_bytes, plan.context, plan.chunk));
+  WriteText(output);
+  return {};
+}
+
+Status ForwardScheduler::RunNext(const void* input, void* output) {
+  TRY(CatchUp(input));
+  TRY(RunOne(order_[executed_], input));
+  ++executed_;
+  const uint32_t layer = order_[executed_ - 1];
+  if (!graph().is_text()) {
+    if (layer != last_sink_) return {};
+    if (output != nullptr) WriteOutput(output);
+    if (marked_[layer]) pass_->MarkUnneeded(layer);
+    return {};
+  }
+  if (executed_ < order_.size()) return {};
+  // The logits are copied: choosing a token may change them, and a failure is tried again.
+  const std::span<const float> logits = pass_->Logits();
+  std::vector<float> copy(logits.begin(), logits.end());
+  if (Status chosen = text_->Finish(*model_->model(), copy); !chosen) {
+    --executed_;
+    return chosen;
+  }
+  WriteText(output);
+  return {};
+}
+
+// Begins the pass, and after a failure runs again what had been executed.
+Status ForwardScheduler::CatchUp(const void* input) {
+  if (began_) return {};
+  if (graph().is_text()) {
+    TRY(pass_->Begin(*text_->NextTokens(), text_->position()));
+  } else {
+    TRY(pass_->Begin(batch_));
+  }
+  began_ = true;
+  for (size_t i = 0; i < executed_; ++i) TRY(RunOne(order_[i], input));
+  return {};
+}
+
+Status ForwardScheduler::RunOne(uint32_t layer, const void* input) {
+  TRY_ASSIGN(const std::vector<const float*> inputs, InputsOf(layer, input));
+  const SimdScope scope(model_->SimdLevelFor(layer));
+  TRY(pass_->RunNext(inputs));
+  return {};
+}
+
+Result<std::vector<const float*>> ForwardScheduler::InputsOf(uint32_t layer,
+                                                             const void* input) const {
+  std::vector<const float*> pointers;
+  if (graph().is_text() || input == nullptr) return pointers;
+  if (!schedule_.Find(layer)->dependencies.empty()) return pointers;
+  if (reinterpret_cast<uintptr_t>(input) % alignof(float) != 0) {
+    return Fail(ErrorCode::kUsage, "ARG_VALUE", "the input's address is no multiple of 4");
+  }
+  const auto* bytes = static_cast<const std::byte*>(input);
+  for (const ValueId operand : graph().layers[layer].operands) {
+    uint64_t offset = 0;
+    if (std::ranges::find(graph().inputs, operand) != graph().inputs.end()) {
+      for (const ValueId before : graph().inputs) {
+        if (before == operand) break;
+        offset += SampleBytes(graph().value(before)) * batch_;
+      }
+    }
+    pointers.push_back(reinterpret_cast<const float*>(bytes + offset));
+  }
+  return pointers;
+}
+
+void ForwardScheduler::WriteOutput(void* output) const {
+  const std::optional<LayerOutput> held = pass_->Output(last_sink_);
+  if (!held) return;
+  uint64_t bytes = sizeof(float);
+  for (const uint64_t axis : held->shape) bytes *= axis;
+  auto* to = static_cast<std::byte*>(output);
+  for (uint64_t i = 0; i < held->samples; ++i, to += bytes) {
+    std::memcpy(to, held->data + i * held->stride, bytes);
+  }
+}
+
+void ForwardScheduler::WriteText(void* output) const {
+  if (output == nullptr) return;
+  const std::string& text = text_->text();
+  std::memcpy(output, text.c_str(), text.size() + 1);
+}
+
+void ForwardScheduler::Reset() {
+  text_.reset();
+  executed_ = 0;
+  began_ = false;
+  if (pass_ != nullptr) pass_->Reset();
+}
+
+Result<uint64_t> ForwardScheduler::LargestBatch(uint64_t bytes_per_sample, uint64_t most) const {
+  return tinyai::LargestBatch(ForwardModel::Of(model_->model()), OptionsOf(), ProbeMachine(),
+                              bytes_per_sample, most);
+}
+
+void ForwardScheduler::MarkUnneeded(uint32_t layer) {
+  if (schedule_.Find(layer) == nullptr) return;
+  marked_[layer] = true;
+  // What the last sink makes is written to the caller first.
+  const bool awaited = layer == last_sink_ && !is_executed(layer);
+  if (pass_ != nullptr && !awaited) pass_->MarkUnneeded(layer);
+}
+
+bool ForwardScheduler::is_executed(uint32_t layer) const {
+  const auto end = order_.begin() + static_cast<ptrdiff_t>(executed_);
+  return std::find(order_.begin(), end, layer) != end;
+}
+
+bool ForwardScheduler::is_needed(uint32_t layer) const {
+  return pass_ != nullptr ? pass_->is_needed(layer) : !marked_[layer];
+}
+
+std::optional<LayerOutput> ForwardScheduler::Output(uint32_t layer) const {
+  if (pass_ == nullptr || !began_) return std::nullopt;
+  return pass_->Output(layer);
+}
+
+uint64_t ForwardScheduler::memory_bytes() const {
+  return pass_ == nullptr ? 0 : pass_->memory_bytes();
+}
+
+uint64_t ForwardScheduler::peak_bytes() const { return pass_ == nullptr ? 0 : pass_->peak_bytes(); }
+
+PlanMode ForwardScheduler::mode() const { return pass_ == nullptr ? mode_ : pass_->plan().mode; }
+
+Status OptimizeMemory(MappedModel& model, PlanMode mode, uint64_t memory_bytes) {
+  const Machine machine = ProbeMachine();
+  const ForwardModel forward = ForwardModel::Of(model.model());
+  std::vector<PlanMode> modes = {mode};
+  if (mode != PlanMode::kStreaming) modes.push_back(PlanMode::kStreaming);
+  std::optional<Error> failed;
+  for (const PlanMode tried : modes) {
+    model.SetDefaults({.memory_bytes = memory_bytes, .mode = tried});
+    const ForwardOptions options{.mode = tried, .memory_bytes = memory_bytes};
+    const Result<ForwardPlan> plan = PlanForward(forward, options, machine);
+    if (plan) return {};
+    failed = plan.error();
+  }
+  return tl::unexpected<Error>(*std::move(failed));
+}
+
+}  // namespace tinyai

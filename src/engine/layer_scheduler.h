@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/forward_pass.h"
+#include "engine/mapped_model.h"
+
+namespace tinyai {
+
+enum class CheckpointStrategy : uint8_t { kAuto, kKeep, kStore, kRecompute };
+
+struct LayerSchedulerOptions {
+  bool checkpointing = true;      // else every output stays until the pass ends
+  double speed = 0.5;             // 0: least memory .. 1: fastest that fits
+  bool recompute = true;          // large maps may be computed in bands
+  uint64_t activation_bytes = 0;  // limit; 0: none
+};
+
+// What a plan of a layer scheduler says.
+struct LayerPlan {
+  std::vector<uint32_t> order;
+  uint64_t peak_bytes = 0, activation_bytes = 0, weight_bytes = 0, workspace_bytes = 0;
+  uint64_t least_bytes = 0;    // the lowest limit with which this mode works
+  double recompute_ratio = 1;  // as in ForwardPlan
+};
+
+// A model's own graph, executed layer by layer within a limit for activations. One thread at a
+// time.
+class LayerScheduler {
+ public:
+  LayerScheduler(std::shared_ptr<MappedModel> model, const LayerSchedulerOptions& options);
+  ~LayerScheduler();
+
+  // Errors: those of PlanForward, BUDGET_INFEASIBLE where the activations need more than the limit.
+  Status MakePlan();
+  const LayerPlan* plan() const { return plan_ ? &*plan_ : nullptr; }
+  // Where everything stays.
+  Result<LayerPlan> PlanAllResident() const;
+
+  // Error CONFIG, BUDGET_INFEASIBLE: nothing was changed then.
+  Status SetStrategy(uint32_t layer, CheckpointStrategy strategy);
+
+  // Runs the layer, and before it those that precede it in the plan. `inputs` are read by entry
+  // layers: one for each operand, or none. Errors OUTPUT_GONE, those of MakePlan and ForwardPass.
+  Result<LayerOutput> Execute(uint32_t layer, std::span<const float* const> inputs);
+
+  const Graph& graph() const { return model_->model()->graph(); }
+  // Bytes that an entry layer reads of the caller's input; 0 of another one.
+  uint64_t InputBytes(uint32_t layer) const;
+
+ private:
+  Result<ForwardPlan> PlanIn(PlanMode mode) const;
+  Result<ForwardPlan> Choose() const;
+  LayerPlan Describe(const ForwardPlan& plan) const;
+  Status Start();
+  Status RunThrough(uint32_t layer, std::span<const float* const> inputs);
+
+  const std::shared_ptr<MappedModel> model_;
+  const LayerSchedulerOptions options_;
+  std::vector<CheckpointStrategy> strategies_;
+  std::optional<LayerPlan> plan_;
+  std::unique_ptr<ForwardPlan> next_;  // planned, and not running yet
+  std::unique_ptr<Budget> process_;
+  std::unique_ptr<ForwardPass> pass_;
+  bool began_ = false;
+};
+
+}  // namespace tinyai

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Compiles every C example of the API pages and guides, and of examples/, as C11 and as C++20.
+
+usage: examples_test.py SOURCE
+An example that is no whole program is put into a function, after the includes that it begins with.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(sys.argv[1])
+PAGES = [*sorted((SOURCE / "docs/api").glob("*.md")), *sorted((SOURCE / "docs/guides").glob("*.md"))]
+STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", f"-I{SOURCE / 'include'}"]
+
+
+def programs():
+    for page in PAGES:
+        for i, block in enumerate(re.findall(r"```c\n(.*?)```", page.read_text(), re.DOTALL)):
+            if "int main(" not in block:
+                lines = block.splitlines()
+                includes = [line for line in lines if line.startswith("#include")]
+                rest = [line for line in lines if not line.startswith("#include")]
+                block = "\n".join([*includes, "#include <stdio.h>", "#include <tinyai/tinyai.h>",
+                                   "int example(TinyAIMappedModel* model, TinyAIForwardScheduler* scheduler);",
+                                   "int example(TinyAIMappedModel* model, TinyAIForwardScheduler* scheduler) {",
+                                   "(void)model; (void)scheduler;", *rest, "return 0; }", ""])
+            yield f"{page.relative_to(SOURCE)} #{i + 1}", block
+    for path in sorted((SOURCE / "examples").glob("*.c")):
+        yield str(path.relative_to(SOURCE)), path.read_text()
+
+
+def main():
+    faults = count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in programs():
+            path = pathlib.Path(folder, "example.c")
+            path.write_text(text)
+            for command in (["cc", "-std=c11"], ["c++", "-std=c++20", "-xc++"]):
+                done = subprocess.run([*command, *STRICT, str(path)], capture_output=True, text=True)
+                count += 1
+                if done.returncode != 0:
+                    faults += 1
+                    print(f"{name} ({command[0]}):\n{done.stderr}")
+    print(f"{count} compilations, {faults} faults")
+    sys.exit(1 if faults or count == 0 else 0)
+
+
+if __name__ == "__main__":
+    main()
