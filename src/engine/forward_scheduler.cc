@@ -96,7 +96,7 @@ ForwardOptions ForwardScheduler::OptionsOf() const {
 // go through, is in use rather than cached.
 Result<ForwardPlan> ForwardScheduler::PlanWithinCache() {
   const Machine machine = ProbeMachine();
-  const ForwardModel model = ForwardModel::Of(model_->model());
+  const ForwardModel model = model_->forward();
   ForwardOptions options = OptionsOf();
   for (const PlanMode mode : {mode_, PlanMode::kMemoryOptimised, PlanMode::kStreaming}) {
     options.mode = mode;
@@ -141,7 +141,7 @@ Status ForwardScheduler::Prepare() {
   process_ = std::make_unique<Budget>("scheduler",
                                       memory_bytes_ != 0 ? memory_bytes_ : Budget::kUnlimited);
   Result<std::unique_ptr<ForwardPass>> pass =
-      ForwardPass::Open(ForwardModel::Of(model_->model()), std::move(plan), *process_);
+      ForwardPass::Open(model_->forward(), std::move(plan), *process_);
   if (!pass) {
     Unprepare();
     return tl::unexpected<Error>(std::move(pass).error());
@@ -300,8 +300,8 @@ void ForwardScheduler::Reset() {
 }
 
 Result<uint64_t> ForwardScheduler::LargestBatch(uint64_t bytes_per_sample, uint64_t most) const {
-  return tinyai::LargestBatch(ForwardModel::Of(model_->model()), OptionsOf(), ProbeMachine(),
-                              bytes_per_sample, most);
+  return tinyai::LargestBatch(model_->forward(), OptionsOf(), ProbeMachine(), bytes_per_sample,
+                              most);
 }
 
 void ForwardScheduler::MarkUnneeded(uint32_t layer) {
@@ -336,7 +336,7 @@ PlanMode ForwardScheduler::mode() const { return pass_ == nullptr ? mode_ : pass
 
 Status OptimizeMemory(MappedModel& model, PlanMode mode, uint64_t memory_bytes) {
   const Machine machine = ProbeMachine();
-  const ForwardModel forward = ForwardModel::Of(model.model());
+  const ForwardModel forward = model.forward();
   std::vector<PlanMode> modes = {mode};
   if (mode != PlanMode::kStreaming) modes.push_back(PlanMode::kStreaming);
   std::optional<Error> failed;

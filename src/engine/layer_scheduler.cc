@@ -41,7 +41,7 @@ LayerScheduler::LayerScheduler(std::shared_ptr<MappedModel> model,
 LayerScheduler::~LayerScheduler() = default;
 
 Result<ForwardPlan> LayerScheduler::PlanIn(PlanMode mode) const {
-  const ForwardModel model = ForwardModel::Of(model_->model());
+  const ForwardModel model = model_->forward();
   const Machine machine = ProbeMachine();
   ForwardOptions options{.mode = mode};
   for (uint32_t layer = 0; layer < strategies_.size(); ++layer) {
@@ -142,8 +142,7 @@ Status LayerScheduler::Start() {
   if (pass_ != nullptr) return {};
   if (next_ == nullptr) TRY(MakePlan());
   process_ = std::make_unique<Budget>("layer scheduler", Budget::kUnlimited);
-  TRY_ASSIGN(pass_,
-             ForwardPass::Open(ForwardModel::Of(model_->model()), std::move(*next_), *process_));
+  TRY_ASSIGN(pass_, ForwardPass::Open(model_->forward(), std::move(*next_), *process_));
   next_.reset();
   began_ = false;
   return {};

@@ -38,6 +38,15 @@ uint32_t BitsOf(DType type) {
   return 0;
 }
 
+// Bits and format, by the largest weight.
+void Describe(const Graph& graph, MappedLayer& layer) {
+  const WeightId id = *std::ranges::max_element(layer.weights, {}, [&](WeightId weight) {
+    return graph.weight(weight).rows * graph.weight(weight).cols;
+  });
+  layer.bits = BitsOf(graph.weight(id).type);
+  layer.format = Name(graph.weight(id).type);
+}
+
 uint64_t GatheredBytes(const Graph& graph, const MappedLayer& layer) {
   uint64_t bytes = 0;
   for (const WeightId id : layer.weights) bytes += RoundUp(graph.weight(id).bytes, kAlignment);
@@ -80,6 +89,8 @@ Status MappedModel::Start(const WeightCacheOptions& options, WeightCache::Listen
   }
   FindLayers();
   TRY(PlaceLayers());
+  own_layers_ = layers_;
+  own_places_ = places_;
   TRY_ASSIGN(cache_, WeightCache::Create(*this, layers_.size(), options, std::move(listener)));
   return {};
 }
@@ -101,13 +112,8 @@ void MappedModel::FindLayers() {
       return std::pair(weight.part, weight.offset);
     });
     if (!layer.weights.empty()) {
-      const Weight& largest =
-          graph.weight(*std::ranges::max_element(layer.weights, {}, [&](WeightId id) {
-            return graph.weight(id).rows * graph.weight(id).cols;
-          }));
       layer.file_offset = graph.weight(layer.weights.front()).offset;
-      layer.bits = BitsOf(largest.type);
-      layer.format = Name(largest.type);
+      Describe(graph, layer);
     }
     layers_.push_back(std::move(layer));
   }
@@ -181,6 +187,7 @@ void MappedModel::Drop(uint32_t layer) {
 const std::byte* MappedModel::Address(uint32_t layer) const {
   // What a layer without weights gives: an address that nobody reads at.
   alignas(kAlignment) static const std::byte nothing[kAlignment] = {};
+  const std::lock_guard lock(mutex_);
   if (layers_[layer].bytes == 0) return nothing;
   return places_[layer].mapping->data() + places_[layer].offset;
 }
@@ -206,8 +213,49 @@ void MappedModel::SetDefaults(const PassDefaults& defaults) {
   defaults_ = defaults;
 }
 
-MappedLayer MappedModel::layer(uint32_t layer) const { return layers_[layer]; }
+MappedLayer MappedModel::layer(uint32_t layer) const {
+  const std::lock_guard lock(mutex_);
+  return layers_[layer];
+}
 
-std::shared_ptr<const Model> MappedModel::model() const { return model_; }
+ForwardModel MappedModel::forward() const {
+  std::shared_ptr<const Overlay> overlay;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!transformed_.empty()) overlay = transformed_.back()->overlay;
+  }
+  return overlay != nullptr ? Overlay::Of(std::move(overlay)) : ForwardModel::Of(model_);
+}
+
+Status MappedModel::Transform(std::span<const std::optional<DType>> types) {
+  const std::lock_guard one_at_a_time(transforming_);
+  std::vector<std::vector<WeightId>> weights;
+  for (const MappedLayer& layer : own_layers_) weights.push_back(layer.weights);
+  auto made = std::make_unique<Transformed>();
+  TRY_ASSIGN(made->overlay, MakeOverlay(model_, weights, types));
+  TRY_ASSIGN(made->mapping, FileMapping::Map(*made->overlay->file));
+  const Transformed& now = *made;
+  {
+    const std::lock_guard lock(mutex_);
+    transformed_.push_back(std::move(made));
+  }
+  for (uint32_t i = 0; i < layers_.size(); ++i) {
+    MappedLayer layer = own_layers_[i];
+    Place place = own_places_[i];
+    if (const OverlaidLayer& overlaid = now.overlay->layers[i]; overlaid.bytes > 0) {
+      place = {.mapping = &now.mapping, .offset = overlaid.offset};
+      layer.bytes = overlaid.bytes;
+      Describe(now.overlay->graph, layer);
+    }
+    cache_->Replace(i, [&] {
+      const std::lock_guard lock(mutex_);
+      // What was gathered meanwhile stays gathered.
+      if (place.mapping == &gathered_ && places_[i].mapping == &gathered_) place = places_[i];
+      layers_[i] = layer;
+      places_[i] = place;
+    });
+  }
+  return {};
+}
 
 }  // namespace tinyai

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "engine/model.h"
+#include "engine/overlay.h"
 #include "engine/simd.h"
 #include "engine/weight_cache.h"
 #include "graph/graph.h"
@@ -45,7 +46,13 @@ class MappedModel : private LayerStore {
 
   size_t layer_count() const { return layers_.size(); }
   MappedLayer layer(uint32_t layer) const;
-  std::shared_ptr<const Model> model() const;
+  std::shared_ptr<const Model> model() const { return model_; }
+  // What executions compute with: the model, or what was made of its weights.
+  ForwardModel forward() const;
+  // Has the matrices of each layer in the form that `types` says, from the model's own weights;
+  // nothing: as in its files. Schedulers see it when they are prepared next. Errors of MakeOverlay;
+  // nothing is changed then.
+  Status Transform(std::span<const std::optional<DType>> types);
   WeightCache& cache() { return *cache_; }
   const WeightCache& cache() const { return *cache_; }
 
@@ -89,8 +96,19 @@ class MappedModel : private LayerStore {
   std::unique_ptr<File> gathered_file_;
   FileMapping gathered_;
   std::vector<Place> places_;
+  // The layers and their places as the files have them.
+  std::vector<MappedLayer> own_layers_;
+  std::vector<Place> own_places_;
+  // What was made of the weights, the last in force; all are kept, since addresses were handed out.
+  struct Transformed {
+    std::shared_ptr<const Overlay> overlay;
+    FileMapping mapping;
+  };
+  std::vector<std::unique_ptr<Transformed>> transformed_;
+  std::mutex transforming_;
   SimdSettings simd_;
-  mutable std::mutex mutex_;  // guards defaults_
+  mutable std::mutex
+      mutex_;  // guards defaults_, transformed_, layers_ and places_ when they change
   PassDefaults defaults_;
   std::unique_ptr<WeightCache> cache_;  // last: its threads use the rest
 };

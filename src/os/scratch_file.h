@@ -23,7 +23,8 @@ class ScratchFile {
   // Has what was written so far reach the disk: until then its pages cannot leave the page cache.
   // Error IO_WRITE.
   Status Sync();
-  // The file for reading, of the size given to Create; called `label` in messages.
+  // The file for reading, of the size given to Create; called `label` in messages. This object
+  // outlives it: the path by which it can be opened again is this object's descriptor.
   Result<std::unique_ptr<File>> Open(std::string label) const;
 
  private:

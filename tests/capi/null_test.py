@@ -26,7 +26,7 @@ VALUES = {
 }
 # (function, parameter) where NULL is allowed, as the header says.
 NULL_IS_FINE = re.compile(
-    r" config$| user_data$|tinyaiExecuteNextLayer (input|output|layerIndex)"
+    r"(Open|Create|Configure)\w+ config$| user_data$|tinyaiExecuteNextLayer (input|output|layerIndex)"
     r"|tinyaiExecuteLayerWithMemoryOptimization (input|output)|tinyaiCreateModelBuilder name"
     r"|tinyaiBuilderAddOp attributes|tinyaiGetLayerDependencies (layers|types)")
 GIVES_BACK = re.compile(r"tinyai(Free|Destroy|Close)\w+$")
