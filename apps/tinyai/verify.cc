@@ -50,7 +50,8 @@ class VerifyCommand : public Command {
 
   Result<int> Run(Console& console) override {
     TRY_ASSIGN(OpenedModelFile opened, model_.Open());
-    TRY_ASSIGN(const std::shared_ptr<const Model> model, Model::Open(std::move(opened), {}));
+    TRY_ASSIGN(const std::shared_ptr<const Model> model,
+               Model::Open(std::move(opened), {.any_graph = true}));
     if (!console.json) TRY(PrintWarnings(*model, console));
     const std::vector<const ByteSource*> sources(model->sources().begin(), model->sources().end());
     Budget budget("verify", kMostMemory);
