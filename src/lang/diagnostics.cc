@@ -67,13 +67,19 @@ std::string_view Name(Severity severity) {
 }
 
 std::string NoteText(const SourceText& source, const Diagnostic::Note& note) {
-  return fmt::format("{}: {}", source.Locate(note.span.begin), EscapeControl(note.message));
+  const SourceText& in = note.source != nullptr ? *note.source : source;
+  return fmt::format("{}: {}", in.Locate(note.span.begin), EscapeControl(note.message));
 }
 
 }  // namespace
 
 Diagnostic& Diagnostic::NoteAt(Span where, std::string text) {
-  notes.push_back({std::move(text), where});
+  notes.push_back({std::move(text), where, nullptr});
+  return *this;
+}
+
+Diagnostic& Diagnostic::NoteIn(const SourceText& other, Span where, std::string text) {
+  notes.push_back({std::move(text), where, &other});
   return *this;
 }
 

@@ -17,6 +17,7 @@ struct Diagnostic {
   struct Note {
     std::string message;
     Span span;
+    const SourceText* source = nullptr;  // null: that of the diagnostic
   };
   Severity severity = Severity::kError;
   std::string code;
@@ -26,6 +27,8 @@ struct Diagnostic {
   std::string help = {};
 
   Diagnostic& NoteAt(Span where, std::string text);
+  // In another text, which outlives the diagnostics.
+  Diagnostic& NoteIn(const SourceText& other, Span where, std::string text);
   Diagnostic& Help(std::string text);
 };
 

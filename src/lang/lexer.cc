@@ -90,6 +90,8 @@ Token Lexer::Next(Mode mode) {
     if (IsDigit(c)) return Number();
     if (c == '"') return String();
     for (const auto& [spelling, kind] : kSymbols) {
+      const bool of_schedules = kind == TokenKind::kFence || kind == TokenKind::kHole;
+      if (of_schedules && dialect_ == Dialect::kProgram) continue;
       if (text_.substr(at_, spelling.size()) == spelling) return Make(kind, spelling.size());
     }
     StrangeCharacter();

@@ -20,8 +20,13 @@ class Lexer {
     kPart,  // after the dot of a name: 3 in blk.3.0 is a part of the name, never the number 3.0
   };
 
+  // What is one token: in programs --- is three signs, and no ??? is known.
+  enum class Dialect : uint8_t { kSchedule, kProgram };
+
   // `diagnostics` outlives this object.
   explicit Lexer(Diagnostics& diagnostics);
+
+  void set_dialect(Dialect dialect) { dialect_ = dialect; }
 
   Token Next(Mode mode);
   // The comments that Next() has passed, with their marks.
@@ -46,6 +51,7 @@ class Lexer {
   size_t at_ = 0;
   std::vector<Span> comments_;
   bool broken_ = false;
+  Dialect dialect_ = Dialect::kSchedule;
 };
 
 inline constexpr size_t kMostNameBytes = 1024;    // as tensor names in model files

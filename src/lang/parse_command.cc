@@ -226,14 +226,7 @@ bool ParseBraces(TokenStream& in, Span begin, std::vector<Command>& out) {
   }
   out = ParseCommands(in);
   in.Leave();
-  if (in.Accept(TokenKind::kCloseBrace)) return true;
-  if (in.ended() && !in.lexer().broken()) {
-    if (Diagnostic* error =
-            in.Error("S1", in.token().span, "expected '}', found the end of the text")) {
-      error->NoteAt(begin, "this has no '}'");
-    }
-  }
-  return false;
+  return CloseBrace(in, begin);
 }
 
 }  // namespace tinyai

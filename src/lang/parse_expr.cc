@@ -102,9 +102,13 @@ class ExprParser {
         operands.push_back(std::move(*out));
         out = List(Expr::Kind::kCall, begin, std::move(operands), TokenKind::kCloseParen);
       } else if (in_.Accept(TokenKind::kOpenBracket)) {
-        MaybeExpr index = Choice();
-        if (!index || !in_.Expect(TokenKind::kCloseBracket)) return std::nullopt;
-        out = Join(Expr::Kind::kElement, "", begin, std::move(*out), std::move(*index));
+        if (in_.At(TokenKind::kCloseBracket)) {
+          in_.Unexpected("an expression");
+          return std::nullopt;
+        }
+        std::vector<Expr> operands;
+        operands.push_back(std::move(*out));
+        out = List(Expr::Kind::kElement, begin, std::move(operands), TokenKind::kCloseBracket);
       } else if (in_.Accept(TokenKind::kDot, Lexer::Mode::kPart)) {
         const std::string member(in_.text());
         if (!in_.Expect(TokenKind::kName)) return std::nullopt;

@@ -172,6 +172,17 @@ std::optional<uint64_t> ParseWholeNumber(TokenStream& in) {
   return value;
 }
 
+bool CloseBrace(TokenStream& in, Span begin) {
+  if (in.Accept(TokenKind::kCloseBrace)) return true;
+  if (in.ended() && !in.lexer().broken()) {
+    if (Diagnostic* error =
+            in.Error("S1", in.token().span, "expected '}', found the end of the text")) {
+      error->NoteAt(begin, "this has no '}'");
+    }
+  }
+  return false;
+}
+
 bool IsCommandWord(std::string_view word) {
   constexpr std::array<std::string_view, 13> kWords = {
       "closed", "else", "evict",    "free",  "if",        "load", "loop",

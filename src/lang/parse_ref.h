@@ -26,6 +26,9 @@ bool ParseAttributes(TokenStream& in, std::vector<Attribute>& out);
 // A whole number without unit.
 std::optional<uint64_t> ParseWholeNumber(TokenStream& in);
 
+// The closing brace of what began at `begin`; false, and reported, if the text ends before it.
+bool CloseBrace(TokenStream& in, Span begin);
+
 // Words with which a command or an item of a schedule begins, and which so cannot be a value's name
 // there unless it is quoted.
 bool IsCommandWord(std::string_view word);

@@ -23,6 +23,7 @@ class ScheduleParser {
 
   Schedule Parse() {
     const uint32_t begin = in_.token().span.begin;
+    if (in_.AtWord("value")) SkipProgram();
     while (!in_.ended()) {
       if (in_.AtWord("schedule")) {
         Wrapper();
@@ -39,6 +40,15 @@ class ScheduleParser {
   }
 
  private:
+  // value name { .. } in front of the schedule, for whoever reads programs.
+  void SkipProgram() {
+    in_.set_dialect(Lexer::Dialect::kProgram);
+    in_.Take();
+    in_.SkipStatement(in_.token().span.begin);
+    in_.set_dialect(Lexer::Dialect::kSchedule);
+    in_.Accept(TokenKind::kSemicolon);
+  }
+
   // schedule name for program { items }
   void Wrapper() {
     const Span begin = in_.Take().span;
@@ -62,12 +72,7 @@ class ScheduleParser {
       return;
     }
     while (!in_.At(TokenKind::kCloseBrace) && !in_.ended()) NextItem();
-    if (!in_.Accept(TokenKind::kCloseBrace) && !in_.lexer().broken()) {
-      if (Diagnostic* error =
-              in_.Error("S1", in_.token().span, "expected '}', found the end of the text")) {
-        error->NoteAt(begin, "this has no '}'");
-      }
-    }
+    CloseBrace(in_, begin);
     in_.Accept(TokenKind::kSemicolon);
     if (in_.ended()) return;
     in_.Error("S1", in_.token().span, "nothing may follow the schedule");

@@ -64,7 +64,7 @@ class ExprPrinter {
       case Expr::Kind::kCall:
         return fmt::format("{}({})", Base(parts[0]), List(parts, 1));
       case Expr::Kind::kElement:
-        return fmt::format("{}[{}]", Base(parts[0]), Print(parts[1], kChoice));
+        return fmt::format("{}[{}]", Base(parts[0]), List(parts, 1));
       case Expr::Kind::kMember:
         return fmt::format("{}.{}", Base(parts[0]), expr.text);
       case Expr::Kind::kArray:

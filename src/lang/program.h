@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/index.h"
+#include "lang/schedule.h"
 #include "lang/source.h"
 
 namespace tinyai {
@@ -121,7 +122,8 @@ struct Eval {
   std::vector<DefId> outs;          // several: of a call with several results, of a loop
   std::vector<ExprNode> code = {};  // args before whoever uses them
   uint32_t index = 0;               // kLoop: into loops; kMerge: into branches
-  bool input = false;               // reads input
+  bool input = false;               // reads input, or a loop in which something does
+  bool output = false;              // kOutput, or a loop with one in it
   Where where = {};
 };
 
@@ -129,7 +131,8 @@ struct Eval {
 struct Branch {
   DefId condition{};
   ScopeId then{}, otherwise{};
-  std::string text;  // of the condition, canonical
+  Expr written;      // the condition
+  std::string text;  // the same, canonical
   Where where = {};  // of the condition
 };
 
@@ -142,7 +145,8 @@ struct ProgramLoop {
     DefId next{};   // at its end; becomes `param` of the next one
     DefId result{};
   };
-  std::string name;            // of the index; of a `while`: of what it defines first
+  std::string name;  // of the index; of a `while`: of what it carries first
+  ScopeId entry{};   // evals of begin, end and what is carried, before the first iteration
   std::optional<DefId> index;  // for: runs from begin to end - 1
   DefId begin{}, end{};        // for
   ScopeId test{};              // while: evals of the condition, before each iteration
@@ -182,8 +186,14 @@ struct ProgramClass {
   Where where = {};
 };
 
+// A loop whose iterations are placed one by one: names in it end with "[0]", "[1]", ..
+struct UnrolledLoop {
+  std::string name;
+  int64_t begin = 0, end = 0;
+};
+
 struct ProgramScope {
-  enum class Kind : uint8_t { kProgram, kThen, kElse, kLoopBody, kLoopTest, kFunction };
+  enum class Kind : uint8_t { kProgram, kThen, kElse, kLoopEntry, kLoopTest, kLoopBody, kFunction };
   Kind kind = Kind::kProgram;
   ScopeId parent{};
   uint32_t index = 0;  // into branches, loops or functions
@@ -198,6 +208,7 @@ struct Program {
   std::vector<ProgramScope> scopes;
   std::vector<Branch> branches;
   std::vector<ProgramLoop> loops;
+  std::vector<UnrolledLoop> unrolled;
   std::vector<ProgramFunction> functions;
   std::vector<ProgramExtern> externs;
   std::vector<ProgramClass> classes;

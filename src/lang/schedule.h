@@ -27,7 +27,7 @@ struct Expr {
     kBinary,   // text: the operator; 2 operands
     kChoice,   // operands: condition ? yes : no
     kCall,     // operands: what is called, then its arguments
-    kElement,  // operands: array, index
+    kElement,  // operands: array, indexes
     kMember,   // text: the member's name; 1 operand
     kArray,    // operands: the elements
   };

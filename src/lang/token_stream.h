@@ -25,6 +25,8 @@ class TokenStream {
   Diagnostics& diagnostics() { return diagnostics_; }
   const Lexer& lexer() const { return lexer_; }
   bool ended() const { return token_.kind == TokenKind::kEnd; }
+  // From the next token on.
+  void set_dialect(Lexer::Dialect dialect) { lexer_.set_dialect(dialect); }
   // Where the token before this one ended.
   uint32_t last_end() const { return last_end_; }
 

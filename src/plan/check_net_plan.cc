@@ -321,7 +321,7 @@ class Checker {
 
   // V12: what an arm makes is seen in that arm only.
   Status CheckVisible(size_t place, size_t at, const NetOp& op) const {
-    if (net_.regions.size() == 1) return {};
+    if (net_.regions.size() == 1 || op.merges) return {};
     const std::vector<size_t> path = Path(Index(op.region));
     for (const NetValueId in : op.ins) {
       const size_t maker = values_[Index(in)].maker;

@@ -44,6 +44,7 @@ class SyncDeriver {
       moments_[place].resize(orders[place].size() * iterations_);
     }
     SortNeeds(needs);
+    PutFixed();
   }
 
   std::vector<SyncCause> Derive() {
@@ -79,6 +80,17 @@ class SyncDeriver {
       if (!crosses(need)) continue;
       needs_[next[Index(need.later)]++] = need;
       awaited_[Index(need.earlier)] = true;
+    }
+  }
+
+  // What is given stands there from the beginning.
+  void PutFixed() {
+    for (const NetOpId op : net_.fixed_fences) FenceAt(place_of_[Index(op)], at_[Index(op)]);
+    for (const NetFixedSync& sync : net_.fixed_syncs) {
+      const uint32_t place = place_of_[Index(sync.recorder)];
+      if (place == place_of_[Index(sync.waiter)]) continue;
+      const uint32_t fence = FenceAt(place, at_[Index(sync.recorder)]);
+      plan_.queues[place_of_[Index(sync.waiter)]][at_[Index(sync.waiter)]].syncs.push_back({fence});
     }
   }
 

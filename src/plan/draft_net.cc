@@ -95,6 +95,55 @@ void Follow(const SyncSchedule& schedule, NetDraft& draft) {
   }
 }
 
+// Where ops are in their queues, in the order of a draft.
+std::vector<uint32_t> Positions(const TaskNet& net, const NetDraft& draft) {
+  std::vector<uint32_t> next(net.places.size(), 0), out(net.ops.size());
+  for (const NetOpId op : draft.order) out[Index(op)] = next[Index(draft.place_of[Index(op)])]++;
+  return out;
+}
+
+// Syncs that are given do their part of what the draft's would do; what they leave is derived.
+void LeaveOutFixed(const TaskNet& net, const std::vector<uint32_t>& at, NetDraft& draft) {
+  std::erase_if(draft.extra, [&](const NetNeed& need) {
+    return std::any_of(net.fixed_syncs.begin(), net.fixed_syncs.end(),
+                       [&](const NetFixedSync& sync) {
+                         const auto place = [&](NetOpId op) { return draft.place_of[Index(op)]; };
+                         return place(sync.recorder) == place(need.earlier) &&
+                                place(sync.waiter) == place(need.later) &&
+                                at[Index(sync.recorder)] <= at[Index(need.earlier)] &&
+                                at[Index(need.later)] <= at[Index(sync.waiter)];
+                       });
+  });
+}
+
+// Between two places each fence is right after the last op that anyone who waits for it needs: what
+// else runs before the next fence need not be waited for.
+void RecordEarly(const std::vector<NetNeed>& needs, const std::vector<uint32_t>& at,
+                 NetDraft& draft) {
+  constexpr uint32_t kNone = ~uint32_t{0};
+  std::vector<uint32_t> sync_before(at.size(), kNone);  // by op: the last sync of its queue
+  for (uint32_t i = 0; i < draft.extra.size(); ++i) sync_before[Index(draft.extra[i].later)] = i;
+  std::vector<uint32_t> last;
+  for (const NetOpId op : draft.order) {
+    const size_t place = Index(draft.place_of[Index(op)]);
+    if (last.size() <= place) last.resize(place + 1, kNone);
+    if (sync_before[Index(op)] != kNone) last[place] = sync_before[Index(op)];
+    sync_before[Index(op)] = last[place];
+  }
+  std::vector<std::optional<NetOpId>> needed(draft.extra.size());
+  for (const NetNeed& need : needs) {
+    const uint32_t sync = sync_before[Index(need.later)];
+    const bool crosses = draft.place_of[Index(need.earlier)] != draft.place_of[Index(need.later)];
+    if (!crosses || sync == kNone || need.distance != 0) continue;
+    std::optional<NetOpId>& latest = needed[sync];
+    if (!latest || at[Index(*latest)] < at[Index(need.earlier)]) latest = need.earlier;
+  }
+  for (uint32_t i = 0; i < draft.extra.size(); ++i) {
+    NetOpId& fence = draft.extra[i].earlier;
+    if (needed[i] && at[Index(*needed[i])] < at[Index(fence)]) fence = *needed[i];
+  }
+}
+
 }  // namespace
 
 std::vector<NetOpId> OrderLikeProgram(const TaskNet& net, const std::vector<NetNeed>& needs) {
@@ -169,6 +218,9 @@ NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<NetNeed>& needs
   out.syncs = {least.syncs, least.least_syncs};
   out.fences = {least.fences, least.least_fences};
   Follow(least.schedule, out.draft);
+  const std::vector<uint32_t> at = Positions(net, out.draft);
+  if (!net.fixed_syncs.empty()) LeaveOutFixed(net, at, out.draft);
+  if (net.places.size() == 2) RecordEarly(needs, at, out.draft);
   return out;
 }
 

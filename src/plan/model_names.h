@@ -55,7 +55,4 @@ class ModelNames {
   std::vector<Node> nodes_;
 };
 
-// The one of `known` that is most like `text`; empty if none is.
-std::string NearestName(std::string_view text, const std::vector<std::string_view>& known);
-
 }  // namespace tinyai

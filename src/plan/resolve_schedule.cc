@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "lang/nearest_name.h"
 #include "lang/number.h"
 #include "lang/parse_schedule.h"
 #include "lang/print_schedule.h"

@@ -1,7 +1,7 @@
 #include "plan/schedule_fences.h"
 
 #include "fmt/format.h"
-#include "plan/model_names.h"
+#include "lang/nearest_name.h"
 
 namespace tinyai {
 void ScheduleFences::Collect(const Schedule& schedule, Diagnostics& out) {

@@ -27,6 +27,12 @@ class NetCheck {
     TRY(CheckSizes());
     TRY(CheckOps());
     for (const NetOrder& order : net_.orders) TRY(CheckOrder(order));
+    for (const NetFixedSync& sync : net_.fixed_syncs) {
+      TRY(CheckOrder({sync.recorder, sync.waiter, NetOrder::Kind::kUser, 0}));
+    }
+    for (const NetOpId fence : net_.fixed_fences) {
+      TRY(CheckOrder({fence, fence, NetOrder::Kind::kUser, 0}));
+    }
     TRY(CheckAcyclic());
     return CheckFloors();
   }
@@ -331,6 +337,9 @@ std::vector<NetNeed> Needs(const TaskNet& net) {
     const bool reuse = order.kind == NetOrder::Kind::kReuse;
     needs.push_back({order.earlier, order.later, order.distance,
                      reuse ? NetNeed::Kind::kReuse : NetNeed::Kind::kOrder});
+  }
+  for (const NetFixedSync& sync : net.fixed_syncs) {
+    needs.push_back({sync.recorder, sync.waiter, 0, NetNeed::Kind::kOrder});
   }
   return needs;
 }

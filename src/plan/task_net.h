@@ -76,6 +76,7 @@ struct NetOp {
   NetEffect effect = NetEffect::kNone;
   bool in_place = false;  // outs[0] may take the buffer of ins[0] if nothing needs that afterwards
   bool once = false;      // in a loop: only in the first iteration
+  bool merges = false;    // outs[0] is the one of ins that an arm has made: it may see into arms
   uint64_t moved_bytes = 0;
 
   // Null if it cannot be done there.
@@ -93,6 +94,12 @@ struct NetOrder {
   NetOpId earlier{}, later{};
   Kind kind = Kind::kUser;
   uint32_t distance = 0;
+};
+
+// A sync that is given: right before `waiter` its place waits for the point right after `recorder`,
+// an op of another place.
+struct NetFixedSync {
+  NetOpId recorder{}, waiter{};
 };
 
 // How values may be taken from one memory to another and back: each way is an op, on a place that
@@ -114,6 +121,9 @@ struct TaskNet {
   std::vector<NetValue> values;
   std::vector<NetOp> ops;  // in program order
   std::vector<NetOrder> orders;
+  std::vector<NetFixedSync> fixed_syncs;
+  std::vector<NetOpId>
+      fixed_fences;  // a fence is right after each, whether or not it is waited for
   std::vector<NetLink> links;
   bool loops = false;
 

@@ -1,0 +1,311 @@
+#include "lang/program_builder.h"
+
+#include <algorithm>
+
+#include "fmt/format.h"
+#include "lang/print_schedule.h"
+
+namespace tinyai {
+namespace {
+
+// Of bodies that are copied, iterations included: a program of a few lines may not become one of
+// billions.
+constexpr size_t kMostEvals = size_t{1} << 24;
+
+}  // namespace
+
+ProgramBuilder::ProgramBuilder(Diagnostics& diagnostics, const ResolveOptions& options)
+    : diagnostics_(diagnostics),
+      options_(options),
+      out_(diagnostics),
+      typer_(program_, names_, callables_, out_) {
+  program_.scopes.emplace_back();
+}
+
+void ProgramBuilder::Resolve(const ValueStatement& statement) {
+  if (return_ != nullptr && return_->returned) {
+    out_.Error("T4", statement.where, "nothing follows 'return'").Help("delete it");
+    return_->returned = false;  // said once
+  }
+  if (program_.evals.size() > kMostEvals && copies_ != 0) {
+    out_.Error("T4", statement.where,
+               fmt::format("the program has more than {} ops with its loops unrolled and its "
+                           "functions put in",
+                           kMostEvals));
+    out_.set_quiet();
+    return;
+  }
+  std::visit([&](const auto& what) { Do(what, statement.where); }, statement.what);
+}
+
+void ProgramBuilder::ResolveAll(const ValueBlock& block) {
+  for (const ValueStatement& statement : block) {
+    if (diagnostics_.full()) return;
+    Resolve(statement);
+  }
+}
+
+// --- definitions ---
+
+bool ProgramBuilder::CanDefine(const NameAt& name) {
+  if (name.text.ends_with('\'')) {
+    out_.Error("A9", name.where,
+               fmt::format("'{}' is what schedules call another definition of '{}'", name.text,
+                           name.text.substr(0, name.text.find('\''))))
+        .Help("leave out the '");
+    return false;
+  }
+  const Binding* known = names_.Find(name.text);
+  if (known == nullptr) return true;
+  if (known->kind == Binding::Kind::kBroken) return false;
+  const Position at = out_.source().At(known->where.begin);
+  out_.Error("A9", name.where,
+             fmt::format("'{}' is already defined at {}:{}; value programs have one definition per "
+                         "path",
+                         name.text, at.line, at.column))
+      .NoteAt(known->where, "the first definition")
+      .Help("give one of them another name");
+  return false;
+}
+
+std::string ProgramBuilder::NewName(std::string_view name) {
+  // As references are written: t[3]@join
+  const std::string_view base = name.substr(0, suffix_.empty() ? name.size() : name.find('@'));
+  std::string out = fmt::format("{}{}{}{}", prefix_, base, suffix_, name.substr(base.size()));
+  const uint32_t version = versions_[out]++;
+  return out.append(version, '\'');
+}
+
+DefId ProgramBuilder::AddDef(std::string name, ProgramType type, EvalId maker, Where where,
+                             bool implied) {
+  Def& def = program_.defs.emplace_back();
+  def.name = std::move(name);
+  def.type = std::move(type);
+  def.maker = maker;
+  def.implied = implied;
+  def.where = where;
+  return DefId(program_.defs.size() - 1);
+}
+
+void ProgramBuilder::Bind(const NameAt& name, DefId def) {
+  Binding binding;
+  binding.kind = Binding::Kind::kDef;
+  binding.def = def;
+  binding.frame = names_.frame();
+  binding.where = name.where;
+  names_.Bind(names_.Intern(name.text), binding);
+}
+
+void ProgramBuilder::Break(const NameAt& name) {
+  Binding binding;
+  binding.kind = Binding::Kind::kBroken;
+  binding.frame = names_.frame();
+  binding.where = name.where;
+  names_.Bind(names_.Intern(name.text), binding);
+}
+
+EvalId ProgramBuilder::AddEval(Eval eval) {
+  eval.scope = scope_;
+  program_.evals.push_back(std::move(eval));
+  return EvalId(program_.evals.size() - 1);
+}
+
+ScopeId ProgramBuilder::Enter(ProgramScope::Kind kind, uint32_t index) {
+  program_.scopes.push_back({kind, scope_, index});
+  return scope_ = ScopeId(program_.scopes.size() - 1);
+}
+
+std::optional<DefId> ProgramBuilder::Compute(const Expr& expr, const ProgramType* wanted,
+                                             std::string name, Where where, bool implied) {
+  Eval eval;
+  eval.where = where;
+  std::optional<ProgramType> type = typer_.Append(expr, wanted, eval);
+  if (!type) return std::nullopt;
+  if (eval.input && return_ != nullptr) {
+    out_.Error("T4", expr.where, "a function reads no input").Help("hand the value to it");
+    return std::nullopt;
+  }
+  const EvalId id = AddEval(std::move(eval));
+  const DefId def = AddDef(NewName(name), std::move(*type), id, where, implied);
+  program_.evals[Index(id)].outs.push_back(def);
+  return def;
+}
+
+std::optional<DefId> ProgramBuilder::ValueOf(const Expr& expr, const ProgramType* wanted,
+                                             std::string_view name) {
+  if (expr.kind == Expr::Kind::kName) {
+    const Binding* binding = names_.Find(expr.text);
+    const bool fits = binding != nullptr && binding->kind == Binding::Kind::kDef &&
+                      (wanted == nullptr || program_.def(binding->def).type == *wanted);
+    if (fits) return binding->def;
+  }
+  return Compute(expr, wanted, std::string(name), expr.where, true);
+}
+
+std::optional<DefId> ProgramBuilder::Condition(const Expr& expr) {
+  const std::optional<DefId> def = ValueOf(expr, nullptr, PrintExpr(expr));
+  if (!def) return std::nullopt;
+  const ProgramType& type = program_.def(*def).type;
+  if (type == ProgramType{Scalar::kBool, {}}) return def;
+  out_.Error("T1", expr.where,
+             fmt::format("a condition is bool, '{}' is {}", PrintExpr(expr), TypeText(type)))
+      .Help(type.shape.empty() ? fmt::format("compare it: {} != 0", PrintExpr(expr))
+                               : "reduce it to a single bool");
+  return std::nullopt;
+}
+
+void ProgramBuilder::Do(const val::Let& let, Where where) {
+  std::vector<const NameAt*> names = {&let.name};
+  for (const NameAt& name : let.more) names.push_back(&name);
+  std::optional<ProgramType> wanted;
+  if (let.type) wanted = typer_.Resolve(*let.type);
+  const bool free =
+      std::all_of(names.begin(), names.end(), [&](const NameAt* name) { return CanDefine(*name); });
+  const auto give_up = [&] {
+    for (const NameAt* name : names) {
+      if (names_.Find(name->text) == nullptr) Break(*name);
+    }
+  };
+  if (!free || (let.type && !wanted)) return give_up();
+  if (const Declared* function = ToInline(let)) {
+    Inline(let, *function);
+    return give_up();  // what it did not define
+  }
+  Eval eval;
+  eval.where = where;
+  std::optional<ProgramType> type =
+      typer_.Append(let.value, wanted ? &*wanted : nullptr, eval, names.size());
+  if (!type) return give_up();
+  if (eval.input && return_ != nullptr) {
+    out_.Error("T4", let.value.where, "a function reads no input").Help("hand the value to it");
+    return give_up();
+  }
+  if (names.size() > 1 && typer_.call_results().size() != names.size()) {
+    out_.Error("T2", let.value.where, fmt::format("{} names for one value", names.size()))
+        .Help("only a call of a function has several results");
+    return give_up();
+  }
+  const EvalId id = AddEval(std::move(eval));
+  for (size_t i = 0; i < names.size(); ++i) {
+    const ProgramType& one = names.size() > 1 ? typer_.call_results()[i] : *type;
+    const DefId def = AddDef(NewName(names[i]->text), one, id, names[i]->where);
+    program_.evals[Index(id)].outs.push_back(def);
+    Bind(*names[i], def);
+  }
+}
+
+void ProgramBuilder::Do(const val::Output& output, Where where) {
+  if (output.returns && return_ != nullptr) return Return(output);
+  if (!output.returns && return_ != nullptr) {
+    out_.Error("T4", where, "a function has no output").Help("return the value");
+    return;
+  }
+  for (const Expr& expr : output.values) {
+    Eval eval;
+    eval.kind = Eval::Kind::kOutput;
+    eval.where = expr.where;
+    eval.output = true;
+    if (typer_.Append(expr, nullptr, eval)) AddEval(std::move(eval));
+  }
+}
+
+void ProgramBuilder::Do(const val::Const& constant, Where) {
+  if (!CanDefine(constant.name)) return;
+  const std::optional<Constant> value = typer_.Evaluate(constant.value);
+  if (!value) {
+    out_.Error("T3", constant.value.where,
+               "a constant is made of numbers and other constants, and is neither too large nor "
+               "divided by 0");
+    return Break(constant.name);
+  }
+  Binding binding;
+  binding.kind = Binding::Kind::kConstant;
+  binding.constant = *value;
+  binding.frame = NameTable::kEveryFrame;
+  binding.where = constant.name.where;
+  names_.Bind(names_.Intern(constant.name.text), binding);
+}
+
+// --- conditionals ---
+
+void ProgramBuilder::Do(const val::If& statement, Where) {
+  const std::optional<DefId> condition = Condition(statement.condition);
+  if (!condition) {  // the arms are looked at all the same
+    const size_t defs = program_.defs.size();
+    program_.defs.push_back({"", {Scalar::kBool, {}}, {}, true, {}});
+    versions_.reserve(defs);
+  }
+  const auto index = static_cast<uint32_t>(program_.branches.size());
+  Branch branch;
+  branch.condition = condition ? *condition : DefId(program_.defs.size() - 1);
+  branch.written = statement.condition;
+  branch.text = PrintExpr(statement.condition);
+  branch.where = statement.condition.where;
+  program_.branches.push_back(std::move(branch));
+  const ScopeId outer = scope_;
+  std::vector<NameTable::Closed> arms[2];
+  for (const bool arm : {true, false}) {
+    const ScopeId scope = Enter(arm ? ProgramScope::Kind::kThen : ProgramScope::Kind::kElse, index);
+    (arm ? program_.branches[index].then : program_.branches[index].otherwise) = scope;
+    names_.Open();
+    ResolveAll(arm ? statement.then : statement.otherwise);
+    arms[arm ? 0 : 1] = names_.Close();
+    scope_ = outer;
+  }
+  MergeArms(index, arms[0], arms[1]);
+}
+
+void ProgramBuilder::MergeArms(uint32_t branch, const std::vector<NameTable::Closed>& then,
+                               const std::vector<NameTable::Closed>& otherwise) {
+  using Kind = Binding::Kind;
+  std::unordered_map<NameTable::NameId, const Binding*> other;
+  for (const NameTable::Closed& closed : otherwise) other[closed.name] = &closed.binding;
+  const auto partial = [&](const NameTable::Closed& closed, bool arm) {
+    Binding binding = closed.binding;
+    if (binding.kind != Kind::kBroken) binding.kind = Kind::kPartial;
+    binding.branch = branch;
+    binding.arm = arm;
+    names_.Bind(closed.name, binding);
+  };
+  for (const NameTable::Closed& closed : then) {
+    const auto found = other.find(closed.name);
+    if (found == other.end()) {
+      partial(closed, true);
+      continue;
+    }
+    const Binding &a = closed.binding, &b = *found->second;
+    other.erase(found);
+    Binding merged = a;
+    if (a.kind != Kind::kDef || b.kind != Kind::kDef) {
+      merged.kind =
+          a.kind == Kind::kBroken || b.kind == Kind::kBroken ? Kind::kBroken : Kind::kPartial;
+      merged.branch = branch;
+      names_.Bind(closed.name, merged);
+      continue;
+    }
+    const ProgramType type = program_.def(a.def).type;
+    if (program_.def(b.def).type != type) {
+      out_.Error("T1", b.where,
+                 fmt::format("'{}' is {} in one arm and {} in the other", names_.text(closed.name),
+                             TypeText(type), TypeText(program_.def(b.def).type)))
+          .NoteAt(a.where, "the other definition");
+      merged.kind = Kind::kBroken;
+      names_.Bind(closed.name, merged);
+      continue;
+    }
+    Eval eval;
+    eval.kind = Eval::Kind::kMerge;
+    eval.index = branch;
+    eval.ins = {program_.branches[branch].condition, a.def, b.def};
+    eval.where = a.where;
+    const EvalId id = AddEval(std::move(eval));
+    merged.def = AddDef(NewName(names_.text(closed.name) + "@join"), type, id, a.where, true);
+    program_.evals[Index(id)].outs = {merged.def};
+    names_.Bind(closed.name, merged);
+  }
+  for (const NameTable::Closed& closed : otherwise) {
+    if (other.contains(closed.name)) partial(closed, false);
+  }
+}
+
+}  // namespace tinyai

@@ -1,0 +1,71 @@
+#include "lang/resolve_program.h"
+
+#include <utility>
+
+#include "lang/parse_ref.h"
+#include "lang/parse_values.h"
+#include "lang/program_builder.h"
+
+namespace tinyai {
+namespace {
+
+// Goes through the file; statements are resolved as soon as they are read.
+class ProgramReader {
+ public:
+  ProgramReader(Diagnostics& diagnostics, const ResolveOptions& options)
+      : diagnostics_(diagnostics), in_(diagnostics), builder_(diagnostics, options) {}
+
+  Program Read() {
+    in_.set_dialect(Lexer::Dialect::kProgram);
+    if (in_.AtWord("value")) Wrapper();
+    while (!in_.ended()) {
+      if (in_.token().kind == TokenKind::kCloseBrace) {
+        in_.Error("S1", in_.token().span, "this '}' closes nothing");
+        in_.Take();
+      } else {
+        Next();
+      }
+    }
+    return builder_.Finish();
+  }
+
+ private:
+  void Next() {
+    const size_t before = diagnostics_.all().size();
+    std::optional<ValueStatement> statement = ParseValueStatement(in_, true);
+    // What comes after a mistake of writing may only follow from it.
+    if (diagnostics_.all().size() != before || in_.lexer().broken()) builder_.set_quiet();
+    if (statement) builder_.Add(std::move(*statement));
+  }
+
+  // value name { .. } and what may follow: schedule name for name { .. }, which is not read here.
+  void Wrapper() {
+    const Token value = in_.Take();
+    if (in_.token().kind != TokenKind::kName) {
+      in_.Unexpected("the program's name");
+      return;
+    }
+    builder_.set_name(std::string(in_.text()));
+    in_.Take();
+    if (!in_.Expect(TokenKind::kOpenBrace)) return;
+    while (!in_.At(TokenKind::kCloseBrace) && !in_.ended()) Next();
+    CloseBrace(in_, value.span);
+    in_.Accept(TokenKind::kSemicolon);
+    if (in_.AtWord("schedule")) return in_.Stop();
+    if (in_.ended()) return;
+    in_.Error("S1", in_.token().span, "only a schedule may follow the program");
+    in_.Stop();
+  }
+
+  Diagnostics& diagnostics_;
+  TokenStream in_;
+  ProgramBuilder builder_;
+};
+
+}  // namespace
+
+Program ResolveProgram(Diagnostics& diagnostics, const ResolveOptions& options) {
+  return ProgramReader(diagnostics, options).Read();
+}
+
+}  // namespace tinyai

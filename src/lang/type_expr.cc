@@ -1,0 +1,514 @@
+#include "lang/type_expr.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+#include "base/checked.h"
+#include "fmt/format.h"
+#include "lang/nearest_name.h"
+#include "lang/number.h"
+#include "lang/print_schedule.h"
+
+namespace tinyai {
+namespace {
+
+// Of a value: more than any machine has, and sums of a million of them still fit.
+constexpr uint64_t kMostValueBytes = uint64_t{1} << 40;
+constexpr size_t kMostDimensions = 8;
+
+bool IsNumber(Scalar scalar) { return scalar != Scalar::kBool; }
+bool IsBlocks(Scalar scalar) { return scalar == Scalar::kQ8 || scalar == Scalar::kQ4; }
+
+std::optional<Constant> ParseConstant(std::string_view text) {
+  const NumberParts parts = SplitNumber(text);
+  Constant out;
+  if (!parts.unit.empty()) {
+    const std::optional<uint64_t> bytes = ByteCount(text);
+    if (!bytes || *bytes > uint64_t{INT64_MAX}) return std::nullopt;
+    out.integer = static_cast<int64_t>(*bytes);
+    out.number = static_cast<double>(out.integer);
+    return out;
+  }
+  const auto [rest, error] =
+      std::from_chars(parts.digits.data(), parts.digits.data() + parts.digits.size(), out.integer);
+  if (error == std::errc() && rest == parts.digits.data() + parts.digits.size()) {
+    out.number = static_cast<double>(out.integer);
+    return out;
+  }
+  const bool digits_only = parts.digits.find_first_of(".eE") == std::string_view::npos;
+  if (digits_only) return std::nullopt;  // too large
+  out.whole = false;
+  const auto parsed =
+      std::from_chars(parts.digits.data(), parts.digits.data() + parts.digits.size(), out.number);
+  if (parsed.ec != std::errc() || !std::isfinite(out.number)) return std::nullopt;
+  return out;
+}
+
+int64_t Wrapped(uint64_t value) { return static_cast<int64_t>(value); }
+
+std::optional<Constant> Apply(std::string_view op, const Constant& a, const Constant& b) {
+  Constant out;
+  out.whole = a.whole && b.whole;
+  const auto x = static_cast<uint64_t>(a.integer), y = static_cast<uint64_t>(b.integer);
+  if (op == "+") {
+    out.integer = Wrapped(x + y);
+    out.number = a.number + b.number;
+  } else if (op == "-") {
+    out.integer = Wrapped(x - y);
+    out.number = a.number - b.number;
+  } else if (op == "*") {
+    out.integer = Wrapped(x * y);
+    out.number = a.number * b.number;
+  } else if ((op == "/" || op == "%") && out.whole) {
+    if (b.integer == 0 || b.integer == -1) return std::nullopt;
+    out.integer = op == "/" ? a.integer / b.integer : a.integer % b.integer;
+  } else if (op == "/" && b.number != 0) {
+    out.number = a.number / b.number;
+  } else {
+    return std::nullopt;
+  }
+  if (out.whole) out.number = static_cast<double>(out.integer);
+  return out;
+}
+
+}  // namespace
+
+bool IsWhole(Scalar scalar) { return scalar == Scalar::kI32 || scalar == Scalar::kI64; }
+bool IsFractional(Scalar scalar) {
+  return IsNumber(scalar) && !IsWhole(scalar) && !IsBlocks(scalar);
+}
+
+Diagnostic& Complaints::Error(std::string code, Span span, std::string message) {
+  if (!quiet_) return out_.Error(std::move(code), span, std::move(message));
+  dropped_ = {};
+  return dropped_;
+}
+Diagnostic& Complaints::Warning(std::string code, Span span, std::string message) {
+  if (!quiet_) return out_.Warning(std::move(code), span, std::move(message));
+  dropped_ = {};
+  return dropped_;
+}
+
+// --- constants and types ---
+
+std::optional<Constant> ExprTyper::Evaluate(const Expr& expr) const {
+  switch (expr.kind) {
+    case Expr::Kind::kNumber:
+      return ParseConstant(expr.text);
+    case Expr::Kind::kName: {
+      const Binding* binding = names_.Find(expr.text);
+      if (binding == nullptr || binding->kind != Binding::Kind::kConstant) return std::nullopt;
+      return binding->constant;
+    }
+    case Expr::Kind::kUnary: {
+      const std::optional<Constant> operand = Evaluate(expr.operands[0]);
+      if (!operand || expr.text != "-") return std::nullopt;
+      return Apply("-", {operand->whole, 0, 0}, *operand);
+    }
+    case Expr::Kind::kBinary: {
+      const std::optional<Constant> left = Evaluate(expr.operands[0]);
+      if (!left) return std::nullopt;
+      const std::optional<Constant> right = Evaluate(expr.operands[1]);
+      if (!right) return std::nullopt;
+      return Apply(expr.text, *left, *right);
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<uint64_t> ExprTyper::WholeConstant(const Expr& expr, std::string_view what) {
+  const std::optional<Constant> value = Evaluate(expr);
+  if (value && value->whole && value->integer >= 0) return static_cast<uint64_t>(value->integer);
+  out_.Error("T3", expr.where,
+             fmt::format("{} has to be a whole number that is known when the program is compiled",
+                         what))
+      .Help("use a literal, or a name defined with 'const'");
+  return std::nullopt;
+}
+
+bool ExprTyper::CheckSize(const ProgramType& type, Span where) {
+  uint64_t count = 1;
+  for (const uint64_t size : type.shape) count = CheckedMul(count, size).value_or(~uint64_t{0});
+  if (count <= kMostValueBytes / 8 && type.shape.size() <= kMostDimensions) return true;
+  out_.Error("T3", where,
+             fmt::format("{} is too large: a value has at most {} dimensions and 2^40 bytes",
+                         TypeText(type), kMostDimensions));
+  return false;
+}
+
+std::optional<ProgramType> ExprTyper::Resolve(const TypeSyntax& syntax) {
+  const std::optional<Scalar> scalar = ScalarOf(syntax.scalar);
+  if (!scalar) {
+    Diagnostic& error =
+        out_.Error("T1", syntax.where, fmt::format("there is no type '{}'", syntax.scalar));
+    error.Help("types are bool, i32, i64, f16, bf16, f32, f64, q8 and q4, with a shape: f32[4, 3]");
+    return std::nullopt;
+  }
+  ProgramType out{*scalar, {}};
+  for (const Expr& size : syntax.shape) {
+    const std::optional<uint64_t> value = WholeConstant(size, "a dimension");
+    if (!value) return std::nullopt;
+    out.shape.push_back(*value);
+  }
+  if (!CheckSize(out, syntax.where)) return std::nullopt;
+  return out;
+}
+
+// --- nodes ---
+
+ExprTyper::Typed ExprTyper::Add(Kind kind, ProgramType type, std::vector<uint32_t> args,
+                                uint32_t first, bool loose) {
+  ExprNode& node = eval_->code.emplace_back();
+  node.kind = kind;
+  node.type = std::move(type);
+  node.args = std::move(args);
+  return {static_cast<uint32_t>(eval_->code.size() - 1), loose, first};
+}
+
+std::string ExprTyper::Text(const Expr& expr) const {
+  constexpr size_t kMostShown = 60;
+  const std::string text = PrintExpr(expr);
+  return text.size() <= kMostShown ? text : text.substr(0, kMostShown) + "..";
+}
+
+void ExprTyper::Mismatch(const Expr& expr, const ProgramType& a, const ProgramType& b) {
+  Diagnostic& error = out_.Error(
+      "T1", expr.where, fmt::format("'{}' joins {} and {}", Text(expr), TypeText(a), TypeText(b)));
+  if (a.scalar != b.scalar) {
+    error.Help(
+        fmt::format("convert one: {}(..) or {}(..)", ScalarName(a.scalar), ScalarName(b.scalar)));
+  } else {
+    error.Help("operands have equal shapes, or one is a single number");
+  }
+}
+
+// A tree of literals gets another type.
+bool ExprTyper::Retype(const Typed& typed, Scalar scalar, const Expr& expr) {
+  if (!IsNumber(scalar) || IsBlocks(scalar)) {
+    Mismatch(expr, TypeOf(typed), {scalar, {}});
+    return false;
+  }
+  for (uint32_t i = typed.first; i <= typed.node; ++i) {
+    ExprNode& node = eval_->code[i];
+    if (IsWhole(scalar) && !IsWhole(node.type.scalar)) {
+      Mismatch(expr, TypeOf(typed), {scalar, {}});
+      return false;
+    }
+    node.type.scalar = scalar;
+    if (scalar != Scalar::kI32 || node.kind != Kind::kConstant) continue;
+    if (node.integer >= INT32_MIN && node.integer <= INT32_MAX) continue;
+    out_.Error("T1", expr.where, fmt::format("{} does not fit into i32", node.integer))
+        .Help("convert what it meets to i64: i64(..)");
+    return false;
+  }
+  return true;
+}
+
+bool ExprTyper::Fit(Typed& typed, const ProgramType& type, const Expr& expr) {
+  if (TypeOf(typed) == type) return true;
+  if (typed.loose && TypeOf(typed).shape == type.shape) {
+    typed.loose = false;
+    return Retype(typed, type.scalar, expr);
+  }
+  out_.Error("T1", expr.where,
+             fmt::format("'{}' is {}, {} is needed", Text(expr), TypeText(TypeOf(typed)),
+                         TypeText(type)))
+      .Help(TypeOf(typed).shape == type.shape
+                ? fmt::format("convert it: {}(..)", ScalarName(type.scalar))
+                : "give it the other shape, with reshape or rows");
+  return false;
+}
+
+// Literals that met nothing else.
+bool ExprTyper::Settle(Typed& typed, const Expr& expr) {
+  if (!typed.loose) return true;
+  typed.loose = false;
+  return Retype(typed, TypeOf(typed).scalar, expr);
+}
+
+// Two operands get one scalar type, and shapes that go together.
+bool ExprTyper::Join(Typed& a, Typed& b, const Expr& expr) {
+  if (a.loose && b.loose) {
+    const bool fractional = IsFractional(TypeOf(a).scalar) || IsFractional(TypeOf(b).scalar);
+    const bool wide = TypeOf(a).scalar == Scalar::kI64 || TypeOf(b).scalar == Scalar::kI64;
+    const Scalar scalar = fractional ? Scalar::kF32 : wide ? Scalar::kI64 : Scalar::kI32;
+    if (!Retype(a, scalar, expr) || !Retype(b, scalar, expr)) return false;
+  } else if (a.loose || b.loose) {
+    Typed& literal = a.loose ? a : b;
+    literal.loose = false;
+    if (!Retype(literal, TypeOf(a.loose || &literal == &a ? b : a).scalar, expr)) return false;
+  }
+  const ProgramType &x = TypeOf(a), &y = TypeOf(b);
+  if (x.scalar == y.scalar && (x.shape == y.shape || x.shape.empty() || y.shape.empty())) {
+    return true;
+  }
+  Mismatch(expr, x, y);
+  return false;
+}
+
+// --- expressions ---
+
+std::optional<ProgramType> ExprTyper::Append(const Expr& expr, const ProgramType* wanted,
+                                             Eval& eval, size_t results) {
+  eval_ = &eval;
+  whole_ = &expr;
+  results_ = results;
+  call_results_.clear();
+  ++eval_number_;
+  operand_of_.resize(program_.defs.size());
+  seen_in_.resize(program_.defs.size(), 0);
+  for (size_t i = 0; i < eval.ins.size(); ++i) {
+    seen_in_[Index(eval.ins[i])] = eval_number_;
+    operand_of_[Index(eval.ins[i])] = static_cast<uint32_t>(i);
+  }
+  MaybeTyped typed = Build(expr, wanted);
+  if (!typed) return std::nullopt;
+  if (wanted != nullptr ? !Fit(*typed, *wanted, expr) : !Settle(*typed, expr)) return std::nullopt;
+  return TypeOf(*typed);
+}
+
+ExprTyper::MaybeTyped ExprTyper::Build(const Expr& expr, const ProgramType* wanted) {
+  switch (expr.kind) {
+    case Expr::Kind::kName:
+      return Name(expr);
+    case Expr::Kind::kNumber:
+      return Number(expr, wanted);
+    case Expr::Kind::kUnary:
+      return Unary(expr, wanted);
+    case Expr::Kind::kBinary:
+      return Binary(expr, wanted);
+    case Expr::Kind::kChoice:
+      return Choice(expr, wanted);
+    case Expr::Kind::kElement:
+      return Element(expr);
+    case Expr::Kind::kArray:
+      return Array(expr, wanted);
+    case Expr::Kind::kCall:
+      return Call(expr, wanted);
+    case Expr::Kind::kString:
+    case Expr::Kind::kMember:
+      break;
+  }
+  out_.Error("T1", expr.where, fmt::format("'{}' is no value", Text(expr)));
+  return std::nullopt;
+}
+
+std::nullopt_t ExprTyper::Unknown(const std::string& name, Span where) {
+  Diagnostic& error = out_.Error("I7", where, fmt::format("no value '{}' is defined here", name));
+  const std::string near = out_.quiet() ? "" : NearestName(name, names_.Known());
+  if (!near.empty()) error.Help(fmt::format("did you mean '{}'?", near));
+  return std::nullopt;
+}
+
+ExprTyper::MaybeTyped ExprTyper::Name(const Expr& expr) {
+  const Binding* binding = names_.Find(expr.text);
+  const auto first = static_cast<uint32_t>(eval_->code.size());
+  if (binding == nullptr) {
+    if (expr.text != "true" && expr.text != "false") return Unknown(expr.text, expr.where);
+    const Typed typed = Add(Kind::kConstant, {Scalar::kBool, {}}, {}, first);
+    eval_->code.back().integer = expr.text == "true" ? 1 : 0;
+    return typed;
+  }
+  switch (binding->kind) {
+    case Binding::Kind::kConstant: {
+      const Constant& constant = binding->constant;
+      const Typed typed =
+          Add(Kind::kConstant, {constant.whole ? Scalar::kI32 : Scalar::kF32, {}}, {}, first, true);
+      eval_->code.back().integer = constant.integer;
+      eval_->code.back().number = constant.number;
+      return typed;
+    }
+    case Binding::Kind::kPartial: {
+      const Branch& branch = program_.branches[binding->branch];
+      out_.Error("A4", expr.where,
+                 fmt::format("'{}' is defined only where {}{}{}", expr.text,
+                             binding->arm ? "" : "!(", branch.text, binding->arm ? "" : ")"))
+          .NoteAt(binding->where, "defined here")
+          .Help("define it in the other arm too");
+      return std::nullopt;
+    }
+    case Binding::Kind::kDef:
+      break;
+    default:
+      return std::nullopt;
+  }
+  const size_t def = Index(binding->def);
+  if (def >= seen_in_.size()) {
+    operand_of_.resize(program_.defs.size());
+    seen_in_.resize(program_.defs.size(), 0);
+  }
+  if (std::exchange(seen_in_[def], eval_number_) != eval_number_) {
+    operand_of_[def] = static_cast<uint32_t>(eval_->ins.size());
+    eval_->ins.push_back(binding->def);
+  }
+  const Typed typed = Add(Kind::kOperand, program_.defs[def].type, {}, first);
+  eval_->code.back().index = operand_of_[def];
+  return typed;
+}
+
+ExprTyper::MaybeTyped ExprTyper::Number(const Expr& expr, const ProgramType* wanted) {
+  const std::optional<Constant> value = ParseConstant(expr.text);
+  if (!value) {
+    out_.Error("T3", expr.where,
+               fmt::format("'{}' is too large, or has a unit that means nothing "
+                           "in a program",
+                           expr.text));
+    return std::nullopt;
+  }
+  const bool narrow = value->integer >= INT32_MIN && value->integer <= INT32_MAX;
+  Scalar scalar = !value->whole ? Scalar::kF32 : narrow ? Scalar::kI32 : Scalar::kI64;
+  if (wanted != nullptr && IsFractional(wanted->scalar)) scalar = wanted->scalar;
+  const Typed typed =
+      Add(Kind::kConstant, {scalar, {}}, {}, static_cast<uint32_t>(eval_->code.size()), true);
+  eval_->code.back().integer = value->integer;
+  eval_->code.back().number = value->number;
+  return typed;
+}
+
+ExprTyper::MaybeTyped ExprTyper::Unary(const Expr& expr, const ProgramType* wanted) {
+  MaybeTyped operand = Build(expr.operands[0], wanted);
+  if (!operand) return std::nullopt;
+  const ProgramType type = TypeOf(*operand);
+  const bool minus = expr.text == "-";
+  if (minus != IsNumber(type.scalar) || IsBlocks(type.scalar)) {
+    out_.Error("T1", expr.where,
+               fmt::format("'{}' of {}: it takes {}", expr.text, TypeText(type),
+                           minus ? "numbers" : "bool"));
+    return std::nullopt;
+  }
+  return Add(minus ? Kind::kNegate : Kind::kNot, type, {operand->node}, operand->first,
+             operand->loose);
+}
+
+ExprTyper::MaybeTyped ExprTyper::Binary(const Expr& expr, const ProgramType* wanted) {
+  struct Row {
+    std::string_view text;
+    Kind kind;
+  };
+  constexpr Row kRows[] = {
+      {"||", Kind::kOr},       {"&&", Kind::kAnd},          {"==", Kind::kEqual},
+      {"!=", Kind::kNotEqual}, {"<", Kind::kLess},          {"<=", Kind::kLessEqual},
+      {">", Kind::kGreater},   {">=", Kind::kGreaterEqual}, {"+", Kind::kAdd},
+      {"-", Kind::kSubtract},  {"*", Kind::kMultiply},      {"/", Kind::kDivide},
+      {"%", Kind::kModulo}};
+  const Kind kind = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
+                      return row.text == expr.text;
+                    })->kind;
+  const bool logic = kind == Kind::kOr || kind == Kind::kAnd;
+  const bool compares = kind >= Kind::kEqual && kind <= Kind::kGreaterEqual;
+  const bool inherits = !logic && !compares;
+  MaybeTyped left = Build(expr.operands[0], inherits ? wanted : nullptr);
+  MaybeTyped right = Build(expr.operands[1], inherits ? wanted : nullptr);
+  if (!left || !right || !Join(*left, *right, expr)) return std::nullopt;
+  const Scalar scalar = TypeOf(*left).scalar;
+  const bool equality = kind == Kind::kEqual || kind == Kind::kNotEqual;
+  if (logic != (scalar == Scalar::kBool) && !(equality && scalar == Scalar::kBool)) {
+    out_.Error("T1", expr.where,
+               fmt::format("'{}' joins {} and {}: it takes {}", expr.text, TypeText(TypeOf(*left)),
+                           TypeText(TypeOf(*right)), logic ? "bool" : "numbers"));
+    return std::nullopt;
+  }
+  if (IsBlocks(scalar)) {
+    out_.Error("T1", expr.where, fmt::format("{} is for storage only", ScalarName(scalar)))
+        .Help("convert it: f32(..)");
+    return std::nullopt;
+  }
+  ProgramType type = TypeOf(TypeOf(*left).shape.empty() ? *right : *left);
+  if (compares) type.scalar = Scalar::kBool;
+  const bool loose = left->loose && right->loose && inherits;
+  if (!inherits && left->loose && (!Settle(*left, expr) || !Settle(*right, expr))) {
+    return std::nullopt;
+  }
+  return Add(kind, std::move(type), {left->node, right->node}, left->first, loose);
+}
+
+ExprTyper::MaybeTyped ExprTyper::Choice(const Expr& expr, const ProgramType* wanted) {
+  MaybeTyped condition = Build(expr.operands[0], nullptr);
+  MaybeTyped yes = Build(expr.operands[1], wanted);
+  MaybeTyped no = Build(expr.operands[2], wanted);
+  if (!condition || !yes || !no || !Join(*yes, *no, expr)) return std::nullopt;
+  if (TypeOf(*condition).scalar != Scalar::kBool) {
+    out_.Error("T1", expr.operands[0].where,
+               fmt::format("'{}' is {}, a condition is bool", Text(expr.operands[0]),
+                           TypeText(TypeOf(*condition))))
+        .Help(fmt::format("compare it: {} != 0", Text(expr.operands[0])));
+    return std::nullopt;
+  }
+  if (!Settle(*yes, expr) || !Settle(*no, expr)) return std::nullopt;
+  ProgramType type = TypeOf(TypeOf(*yes).shape.empty() ? *no : *yes);
+  const std::vector<uint64_t>& by = TypeOf(*condition).shape;
+  if (!by.empty() && !type.shape.empty() && by != type.shape) {
+    Mismatch(expr, TypeOf(*condition), type);
+    return std::nullopt;
+  }
+  if (!by.empty()) type.shape = by;
+  return Add(Kind::kSelect, std::move(type), {condition->node, yes->node, no->node},
+             condition->first);
+}
+
+ExprTyper::MaybeTyped ExprTyper::Element(const Expr& expr) {
+  MaybeTyped out = Tensor(expr.operands[0]);
+  for (size_t i = 1; out && i < expr.operands.size(); ++i) {
+    const ProgramType i32{Scalar::kI32, {}};
+    MaybeTyped index = Build(expr.operands[i], &i32);
+    if (!index) return std::nullopt;
+    if (!TypeOf(*index).shape.empty() || !IsWhole(TypeOf(*index).scalar)) {
+      out_.Error("T1", expr.operands[i].where,
+                 fmt::format("an index is one whole number, not {}", TypeText(TypeOf(*index))));
+      return std::nullopt;
+    }
+    if (!Settle(*index, expr.operands[i])) return std::nullopt;
+    ProgramType type = TypeOf(*out);
+    if (type.shape.empty() || type.shape[0] == 0) {
+      out_.Error(
+          "T1", expr.where,
+          fmt::format("'{}' is {}, which has no elements", Text(expr.operands[0]), TypeText(type)));
+      return std::nullopt;
+    }
+    type.shape.erase(type.shape.begin());
+    out = Add(Kind::kElement, std::move(type), {out->node, index->node}, out->first);
+  }
+  return out;
+}
+
+ExprTyper::MaybeTyped ExprTyper::Array(const Expr& expr, const ProgramType* wanted) {
+  const auto first = static_cast<uint32_t>(eval_->code.size());
+  if (expr.operands.empty()) {
+    out_.Error("T1", expr.where, "an array has at least one element");
+    return std::nullopt;
+  }
+  const ProgramType element{wanted != nullptr ? wanted->scalar : Scalar::kI32, {}};
+  std::vector<Typed> parts;
+  for (const Expr& operand : expr.operands) {
+    MaybeTyped part = Build(operand, wanted != nullptr ? &element : nullptr);
+    if (!part) return std::nullopt;
+    parts.push_back(*part);
+  }
+  // The first that is no literal says what all are; else whether any has a fraction.
+  const auto firm =
+      std::find_if(parts.begin(), parts.end(), [](const Typed& p) { return !p.loose; });
+  ProgramType type = TypeOf(firm != parts.end() ? *firm : parts[0]);
+  if (firm == parts.end()) {
+    for (const Typed& part : parts) {
+      const Scalar scalar = TypeOf(part).scalar;
+      if (IsFractional(scalar) || (scalar == Scalar::kI64 && type.scalar == Scalar::kI32)) {
+        type.scalar = scalar;
+      }
+    }
+  }
+  std::vector<uint32_t> args;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (!Fit(parts[i], type, expr.operands[i]) || !Settle(parts[i], expr.operands[i])) {
+      return std::nullopt;
+    }
+    args.push_back(parts[i].node);
+  }
+  type.shape.insert(type.shape.begin(), parts.size());
+  if (!CheckSize(type, expr.where)) return std::nullopt;
+  return Add(Kind::kArray, std::move(type), std::move(args), first);
+}
+
+}  // namespace tinyai

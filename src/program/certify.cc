@@ -1,0 +1,121 @@
+#include "program/certify.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "solve/sync_two_places.h"
+
+namespace tinyai {
+namespace {
+
+using Edge = SyncNet::Edge;
+
+// What ops need of each other, with the marks of fences and syncs left out: who stood in front of
+// one comes before who stood behind it.
+std::vector<Edge> WithoutMarks(const CompiledProgram& compiled, const std::vector<Edge>& edges) {
+  const auto is_mark = [&](uint32_t op) {
+    return std::holds_alternative<work::Mark>(compiled.work[op]);
+  };
+  std::vector<std::vector<uint32_t>> after(compiled.net.ops.size());
+  for (const Edge& edge : edges) {
+    if (is_mark(edge.from)) after[edge.from].push_back(edge.to);
+  }
+  std::vector<Edge> out;
+  std::vector<uint32_t> stack;
+  std::vector<uint32_t> seen(compiled.net.ops.size(), ~uint32_t{0});
+  for (const Edge& edge : edges) {
+    if (is_mark(edge.from)) continue;
+    stack = {edge.to};
+    while (!stack.empty()) {
+      const uint32_t to = stack.back();
+      stack.pop_back();
+      if (!is_mark(to)) {
+        out.push_back({edge.from, to});
+        continue;
+      }
+      if (std::exchange(seen[to], edge.from) == edge.from) continue;
+      stack.insert(stack.end(), after[to].begin(), after[to].end());
+    }
+  }
+  return out;
+}
+
+// At most two places: theorem 1 says how few syncs there can be, and shows paths that prove it.
+void FindWitness(const CompiledProgram& compiled, Certificate& out) {
+  const std::vector<PlaceId>& place_of = compiled.details.place_of;
+  SyncNet net;
+  std::vector<uint32_t> used(compiled.net.places.size(), ~uint32_t{0});
+  for (const PlaceId place : place_of) {
+    if (used[Index(place)] == ~uint32_t{0}) used[Index(place)] = net.places++;
+    net.place.push_back(used[Index(place)]);
+  }
+  if (net.places > 2) return;
+  net.places = 2;
+  for (const NetNeed& need : Needs(compiled.net)) {
+    if (need.distance != 0) continue;
+    net.edges.push_back({static_cast<uint32_t>(need.earlier), static_cast<uint32_t>(need.later)});
+  }
+  // The user's own syncs count only where the ops alone do not explain them.
+  SyncNet bare = net;
+  bare.edges = WithoutMarks(compiled, net.edges);
+  TwoPlaceSyncs exact = SolveTwoPlaces(bare);
+  if (exact.syncs < out.syncs.value) exact = SolveTwoPlaces(net);
+  out.syncs.lower_bound = exact.syncs;
+  out.fences.lower_bound = exact.syncs == 0 ? 0 : exact.syncs;
+  for (const std::vector<uint32_t>& path : exact.witness) {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < path.size(); ++i) {
+      if (std::holds_alternative<work::Mark>(compiled.work[path[i]])) continue;
+      // Where the path crosses, and its ends.
+      const bool ends = i == 0 || i + 1 == path.size();
+      const bool crosses = !ends && (net.place[path[i]] != net.place[path[i - 1]] ||
+                                     net.place[path[i]] != net.place[path[i + 1]]);
+      if (ends || crosses) names.push_back(compiled.net.ops[path[i]].name);
+    }
+    constexpr size_t kMostShown = 9;
+    if (names.size() > kMostShown) {
+      names.erase(names.begin() + kMostShown / 2, names.end() - kMostShown / 2);
+      names.insert(names.begin() + kMostShown / 2, "..");
+    }
+    if (exact.syncs != 0) out.witness.push_back(std::move(names));
+  }
+}
+
+}  // namespace
+
+Certificate Certify(const CompiledProgram& compiled, const NetObjective& objective) {
+  Certificate out;
+  const PlannedNet& details = compiled.details;
+  out.syncs = details.syncs;
+  out.fences = details.fences;
+  out.moved_bytes = details.moved_bytes;
+  for (size_t i = 0; i < details.peaks.size(); ++i) {
+    out.peaks.push_back({compiled.net.memories[i].name, details.peaks[i]});
+  }
+  out.makespan = details.simulation.makespan;
+  out.least_makespan = details.least_makespan;
+  FindWitness(compiled, out);
+  using Term = NetObjective::Term;
+  const Term first = objective.terms.empty() ? Term::kSyncs : objective.terms[0];
+  switch (first) {
+    case Term::kSyncs:
+      out.optimal = out.syncs.optimal() && out.fences.optimal();
+      break;
+    case Term::kFences:
+      out.optimal = out.fences.optimal();
+      break;
+    case Term::kMakespan:
+      out.optimal = out.makespan <= out.least_makespan * (1 + 1e-9);
+      break;
+    case Term::kPeak:
+      out.optimal = std::all_of(out.peaks.begin(), out.peaks.end(),
+                                [](const Certificate::Peak& peak) { return peak.bytes.optimal(); });
+      break;
+    case Term::kMovedBytes:
+      out.optimal = out.moved_bytes == 0;
+      break;
+  }
+  return out;
+}
+
+}  // namespace tinyai

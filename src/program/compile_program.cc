@@ -1,0 +1,177 @@
+#include "program/compile_program.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "fmt/format.h"
+#include "lang/parse_schedule.h"
+#include "lang/print_schedule.h"
+#include "lang/resolve_program.h"
+#include "plan/resolve_schedule.h"
+#include "program/certify.h"
+#include "program/complete_schedule.h"
+#include "program/order_lines.h"
+#include "program/place_implied.h"
+#include "program/program_net.h"
+#include "program/wishes.h"
+
+namespace tinyai {
+namespace {
+
+// Larger nets are planned without search.
+constexpr size_t kMostSearchedOps = 5000;
+
+tl::unexpected<Error> FirstOf(const Diagnostics& out, bool of_schedule) {
+  const std::string& code = out.all().front().code;
+  return tl::unexpected<Error>(out.AsError(of_schedule ? ScheduleKey(code) : "PROGRAM_INVALID"));
+}
+
+void FindLoops(const std::vector<Command>& commands, std::set<std::string>& out) {
+  for (const Command& command : commands) {
+    if (const auto* loop = std::get_if<cmd::Loop>(&command.what)) {
+      out.insert(loop->name);
+      FindLoops(loop->body, out);
+    }
+    if (const auto* block = std::get_if<Block>(&command.what)) FindLoops(block->commands, out);
+    if (const auto* branch = std::get_if<cmd::If>(&command.what)) {
+      FindLoops(branch->then, out);
+      if (branch->otherwise) FindLoops(*branch->otherwise, out);
+    }
+  }
+}
+
+class Compiler {
+ public:
+  Compiler(Diagnostics& program, Diagnostics* schedule, const CompileOptions& options)
+      : values_(program), out_(schedule != nullptr ? *schedule : program), options_(options) {}
+
+  Result<CompiledProgram> Compile(bool has_schedule) {
+    Schedule schedule;
+    if (has_schedule) {
+      schedule = ParseSchedule(out_);
+      if (out_.has_errors()) return FirstOf(out_, true);
+    }
+    ResolveOptions resolve;
+    for (const Item& item : schedule.items) {
+      if (const auto* block = std::get_if<Block>(&item.what)) {
+        FindLoops(block->commands, resolve.unrolled);
+      }
+    }
+    compiled_.program = ResolveProgram(values_, resolve);
+    if (values_.has_errors()) return FirstOf(values_, false);
+    compiled_.devices = options_.devices;
+    net_ = BuildProgramNet(compiled_.program, compiled_.devices, options_.costs);
+    if (!CheckPlaces()) return FirstOf(values_, false);
+    wishes_ =
+        ReadWishes(compiled_.program, compiled_.devices, schedule, values_.source(), net_, out_);
+    if (out_.has_errors()) return FirstOf(out_, true);
+    if (!OrderLines(wishes_, compiled_.program, values_.source(), net_, out_)) {
+      return FirstOf(out_, true);
+    }
+    TRY(Plan());
+    if (out_.has_errors()) return FirstOf(out_, true);
+    compiled_.certificate = Certify(compiled_, objective_);
+    compiled_.schedule = CompleteSchedule(compiled_, wishes_);
+    Keep(schedule);
+    return std::move(compiled_);
+  }
+
+ private:
+  // I9 of the program itself: an op that no place of this machine can do.
+  bool CheckPlaces() {
+    for (size_t i = 0; i < net_.op_of.size(); ++i) {
+      if (!net_.op_of[i] || !net_.net.op(*net_.op_of[i]).choices.empty()) continue;
+      const Eval& eval = compiled_.program.evals[i];
+      values_
+          .Error("I9", eval.where,
+                 fmt::format("'{}' can be computed nowhere (declared: {})",
+                             net_.net.op(*net_.op_of[i]).name, compiled_.devices.PlaceNames()))
+          .Help("declare a kernel for one of these places, or a device that can");
+    }
+    return !values_.has_errors();
+  }
+
+  Status Plan() {
+    objective_ = wishes_.objective.value_or(NetObjective::ForPrograms());
+    SearchLimits limits = options_.limits;
+    if (net_.net.ops.size() > kMostSearchedOps) limits.effort = Effort::kFast;
+    PlaceImplied(compiled_.program, net_, wishes_);
+    const bool chosen = std::any_of(net_.net.ops.begin(), net_.net.ops.end(),
+                                    [](const NetOp& op) { return op.choices.size() > 1; });
+    if (!wishes_.lines.empty() && chosen) {
+      Result<PlannedNet> placed = CompileNet(net_.net, objective_, limits);
+      if (!placed) return Explain(std::move(placed).error());
+      for (size_t i = 0; i < net_.net.ops.size(); ++i) {
+        const PlaceId place = placed->place_of[i];
+        std::erase_if(net_.net.ops[i].choices,
+                      [&](const NetChoice& choice) { return choice.place != place; });
+      }
+    }
+    if (!FitUnlisted(wishes_, compiled_.program, net_, out_)) return {};
+    Result<PlannedNet> planned = CompileNet(net_.net, objective_, limits);
+    if (!planned) return Explain(std::move(planned).error());
+    compiled_.net = planned->net ? std::move(*planned->net) : std::move(net_.net);
+    compiled_.plan = std::move(planned->plan);
+    compiled_.details = std::move(*planned);
+    compiled_.work = std::move(net_.work);
+    compiled_.def_of = std::move(net_.def_of);
+    wishes_.line_of.resize(compiled_.net.ops.size());
+    wishes_.branch_of = std::move(net_.branch_of);
+    for (size_t i = 0; i < compiled_.net.ops.size(); ++i) {
+      const auto line = wishes_.line_of[i];
+      compiled_.origins.push_back(line ? wishes_.lines[*line].where : Span{});
+    }
+    return {};
+  }
+
+  // I10 where the budget is the schedule's.
+  Status Explain(Error error) {
+    if (error.key != "BUDGET_INFEASIBLE" || wishes_.budgets.empty()) {
+      return tl::unexpected<Error>(std::move(error));
+    }
+    const Span where = wishes_.budgets.begin()->second;
+    out_.Error("I10", where, error.message.substr(0, error.message.find("; need=")))
+        .Help("raise the budget, or place some of it elsewhere");
+    return {};
+  }
+
+  // What the schedule says beside its blocks.
+  void Keep(const Schedule& schedule) {
+    std::vector<Item> declarations;
+    for (const Item& item : schedule.items) {
+      if (!std::holds_alternative<Block>(item.what)) declarations.push_back(item);
+    }
+    std::vector<Item>& items = compiled_.schedule.items;
+    items.insert(items.begin(), declarations.begin(), declarations.end());
+    compiled_.schedule.name = schedule.name;
+    compiled_.schedule.program = schedule.program;
+    compiled_.schedule.head_comments = schedule.head_comments;
+    compiled_.schedule.end_comments = {CertificateText(compiled_.certificate)};
+  }
+
+  Diagnostics& values_;
+  Diagnostics& out_;
+  const CompileOptions& options_;
+  CompiledProgram compiled_;
+  ProgramNet net_;
+  Wishes wishes_;
+  NetObjective objective_;
+};
+
+// Whether a file of a program holds a schedule too.
+bool HoldsSchedule(const SourceText& source) {
+  return source.text().find("schedule") != std::string_view::npos &&
+         source.text().find("value") != std::string_view::npos;
+}
+
+}  // namespace
+
+Result<CompiledProgram> CompileProgram(Diagnostics& program, Diagnostics* schedule,
+                                       const CompileOptions& options) {
+  return Compiler(program, schedule, options)
+      .Compile(schedule != nullptr || HoldsSchedule(program.source()));
+}
+
+}  // namespace tinyai

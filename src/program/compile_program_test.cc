@@ -1,0 +1,110 @@
+#include "program/compile_program.h"
+
+#include "fmt/format.h"
+#include "golden/golden.h"
+#include "gtest/gtest.h"
+#include "program/program_test_support.h"
+
+namespace tinyai {
+namespace {
+
+struct Case {
+  std::string id, values;
+  std::optional<std::string> schedule;
+  uint64_t fences, syncs;
+};
+
+std::vector<Case> Cases() {
+  const std::string one(kExample1), two(kExample2);
+  const std::string smt = "x = 3;\ny = x + 2;\nz = 1;\nresult = x + y + z;\n";
+  const std::string t9 = "x = input();\ny = x + 5;\nz = y;\n";
+  return {
+      {"T1", one, std::nullopt, 0, 0},
+      {"T2", one, "GPU { z; }", 1, 1},
+      {"T3", one + "output z;\n", "GPU { z; }", 2, 2},
+      {"T4", two, std::nullopt, 0, 0},
+      {"T5", two, "GPU { a; b; }\nCPU { c; print(a); d; }", 2, 2},
+      {"T6", two,
+       "CPU {\n    x;\n    y;\n    z;\n    --- write;\n    sync(write);\n}\n\nGPU {\n    a;\n    "
+       "---read;\n    b;\n    sync(read);\n}\n\nCPU {\n    c;\n    print(a);\n    d;\n}\n",
+       2, 2},
+      {"T6, verbatim", two,
+       "CPU {\n    x;\n    y;\n    --- write;\n    sync(write);\n}\n\nGPU {\n    a;\n    ---read;\n"
+       "    b;\n    sync(read);\n}\n\nCPU {\n    c;\n    print(a);\n    d;\n}",
+       2, 2},
+      {"T7", two,
+       "GPU { a; b; c; --- read; }\nCPU { sync(read); print(a); --- printed; }\n"
+       "GPU { sync(printed); d; }",
+       3, 3},
+      {"T8", two, "GPU { a; b; --- read; }\nCPU { sync(read); c; print(a); d; }", 2, 2},
+      {"T9", t9, "CPU { x; }\nGPU { y; }\nCPU { z; print(z); }", 2, 2},
+      {"T11", two, "GPU { a; b; d; }\nCPU { c; print(a); }", 2, 2},
+      {"T12", smt, "closed CPU { x; z; ??? }", 0, 0},
+      {"T13", smt, "closed CPU { x; ??? z; ??? }", 0, 0},
+  };
+}
+
+TEST(CompileProgram, TheCasesOfTheSpecificationHaveTheirCounts) {
+  std::string golden;
+  for (const Case& one : Cases()) {
+    const Compiled compiled = CompileTexts(one.values, one.schedule);
+    golden += fmt::format("== {}\n{}\n", one.id, compiled.text());
+    ASSERT_TRUE(compiled.program) << one.id << "\n" << compiled.said;
+    EXPECT_EQ(compiled.program->certificate.fences.value, one.fences) << one.id << compiled.text();
+    EXPECT_EQ(compiled.program->certificate.syncs.value, one.syncs) << one.id << compiled.text();
+    EXPECT_TRUE(compiled.program->certificate.optimal) << one.id;
+  }
+  ExpectGolden("src/program/goldens/cases.txt", golden);
+}
+
+// T15, T16 and T17.
+TEST(CompileProgram, ChainsBetweenPlacesNeedTheProvedNumber) {
+  for (const int n : {1, 2, 3, 10, 100}) {
+    std::string values = "a0 = input();\n", schedule = "CPU { a0; }\n";
+    for (int i = 1; i < n; ++i) {
+      values += fmt::format("a{} = a{} + 1;\n", i, i - 1);
+      schedule += fmt::format("{} {{ a{}; }}\n", i % 2 == 0 ? "CPU" : "GPU", i);
+    }
+    const Compiled chain = CompileTexts(values, schedule);
+    ASSERT_TRUE(chain.program) << chain.said;
+    EXPECT_EQ(chain.program->certificate.syncs.value, static_cast<uint64_t>(n - 1));
+    EXPECT_EQ(chain.program->certificate.fences.value, static_cast<uint64_t>(n - 1));
+    std::string many, there, back, gpu, cpu, opposite, opposite_gpu, opposite_cpu;
+    for (int i = 0; i < n; ++i) {
+      many += fmt::format("x{0} = input();\ny{0} = x{0} + 1;\nz{0} = y{0} * 2;\n", i);
+      there += fmt::format("place x{0}: CPU;\nplace y{0}: GPU;\nplace z{0}: CPU;\n", i);
+      opposite +=
+          fmt::format("x{0} = input();\ny{0} = x{0} + 1;\nu{0} = 7;\nv{0} = u{0} - 1;\n", i);
+      back += fmt::format("place y{0}: GPU;\nplace u{0}: GPU;\nplace v{0}: CPU;\n", i);
+    }
+    const Compiled round = CompileTexts(many, there);
+    ASSERT_TRUE(round.program) << round.said;
+    EXPECT_EQ(round.program->certificate.syncs.value, 2u);
+    const Compiled both = CompileTexts(opposite, back);
+    ASSERT_TRUE(both.program) << both.said;
+    EXPECT_EQ(both.program->certificate.syncs.value, 2u);
+    EXPECT_EQ(both.program->certificate.fences.value, 2u);
+  }
+}
+
+TEST(CompileProgram, CompilingWhatWasPrintedGivesItAgain) {
+  for (const Case& one : Cases()) {
+    const Compiled first = CompileTexts(one.values, one.schedule);
+    ASSERT_TRUE(first.program) << one.id;
+    const Compiled second = CompileTexts(one.values, first.text());
+    EXPECT_EQ(second.text(), first.text()) << one.id;
+  }
+}
+
+TEST(CompileProgram, OrdersThatCannotBeAreRefused) {
+  const std::string t9 = "x = input();\ny = x + 5;\nz = y;\n";
+  const Compiled t10 = CompileTexts(t9, "CPU { z; print(z); }\nGPU { y; }\nCPU { x; }");
+  EXPECT_EQ(t10.key, "SCHEDULE_IMPOSSIBLE");
+  EXPECT_NE(t10.said.find("error[I3]"), std::string::npos) << t10.said;
+  const Compiled t14 =
+      CompileTexts("x = 3;\ny = x + 2;\nz = 1;\nresult = x + y + z;\n", "closed CPU { x; ??? z; }");
+  EXPECT_NE(t14.said.find("error[I8]: 'result' cannot be placed"), std::string::npos) << t14.said;
+}
+
+}  // namespace
+}  // namespace tinyai

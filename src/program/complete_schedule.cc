@@ -1,0 +1,379 @@
+#include "program/complete_schedule.h"
+
+#include <algorithm>
+#include <cassert>
+#include <set>
+
+#include "base/units.h"
+#include "fmt/format.h"
+#include "program/resolve_ref.h"
+
+namespace tinyai {
+namespace {
+
+using LineKind = WishedLine::Kind;
+
+// One line of the text, or what stands nowhere in it but has its turn.
+struct Entry {
+  enum class Kind : uint8_t { kSilent, kOp, kFence, kSync };
+  Kind kind = Kind::kSilent;
+  RegionId region{};
+  NetOpId op{};
+  std::vector<uint32_t> fences;  // of the plan: what has to be recorded before, or (kFence) is
+  std::optional<uint32_t> line;  // of the schedule: after all lines before
+};
+
+class Writer {
+ public:
+  Writer(const CompiledProgram& compiled, const Wishes& wishes)
+      : compiled_(compiled), net_(compiled.net), plan_(compiled.plan), wishes_(wishes) {}
+
+  Schedule Write() {
+    NameFences();
+    MakeEntries();
+    CountLines();
+    Follow();
+    return std::move(out_);
+  }
+
+ private:
+  const WishedLine* LineOf(NetOpId op) const {
+    if (Index(op) >= wishes_.line_of.size()) return nullptr;
+    const auto line = wishes_.line_of[Index(op)];
+    return line ? &wishes_.lines[*line] : nullptr;
+  }
+  bool IsMark(NetOpId op) const {
+    return std::holds_alternative<work::Mark>(compiled_.work[Index(op)]);
+  }
+  RegionId Common(RegionId a, RegionId b) const {
+    while (a != b) {
+      RegionId& deeper = Index(a) > Index(b) ? a : b;
+      deeper = net_.regions[Index(deeper)].parent;
+    }
+    return a;
+  }
+
+  // Those the user wrote keep their names. Others are called by their direction, seen from the
+  // place with effects: write, read, write2, ..
+  void NameFences() {
+    std::set<std::string> used;
+    for (const auto& [name, fence] : wishes_.fences) used.insert(name);
+    for (const Def& def : compiled_.program.defs) used.insert(def.name);
+    fence_names_.resize(plan_.fences.size());
+    uint32_t counts[2] = {0, 0};
+    // In the order in which places come to them.
+    for (size_t i = 0; i < plan_.fences.size(); ++i) {
+      const NetFence& fence = plan_.fences[i];
+      const NetOpId op = plan_.queues[Index(fence.place)][fence.command].op;
+      const WishedLine* line = IsMark(op) ? LineOf(op) : nullptr;
+      if (line != nullptr && line->kind == LineKind::kFence) {
+        fence_names_[i] = line->fence;
+        given_.insert(static_cast<uint32_t>(i));
+      }
+    }
+    fence_at_.resize(plan_.queues.size());
+    for (size_t place = 0; place < plan_.queues.size(); ++place) {
+      fence_at_[place].assign(plan_.queues[place].size(), ~uint32_t{0});
+    }
+    for (uint32_t i = 0; i < plan_.fences.size(); ++i) {
+      fence_at_[Index(plan_.fences[i].place)][plan_.fences[i].command] = i;
+    }
+    for (size_t place = 0; place < plan_.queues.size(); ++place) {
+      const bool away = net_.places[place].effects;
+      for (const uint32_t fence : fence_at_[place]) {
+        if (fence == ~uint32_t{0} || !fence_names_[fence].empty()) continue;
+        do {
+          const uint32_t number = ++counts[away ? 0 : 1];
+          fence_names_[fence] = fmt::format("{}{}", away ? "write" : "read",
+                                            number == 1 ? "" : std::to_string(number));
+        } while (!used.insert(fence_names_[fence]).second);
+      }
+    }
+  }
+
+  // A derived fence is recorded whichever arms are taken by who waits for it.
+  void FindFenceRegions() {
+    fence_regions_.resize(plan_.fences.size());
+    for (size_t i = 0; i < plan_.fences.size(); ++i) {
+      const NetFence& fence = plan_.fences[i];
+      fence_regions_[i] = net_.op(plan_.queues[Index(fence.place)][fence.command].op).region;
+    }
+    for (const std::vector<NetCommand>& queue : plan_.queues) {
+      for (const NetCommand& command : queue) {
+        for (const NetSync& sync : command.syncs) {
+          fence_regions_[sync.fence] =
+              Common(fence_regions_[sync.fence], net_.op(command.op).region);
+        }
+      }
+    }
+  }
+
+  void MakeEntries() {
+    FindFenceRegions();
+    entries_.resize(plan_.queues.size());
+    for (size_t place = 0; place < plan_.queues.size(); ++place) {
+      std::vector<Entry>& entries = entries_[place];
+      for (size_t at = 0; at < plan_.queues[place].size(); ++at) {
+        const NetCommand& command = plan_.queues[place][at];
+        const NetOp& op = net_.op(command.op);
+        const WishedLine* line = LineOf(command.op);
+        const bool waits = line != nullptr && IsMark(command.op) && line->kind != LineKind::kFence;
+        std::vector<uint32_t> derived, given;
+        for (const NetSync& sync : command.syncs) {
+          (waits && given_.contains(sync.fence) ? given : derived).push_back(sync.fence);
+        }
+        if (!derived.empty()) {
+          entries.push_back({Entry::Kind::kSync, op.region, command.op, derived, {}});
+        }
+        Entry entry{Entry::Kind::kOp, op.region, command.op, given, {}};
+        if (line != nullptr) entry.line = wishes_.line_of[Index(command.op)];
+        if (IsSilent(command.op, line)) entry.kind = Entry::Kind::kSilent;
+        entries.push_back(std::move(entry));
+        const uint32_t fence = fence_at_[place][at];
+        if (fence == ~uint32_t{0}) continue;
+        if (given_.contains(fence)) {
+          entries.back().kind = Entry::Kind::kFence;
+          entries.back().fences = {fence};
+        } else {
+          entries.push_back({Entry::Kind::kFence, fence_regions_[fence], command.op, {fence}, {}});
+        }
+      }
+    }
+  }
+
+  // What stands nowhere in the text: waits that another block hands on, outputs, and what is
+  // implied if it is where it would be anyway.
+  bool IsSilent(NetOpId op, const WishedLine* line) const {
+    if (IsMark(op)) return line == nullptr || line->kind == LineKind::kWait;
+    const auto* evaluate = std::get_if<work::Evaluate>(&compiled_.work[Index(op)]);
+    if (evaluate == nullptr) return false;
+    const Eval& eval = compiled_.program.eval(evaluate->eval);
+    if (eval.outs.empty()) return true;
+    if (!compiled_.program.def(eval.outs[0]).implied) return false;
+    return !line_is_explicit(line, op) && compiled_.details.place_of[Index(op)] == UsualPlace(op);
+  }
+  bool line_is_explicit(const WishedLine* line, NetOpId op) const {
+    return line != nullptr && line->ops.size() == 1 && line->ops[0] == op;
+  }
+  PlaceId UsualPlace(NetOpId op) const {
+    return Index(op) < wishes_.usual_places.size() && wishes_.usual_places[Index(op)]
+               ? *wishes_.usual_places[Index(op)]
+               : compiled_.details.place_of[Index(op)];
+  }
+
+  // --- one text of all queues ---
+
+  void CountLines() {
+    missing_.assign(wishes_.lines.size(), 0);
+    for (size_t i = 0; i < wishes_.lines.size(); ++i) {
+      missing_[i] = static_cast<uint32_t>(wishes_.lines[i].ops.size());
+    }
+    recorded_.assign(plan_.fences.size(), false);
+    next_.assign(entries_.size(), 0);
+  }
+
+  bool IsReady(size_t place) const {
+    if (next_[place] == entries_[place].size()) return false;
+    const Entry& entry = entries_[place][next_[place]];
+    if (entry.line && *entry.line > next_line_) return false;
+    if (entry.kind == Entry::Kind::kFence) return true;
+    return std::all_of(entry.fences.begin(), entry.fences.end(),
+                       [&](uint32_t fence) { return recorded_[fence]; });
+  }
+
+  void Follow() {
+    size_t place = 0;
+    while (true) {
+      if (!IsReady(place)) {
+        size_t other = 0;
+        while (other < entries_.size() && !IsReady(other)) ++other;
+        if (other == entries_.size()) break;
+        place = other;
+      }
+      Put(place, entries_[place][next_[place]++]);
+    }
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      assert(next_[i] == entries_[i].size());
+      complete_ = complete_ && next_[i] == entries_[i].size();
+    }
+    EndBlock();
+  }
+
+ public:
+  bool complete() const { return complete_; }
+
+ private:
+  void Put(size_t place, const Entry& entry) {
+    if (entry.line) {
+      --missing_[*entry.line];
+      while (next_line_ < missing_.size() && missing_[next_line_] == 0) ++next_line_;
+    }
+    if (entry.kind == Entry::Kind::kSilent) return;
+    if (!block_place_ || *block_place_ != place) {
+      if (entry.kind == Entry::Kind::kSync && CanHandOff(place, entry)) {
+        GoTo(RegionId{});
+        Add(cmd::Sync{{{fence_names_[entry.fences[0]], 0, {}}}});
+        return;
+      }
+      EndBlock();
+      BeginBlock(place);
+    }
+    GoTo(entry.region);
+    switch (entry.kind) {
+      case Entry::Kind::kSilent:
+        return;
+      case Entry::Kind::kFence:
+        recorded_[entry.fences[0]] = true;
+        return Add(cmd::Fence{fence_names_[entry.fences[0]]});
+      case Entry::Kind::kSync:
+        return AddSync(entry.fences);
+      case Entry::Kind::kOp:
+        return AddOp(entry);
+    }
+  }
+  void AddSync(const std::vector<uint32_t>& fences) {
+    cmd::Sync sync;
+    for (const uint32_t fence : fences) sync.targets.push_back({fence_names_[fence], 0, {}});
+    Add(std::move(sync));
+  }
+  void AddOp(const Entry& entry) {
+    const WishedLine* line = LineOf(entry.op);
+    if (IsMark(entry.op)) {
+      cmd::Sync sync;
+      for (const std::string& name : line->fences) sync.targets.push_back({name, 0, {}});
+      return Add(std::move(sync));
+    }
+    if (const auto* print = std::get_if<work::Print>(&compiled_.work[Index(entry.op)])) {
+      cmd::Print out;
+      for (const DefId def : print->defs) out.refs.push_back(RefOf(def));
+      return Add(std::move(out));
+    }
+    const auto& evaluate = std::get<work::Evaluate>(compiled_.work[Index(entry.op)]);
+    Add(cmd::Work{cmd::Verb::kEvaluate, RefOf(compiled_.program.eval(evaluate.eval).outs.front())});
+  }
+  // A merged value is called by the name that both arms define.
+  Ref RefOf(DefId def) const { return RefFromName(compiled_.program.def(def).name); }
+
+  // Written in the block before, where the only one who could wait is who goes on now.
+  bool CanHandOff(size_t place, const Entry& entry) const {
+    if (!block_place_ || entry.fences.size() != 1 || Index(entry.region) != 0) return false;
+    if (Index(plan_.fences[entry.fences[0]].place) != *block_place_) return false;
+    if (net_.places.size() == 2) return true;
+    for (size_t other = 0; other < entries_.size(); ++other) {
+      const bool done = next_[other] == entries_[other].size();
+      if (other != place && other != *block_place_ && !done) return false;
+    }
+    return true;
+  }
+
+  // --- blocks and arms ---
+
+  void BeginBlock(size_t place) {
+    block_place_ = place;
+    Item& item = out_.items.emplace_back();
+    Block block;
+    std::string name = net_.places[place].name;
+    const size_t dot = name.find('.');
+    block.place.name = name.substr(0, dot);
+    while (name.find('.') != std::string::npos) {
+      name = name.substr(name.find('.') + 1);
+      block.place.queues.push_back(name.substr(0, name.find('.')));
+    }
+    item.what = std::move(block);
+    open_ = {{RegionId{}, &std::get<Block>(item.what).commands}};
+  }
+  void EndBlock() {
+    block_place_.reset();
+    open_.clear();
+  }
+  void Add(Command::What what) {
+    Command command;
+    command.what = std::move(what);
+    open_.back().commands->push_back(std::move(command));
+  }
+  // Opens and closes arms.
+  void GoTo(RegionId region) {
+    std::vector<RegionId> path;
+    for (RegionId at = region; Index(at) != 0; at = net_.regions[Index(at)].parent) {
+      path.insert(path.begin(), at);
+    }
+    size_t same = 0;
+    while (same < path.size() && same + 1 < open_.size() && open_[same + 1].region == path[same]) {
+      ++same;
+    }
+    open_.resize(same + 1, {RegionId{}, nullptr});
+    for (size_t i = same; i < path.size(); ++i) OpenArm(path[i]);
+  }
+  void OpenArm(RegionId region) {
+    const NetRegion& arm = net_.regions[Index(region)];
+    std::vector<Command>& around = *open_.back().commands;
+    const uint32_t branch = wishes_.branch_of[Index(region)];
+    cmd::If* last = around.empty() ? nullptr : std::get_if<cmd::If>(&around.back().what);
+    const bool goes_on = !arm.arm && last != nullptr && !last->otherwise &&
+                         last_branch_ == branch && last_if_ == &around.back();
+    if (!goes_on) {
+      const auto written = wishes_.conditions.find(branch);
+      Command command;
+      command.what =
+          cmd::If{written != wishes_.conditions.end() ? written->second
+                                                      : compiled_.program.branches[branch].written,
+                  {},
+                  std::nullopt};
+      around.push_back(std::move(command));
+      last = std::get_if<cmd::If>(&around.back().what);
+    }
+    last_branch_ = branch;
+    last_if_ = &around.back();
+    if (!arm.arm) last->otherwise.emplace();
+    open_.push_back({region, arm.arm ? &last->then : &*last->otherwise});
+  }
+
+  const CompiledProgram& compiled_;
+  const TaskNet& net_;
+  const NetPlan& plan_;
+  const Wishes& wishes_;
+  Schedule out_;
+  std::vector<std::string> fence_names_;         // by fence of the plan
+  std::set<uint32_t> given_;                     // fences that the user wrote
+  std::vector<std::vector<uint32_t>> fence_at_;  // by place and command
+  std::vector<RegionId> fence_regions_;          // by fence
+  std::vector<std::vector<Entry>> entries_;      // by place
+  std::vector<size_t> next_;                     // by place
+  std::vector<uint32_t> missing_;                // by line: ops still to come
+  uint32_t next_line_ = 0;
+  std::vector<bool> recorded_;  // by fence
+  struct Open {
+    RegionId region;
+    std::vector<Command>* commands;
+  };
+  std::vector<Open> open_;
+  std::optional<size_t> block_place_;
+  uint32_t last_branch_ = 0;
+  const Command* last_if_ = nullptr;
+  bool complete_ = true;
+};
+
+}  // namespace
+
+Schedule CompleteSchedule(const CompiledProgram& compiled, const Wishes& wishes) {
+  return Writer(compiled, wishes).Write();
+}
+
+std::string CertificateText(const Certificate& certificate) {
+  std::string out = fmt::format("syncs {}", certificate.syncs.value);
+  if (certificate.syncs.value != 0) {
+    out += fmt::format(" (lower bound {}", certificate.syncs.lower_bound);
+    for (size_t i = 0; i < certificate.witness.size(); ++i) {
+      out += fmt::format("{}{}", i == 0 ? ": " : "; ", fmt::join(certificate.witness[i], " -> "));
+    }
+    out += ")";
+  }
+  out += fmt::format(", fences {}, bytes {}", certificate.fences.value, certificate.moved_bytes);
+  for (const Certificate::Peak& peak : certificate.peaks) {
+    out += fmt::format(", peak {} {}", peak.memory, FormatByteSize(peak.bytes.value));
+  }
+  if (certificate.optimal) out += ", optimal";
+  return out;
+}
+
+}  // namespace tinyai

@@ -1,0 +1,298 @@
+#include <algorithm>
+
+#include "fmt/format.h"
+#include "program/order_lines.h"
+
+namespace tinyai {
+namespace {
+
+constexpr uint32_t kLast = ~uint32_t{0};
+
+// An op of the net in the middle of nothing: where among the lines of its place it may stand. Lines
+// are counted in the order of the text; 0 is in front of all.
+class Fitter {
+ public:
+  Fitter(const Wishes& wishes, const Program& program, ProgramNet& net, Diagnostics& out)
+      : wishes_(wishes),
+        program_(program),
+        net_(net),
+        out_(out),
+        places_(net.net.places.size()),
+        lines_of_(places_) {
+    line_of_ = wishes.line_of;
+    line_of_.resize(net.net.ops.size());
+    for (uint32_t i = 0; i < wishes.lines.size(); ++i) {
+      lines_of_[Index(wishes.lines[i].place)].push_back(i);
+    }
+  }
+
+  bool Run() {
+    FindOrder();
+    FindWaits();
+    if (!CheckStale()) return false;
+    Push();
+    return Assign();
+  }
+
+ private:
+  PlaceId PlaceOf(size_t op) const { return net_.net.ops[op].choices.front().place; }
+
+  // All ops, each after what it needs and after the lines before its own.
+  void FindOrder() {
+    needs_ = Needs(net_.net);
+    for (uint32_t i = 1; i < wishes_.lines.size(); ++i) {
+      needs_.push_back({wishes_.lines[i - 1].ops.back(), wishes_.lines[i].ops.front(), 1});
+    }
+    const size_t ops = net_.net.ops.size();
+    const NeedLists after = NeedLists::ByEarlier(needs_, ops);
+    std::vector<uint32_t> missing(ops, 0);
+    for (const NetNeed& need : needs_) ++missing[Index(need.later)];
+    for (size_t i = 0; i < ops; ++i) {
+      if (missing[i] == 0) order_.push_back(NetOpId(i));
+    }
+    for (size_t i = 0; i < order_.size(); ++i) {
+      for (const NetNeed& need : after.of(order_[i])) {
+        if (--missing[Index(need.later)] == 0) order_.push_back(need.later);
+      }
+    }
+    std::erase_if(needs_, [](const NetNeed& need) { return need.distance != 0; });
+  }
+
+  // By two places: syncs of the second with fences of the first, as pairs of lines in order.
+  void FindWaits() {
+    waits_.resize(places_ * places_);
+    for (const NetFixedSync& sync : net_.net.fixed_syncs) {
+      const uint32_t fence = *line_of_[Index(sync.recorder)], wait = *line_of_[Index(sync.waiter)];
+      const size_t from = Index(wishes_.lines[fence].place), to = Index(wishes_.lines[wait].place);
+      waits_[from * places_ + to].push_back({fence, wait});
+    }
+    for (std::vector<Wait>& waits : waits_) {
+      std::sort(waits.begin(), waits.end(),
+                [](const Wait& a, const Wait& b) { return a.fence < b.fence; });
+      for (size_t i = 1; i < waits.size(); ++i) {
+        waits[i].wait = std::max(waits[i].wait, waits[i - 1].wait);
+      }
+    }
+  }
+  // A place that knows of `line` of another: behind which of its syncs it stands.
+  uint32_t WaitFor(size_t from, size_t to, uint32_t line) const {
+    const std::vector<Wait>& waits = waits_[from * places_ + to];
+    const auto above =
+        std::upper_bound(waits.begin(), waits.end(), line,
+                         [](uint32_t l, const Wait& wait) { return l < wait.fence; });
+    return above == waits.begin() ? 0 : std::prev(above)->wait + 1;
+  }
+
+  // What each op knows of the lines of each place, by data alone; 0: nothing.
+  void FindReach() {
+    reach_.assign(net_.net.ops.size() * places_, 0);
+    const NeedLists before = NeedLists::ByLater(needs_, net_.net.ops.size());
+    for (const NetOpId op : order_) {
+      uint32_t* const row = &reach_[Index(op) * places_];
+      for (const NetNeed& need : before.of(op)) {
+        const uint32_t* const other = &reach_[Index(need.earlier) * places_];
+        for (size_t place = 0; place < places_; ++place)
+          row[place] = std::max(row[place], other[place]);
+      }
+      if (const auto line = line_of_[Index(op)]) {
+        uint32_t& own = row[Index(wishes_.lines[*line].place)];
+        own = std::max(own, *line + 1);
+      }
+    }
+  }
+
+  // I6: a listed op in front of a sync that knows what the sync waits for.
+  bool CheckStale() {
+    FindReach();
+    for (size_t op = 0; op < net_.net.ops.size(); ++op) {
+      if (!line_of_[op]) continue;
+      const uint32_t line = *line_of_[op];
+      const size_t place = Index(wishes_.lines[line].place);
+      for (size_t from = 0; from < places_; ++from) {
+        const uint32_t known = reach_[op * places_ + from];
+        if (from == place || known == 0) continue;
+        for (const Wait& wait : waits_[from * places_ + place]) {
+          if (wait.fence >= known || wait.wait <= line) continue;
+          const WishedLine &fence = wishes_.lines[wait.fence], &sync = wishes_.lines[wait.wait];
+          out_.Error(
+                  "I6", sync.where,
+                  fmt::format("stale sync: '{}' needs what runs after fence {}, so {} has waited "
+                              "for it already",
+                              net_.net.ops[op].name, fence.fence, net_.net.places[place].name))
+              .NoteAt(wishes_.lines[line].where,
+                      fmt::format("'{}' stands here", net_.net.ops[op].name))
+              .NoteAt(fence.where, "the fence")
+              .Help(fmt::format("move the sync in front of '{}', or delete it",
+                                net_.net.ops[op].name));
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  // Between which lines each unlisted op stands: after `low` lines of the text, before `high`.
+  void Push() {
+    const size_t ops = net_.net.ops.size();
+    low_.assign(ops, 0);
+    high_.assign(ops, kLast);
+    for (size_t op = 0; op < ops; ++op) {
+      if (line_of_[op]) {
+        low_[op] = *line_of_[op] + 1;
+        high_[op] = *line_of_[op];
+        continue;
+      }
+      const size_t place = Index(PlaceOf(op));
+      for (size_t from = 0; from < places_; ++from) {
+        const uint32_t known = reach_[op * places_ + from];
+        if (known == 0) continue;
+        low_[op] = std::max(low_[op], known);
+        if (from != place) low_[op] = std::max(low_[op], WaitFor(from, place, known - 1));
+      }
+    }
+    const NeedLists after = NeedLists::ByEarlier(needs_, ops);
+    for (size_t i = order_.size(); i-- > 0;) {
+      if (line_of_[Index(order_[i])]) continue;
+      for (const NetNeed& need : after.of(order_[i])) {
+        uint32_t& high = high_[Index(order_[i])];
+        high = std::min(high, high_[Index(need.later)]);
+      }
+    }
+  }
+
+  bool IsImplied(size_t op) const {
+    const auto* evaluate = std::get_if<work::Evaluate>(&net_.work[op]);
+    if (evaluate == nullptr) return false;
+    const Eval& eval = program_.eval(evaluate->eval);
+    return eval.outs.empty() || program_.def(eval.outs[0]).implied;
+  }
+
+  // Each unlisted op goes to a gap between lines of its place.
+  bool Assign() {
+    const NeedLists before = NeedLists::ByLater(needs_, net_.net.ops.size());
+    for (const NetOpId id : order_) {
+      const size_t op = Index(id);
+      if (line_of_[op]) continue;
+      const PlaceId place = PlaceOf(op);
+      const std::vector<uint32_t>& lines = lines_of_[Index(place)];
+      for (const NetNeed& need : before.of(id)) {
+        low_[op] = std::max(low_[op], low_[Index(need.earlier)]);
+        UseWait(need.earlier, op);
+      }
+      // The first gap is in front of lines[first].
+      auto first = static_cast<size_t>(std::lower_bound(lines.begin(), lines.end(), low_[op]) -
+                                       lines.begin());
+      const size_t last = static_cast<size_t>(
+          std::upper_bound(lines.begin(), lines.end(), high_[op]) - lines.begin());
+      const size_t end =
+          high_[op] == kLast ? lines.size() + 1 : std::min(last + 1, lines.size() + 1);
+      if (wishes_.has_closed[Index(place)] && !IsImplied(op)) {
+        const auto is_open = [&](size_t gap) {
+          return gap < lines.size() ? wishes_.lines[lines[gap]].open_before
+                                    : bool(wishes_.open_end[Index(place)]);
+        };
+        while (first < end && !is_open(first)) ++first;
+        // Before the line that needs it.
+        const size_t before_user =
+            high_[op] == kLast
+                ? lines.size()
+                : static_cast<size_t>(std::lower_bound(lines.begin(), lines.end(), high_[op]) -
+                                      lines.begin());
+        if (first > before_user) return ReportHomeless(id);
+        size_t next_closed = first;
+        while (next_closed < lines.size() && is_open(next_closed + 1) &&
+               next_closed < before_user) {
+          ++next_closed;
+        }
+        low_[op] = std::max(low_[op], first == 0 ? 0 : lines[first - 1] + 1);
+        if (first < lines.size() && !AllOpenAfter(place, first, before_user)) {
+          AddOrder(id, wishes_.lines[lines[first]].ops.front());
+        }
+      } else if (high_[op] != kLast) {
+        const auto user = std::lower_bound(lines.begin(), lines.end(), high_[op]);
+        if (user != lines.end()) AddOrder(id, wishes_.lines[*user].ops.front());
+      }
+      if (first > 0) AddOrder(wishes_.lines[lines[first - 1]].ops.back(), id);
+    }
+    return true;
+  }
+  // A sync that the text has anyway, with a fence behind what the op needs, spares it one of its
+  // own.
+  void UseWait(NetOpId need, size_t op) {
+    const size_t from = Index(PlaceOf(Index(need))), to = Index(PlaceOf(op));
+    if (from == to) return;
+    const std::vector<Wait>& waits = waits_[from * places_ + to];
+    const auto wait =
+        std::lower_bound(waits.begin(), waits.end(), low_[Index(need)],
+                         [](const Wait& one, uint32_t low) { return one.fence < low; });
+    if (wait == waits.end() || wait->wait >= high_[op]) return;
+    low_[op] = std::max(low_[op], wait->wait + 1);
+    if (!line_of_[Index(need)]) AddOrder(need, wishes_.lines[wait->fence].ops.front());
+  }
+  // Whether the op could as well stand in any later gap.
+  bool AllOpenAfter(PlaceId place, size_t first, size_t last) const {
+    const std::vector<uint32_t>& lines = lines_of_[Index(place)];
+    for (size_t gap = first; gap <= last; ++gap) {
+      const bool open = gap < lines.size() ? wishes_.lines[lines[gap]].open_before
+                                           : bool(wishes_.open_end[Index(place)]);
+      if (!open) return false;
+    }
+    return true;
+  }
+  void AddOrder(NetOpId earlier, NetOpId later) {
+    net_.net.orders.push_back({earlier, later, NetOrder::Kind::kUser, 0});
+  }
+
+  // I8: the last line that it needs, or the first that needs it, says where it has to stand.
+  bool ReportHomeless(NetOpId id) {
+    const std::string& name = net_.net.ops[Index(id)].name;
+    const uint32_t low = low_[Index(id)], high = high_[Index(id)];
+    const std::vector<uint32_t>& lines = lines_of_[Index(PlaceOf(Index(id)))];
+    Span closed = wishes_.lines[lines.front()].where;
+    std::string why = "every block is closed";
+    std::optional<Span> other;
+    if (low > 0) {
+      const WishedLine& line = wishes_.lines[low - 1];
+      other = line.where;
+      why = fmt::format("it needs '{}' (line {}) and the block is closed after it",
+                        net_.net.ops[Index(line.ops.front())].name,
+                        out_.source().At(line.where.begin).line);
+      closed = line.where;
+    } else if (high != kLast) {
+      const WishedLine& line = wishes_.lines[high];
+      other = line.where;
+      why = fmt::format("'{}' (line {}) needs it and the block is closed before it",
+                        net_.net.ops[Index(line.ops.front())].name,
+                        out_.source().At(line.where.begin).line);
+      closed = line.where;
+    }
+    out_.Error("I8", closed, fmt::format("'{}' cannot be placed: {}", name, why))
+        .Help("add '\?\?\?' where more may be put in");
+    return false;
+  }
+
+  struct Wait {
+    uint32_t fence, wait;
+  };
+  const Wishes& wishes_;
+  const Program& program_;
+  ProgramNet& net_;
+  Diagnostics& out_;
+  const size_t places_;
+  std::vector<std::vector<uint32_t>> lines_of_;   // by place
+  std::vector<std::optional<uint32_t>> line_of_;  // by op
+  std::vector<NetNeed> needs_;
+  std::vector<NetOpId> order_;
+  std::vector<std::vector<Wait>> waits_;
+  std::vector<uint32_t> reach_;       // by op and place
+  std::vector<uint32_t> low_, high_;  // by op
+};
+
+}  // namespace
+
+bool FitUnlisted(const Wishes& wishes, const Program& program, ProgramNet& net, Diagnostics& out) {
+  if (wishes.lines.empty()) return true;
+  return Fitter(wishes, program, net, out).Run();
+}
+
+}  // namespace tinyai

@@ -1,0 +1,312 @@
+#include "program/order_lines.h"
+
+#include <algorithm>
+#include <deque>
+
+#include "fmt/format.h"
+
+namespace tinyai {
+namespace {
+
+using LineKind = WishedLine::Kind;
+
+struct Edge {
+  enum class Kind : uint8_t { kNeed, kText, kSync };
+  NetOpId from{}, to{};
+  Kind kind = Kind::kNeed;
+  uint32_t detail = 0;  // kText: the later line; kSync: into fixed_syncs
+};
+
+// What comes before what: needs, syncs, and the order of the text.
+std::vector<Edge> AllEdges(const Wishes& wishes, const TaskNet& net) {
+  std::vector<Edge> out;
+  for (const NetNeed& need : Needs(net)) out.push_back({need.earlier, need.later});
+  // Needs ends with the fixed syncs.
+  const size_t first = out.size() - net.fixed_syncs.size();
+  for (size_t i = 0; i < net.fixed_syncs.size(); ++i) {
+    out[first + i].kind = Edge::Kind::kSync;
+    out[first + i].detail = static_cast<uint32_t>(i);
+  }
+  for (uint32_t i = 0; i < wishes.lines.size(); ++i) {
+    const std::vector<NetOpId>& ops = wishes.lines[i].ops;
+    for (size_t j = 1; j < ops.size(); ++j) {
+      out.push_back({ops[j - 1], ops[j], Edge::Kind::kText, i});
+    }
+    if (i > 0) {
+      out.push_back({wishes.lines[i - 1].ops.back(), ops.front(), Edge::Kind::kText, i});
+    }
+  }
+  return out;
+}
+
+// The ops that lie on or behind a cycle.
+std::vector<bool> Left(const std::vector<Edge>& edges, size_t ops) {
+  std::vector<uint32_t> missing(ops, 0), first(ops + 1, 0);
+  for (const Edge& edge : edges) {
+    ++missing[Index(edge.to)];
+    ++first[Index(edge.from) + 1];
+  }
+  for (size_t i = 0; i < ops; ++i) first[i + 1] += first[i];
+  std::vector<uint32_t> next(first.begin(), first.end() - 1), to(edges.size());
+  for (const Edge& edge : edges) {
+    to[next[Index(edge.from)]++] = static_cast<uint32_t>(Index(edge.to));
+  }
+  std::vector<uint32_t> ready;
+  for (uint32_t i = 0; i < ops; ++i) {
+    if (missing[i] == 0) ready.push_back(i);
+  }
+  std::vector<bool> left(ops, true);
+  while (!ready.empty()) {
+    const uint32_t op = ready.back();
+    ready.pop_back();
+    left[op] = false;
+    for (uint32_t i = first[op]; i < first[op + 1]; ++i) {
+      if (--missing[to[i]] == 0) ready.push_back(to[i]);
+    }
+  }
+  return left;
+}
+
+// The shortest way from `begin` to `end` by edges between ops that are left; as edges, in order.
+std::vector<size_t> ShortestPath(const std::vector<Edge>& edges,
+                                 const std::vector<std::vector<size_t>>& after, NetOpId begin,
+                                 NetOpId end) {
+  constexpr size_t kNone = ~size_t{0};
+  std::vector<size_t> came(after.size(), kNone);
+  std::deque<NetOpId> queue = {begin};
+  std::vector<bool> seen(after.size(), false);
+  seen[Index(begin)] = true;
+  while (!queue.empty() && !seen[Index(end)]) {
+    const NetOpId at = queue.front();
+    queue.pop_front();
+    for (const size_t i : after[Index(at)]) {
+      const NetOpId to = edges[i].to;
+      if (seen[Index(to)]) continue;
+      seen[Index(to)] = true;
+      came[Index(to)] = i;
+      queue.push_back(to);
+    }
+  }
+  std::vector<size_t> path;
+  for (NetOpId at = end; at != begin; at = edges[path.back()].from) {
+    if (came[Index(at)] == kNone) return {};
+    path.push_back(came[Index(at)]);
+  }
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+class CycleReport {
+ public:
+  CycleReport(const Wishes& wishes, const Program& program, const SourceText& values,
+              const ProgramNet& net, Diagnostics& out)
+      : wishes_(wishes),
+        program_(program),
+        values_(values),
+        net_(net),
+        out_(out),
+        edges_(AllEdges(wishes, net.net)) {}
+
+  // False if there is no cycle.
+  bool Run() {
+    const size_t ops = net_.net.ops.size();
+    const std::vector<bool> left = Left(edges_, ops);
+    if (std::none_of(left.begin(), left.end(), [](bool l) { return l; })) return false;
+    std::vector<std::vector<size_t>> after(ops);
+    for (size_t i = 0; i < edges_.size(); ++i) {
+      if (left[Index(edges_[i].from)] && left[Index(edges_[i].to)]) {
+        after[Index(edges_[i].from)].push_back(i);
+      }
+    }
+    // The shortest of those through an edge of the text; all go through one.
+    constexpr size_t kMostTried = 256;
+    std::vector<size_t> best;
+    size_t tried = 0;
+    for (size_t i = 0; i < edges_.size() && tried < kMostTried; ++i) {
+      const Edge& edge = edges_[i];
+      if (edge.kind != Edge::Kind::kText || !left[Index(edge.from)] || !left[Index(edge.to)]) {
+        continue;
+      }
+      ++tried;
+      std::vector<size_t> path = ShortestPath(edges_, after, edge.to, edge.from);
+      if (path.empty()) continue;
+      path.insert(path.begin(), i);
+      if (best.empty() || path.size() < best.size()) best = std::move(path);
+    }
+    if (best.empty()) {
+      out_.Error("I3", wishes_.befores.empty() ? Span{} : wishes_.befores[0].where,
+                 "the orders that 'before' asks for go round in a circle with the data")
+          .Help("delete one of them");
+      return true;
+    }
+    Report(best);
+    return true;
+  }
+
+ private:
+  const std::string& Name(NetOpId op) const { return net_.net.ops[Index(op)].name; }
+  std::string At(Span where) const {
+    const Position at = out_.source().At(where.begin);
+    return fmt::format("{}:{}", at.line, at.column);
+  }
+  bool IsMark(NetOpId op) const { return std::holds_alternative<work::Mark>(net_.work[Index(op)]); }
+  bool IsInput(NetOpId op) const { return net_.net.ops[Index(op)].effect == NetEffect::kInput; }
+  Span WhereOf(NetOpId op) const {
+    const auto line = wishes_.line_of[Index(op)];
+    return line ? wishes_.lines[*line].where : Span{};
+  }
+
+  // The first and the last op of each stretch of the text in the cycle.
+  struct Stretch {
+    NetOpId first{}, last{};
+    bool text = false;  // else by needs and syncs
+    std::vector<NetOpId> ops;
+  };
+  std::vector<Stretch> Stretches(const std::vector<size_t>& cycle) const {
+    std::vector<Stretch> out;
+    for (const size_t i : cycle) {
+      const Edge& edge = edges_[i];
+      const bool text = edge.kind == Edge::Kind::kText;
+      if (out.empty() || out.back().text != text) {
+        out.push_back({edge.from, edge.to, text, {edge.from}});
+      }
+      out.back().last = edge.to;
+      out.back().ops.push_back(edge.to);
+    }
+    if (out.size() > 1 && out.front().text && out.back().text) {  // one, cut in two
+      out.front().first = out.back().first;
+      out.front().ops.insert(out.front().ops.begin(), out.back().ops.begin(),
+                             out.back().ops.end() - 1);
+      out.pop_back();
+    }
+    return out;
+  }
+
+  void Report(const std::vector<size_t>& cycle) {
+    const std::vector<Stretch> stretches = Stretches(cycle);
+    bool syncs = false, data = false, inputs = true, closed = true;
+    const Edge* sync = nullptr;
+    for (const size_t i : cycle) {
+      const Edge& edge = edges_[i];
+      if (edge.kind == Edge::Kind::kSync) {
+        syncs = true;
+        sync = &edge;
+      }
+      if (edge.kind == Edge::Kind::kText) {
+        closed = closed && wishes_.lines[edge.detail].closed;
+      } else if (edge.kind == Edge::Kind::kNeed) {
+        data = true;
+        inputs = inputs && IsInput(edge.from) && IsInput(edge.to);
+      }
+    }
+    const auto text = std::find_if(stretches.begin(), stretches.end(),
+                                   [](const Stretch& stretch) { return stretch.text; });
+    if (data && inputs && !syncs) return ReportInputs(*text);
+    if (syncs && data) return ReportFence(stretches, *sync);
+    ReportOrder(stretches, *text, closed);
+  }
+
+  // I11
+  void ReportInputs(const Stretch& text) {
+    const auto eval_where = [&](NetOpId op) -> Span {
+      const auto& evaluate = std::get<work::Evaluate>(net_.work[Index(op)]);
+      return program_.eval(evaluate.eval).where;
+    };
+    const auto at = [&](NetOpId op) {
+      const Position position = values_.At(eval_where(op).begin);
+      return fmt::format("{} at {}:{}", Name(op), position.line, position.column);
+    };
+    std::string fence;
+    const uint32_t from = wishes_.line_of[Index(text.first)].value_or(0);
+    const uint32_t to = wishes_.line_of[Index(text.last)].value_or(0);
+    for (uint32_t i = from; i < to; ++i) {
+      if (wishes_.lines[i].kind == LineKind::kFence) fence = wishes_.lines[i].fence;
+    }
+    out_.Error("I11", WhereOf(text.last),
+               fmt::format("inputs are read in program order ({}, {}); {} {} first", at(text.last),
+                           at(text.first),
+                           fence.empty() ? std::string("the text lists")
+                                         : fmt::format("fence '{}' forces", fence),
+                           Name(text.first)))
+        .NoteAt(WhereOf(text.first), fmt::format("'{}' is to come first", Name(text.first)))
+        .NoteIn(values_, eval_where(text.last), fmt::format("'{}' is read first", Name(text.last)))
+        .Help(fmt::format("list '{}' after '{}'", Name(text.first), Name(text.last)));
+  }
+
+  // I5
+  void ReportFence(const std::vector<Stretch>& stretches, const Edge& sync) {
+    // The op that comes after the wait, and who needs it before the fence.
+    const uint32_t line = *wishes_.line_of[Index(sync.from)];
+    const std::string& fence = wishes_.lines[line].fence;
+    NetOpId late = stretches[0].first, early = stretches[0].last;
+    for (const Stretch& stretch : stretches) {
+      if (stretch.text || IsMark(stretch.first)) continue;
+      late = stretch.first;
+      early = stretch.last;
+    }
+    out_.Error("I5", WhereOf(early).end != 0 ? WhereOf(early) : WhereOf(sync.from),
+               fmt::format("'{}' is needed by '{}' before fence '{}' but user order puts '{}' "
+                           "after it",
+                           Name(late), Name(early), fence, Name(late)))
+        .NoteAt(wishes_.lines[line].where, "the fence")
+        .NoteAt(WhereOf(late), fmt::format("'{}' stands here", Name(late)))
+        .Help(fmt::format("list '{}' after the fence, or '{}' before the sync", Name(early),
+                          Name(late)));
+  }
+
+  // I3, or I16 where only closed blocks are to blame.
+  void ReportOrder(const std::vector<Stretch>& stretches, const Stretch& text, bool closed) {
+    std::string parts;
+    for (const Stretch& stretch : stretches) {
+      if (!parts.empty()) parts += ", ";
+      if (stretch.text) {
+        const PlaceId place = wishes_.lines[*wishes_.line_of[Index(stretch.last)]].place;
+        const bool same = wishes_.lines[*wishes_.line_of[Index(stretch.first)]].place == place;
+        parts +=
+            fmt::format("{} before {} ({} {} < {})", Name(stretch.first), Name(stretch.last),
+                        same ? fmt::format("{} block order", net_.net.places[Index(place)].name)
+                             : "order of the text",
+                        At(WhereOf(stretch.first)), At(WhereOf(stretch.last)));
+        continue;
+      }
+      std::vector<std::string_view> names;
+      for (const NetOpId op : stretch.ops) names.push_back(Name(op));
+      constexpr size_t kMostShown = 6;
+      if (names.size() > kMostShown) {
+        names.erase(names.begin() + 3, names.end() - 1);
+        names.insert(names.begin() + 3, "..");
+      }
+      parts += fmt::format("{} (data)", fmt::join(names, " -> "));
+    }
+    out_.Error(closed ? "I16" : "I3", WhereOf(text.last), fmt::format("cycle: {}", parts))
+        .NoteAt(WhereOf(text.first), fmt::format("'{}' is to come first", Name(text.first)))
+        .Help(fmt::format("list '{}' after '{}': swap the blocks or lines", Name(text.first),
+                          Name(text.last)));
+  }
+
+  const Wishes& wishes_;
+  const Program& program_;
+  const SourceText& values_;
+  const ProgramNet& net_;
+  Diagnostics& out_;
+  const std::vector<Edge> edges_;
+};
+
+}  // namespace
+
+bool OrderLines(const Wishes& wishes, const Program& program, const SourceText& values,
+                ProgramNet& net, Diagnostics& out) {
+  if (wishes.lines.empty() && wishes.befores.empty()) return true;
+  if (CycleReport(wishes, program, values, net, out).Run()) return false;
+  std::vector<std::optional<NetOpId>> last(net.net.places.size());
+  for (const WishedLine& line : wishes.lines) {
+    for (const NetOpId op : line.ops) {
+      std::optional<NetOpId>& before = last[Index(line.place)];
+      if (before) net.net.orders.push_back({*before, op, NetOrder::Kind::kUser, 0});
+      before = op;
+    }
+  }
+  return true;
+}
+
+}  // namespace tinyai

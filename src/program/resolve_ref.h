@@ -1,0 +1,70 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lang/diagnostics.h"
+#include "lang/schedule.h"
+#include "program/program_net.h"
+
+namespace tinyai {
+
+// What a name in a schedule stands for.
+struct ResolvedRef {
+  std::vector<NetOpId> ops;  // in program order; several: a whole conditional
+  std::string text;          // as it was written
+};
+struct ResolvedBranch {
+  size_t branch = 0;  // into the program's
+  RegionId then{}, otherwise{};
+};
+
+// Finds what the names of a schedule mean in a program. Each function gives nothing, and has
+// reported why, where a name does not mean exactly one thing: A4, A5, I7.
+class RefResolver {
+ public:
+  // All outlive this object; `net` is of the program, which is not added to.
+  RefResolver(const Program& program, const ProgramNet& net, const SourceText& values,
+              Diagnostics& out);
+
+  // `region`: the arm in which the name stands.
+  std::optional<ResolvedRef> Resolve(const Ref& ref, RegionId region);
+  // The value that a name means there.
+  std::optional<DefId> ResolveValue(const Ref& ref, RegionId region);
+  std::optional<ResolvedBranch> ResolveBranch(const cmd::If& branch, RegionId region, Span where);
+  bool IsValue(std::string_view name) const { return defs_.contains(std::string(name)); }
+
+  // The endings of names in the iterations of an unrolled loop: "[0]", "[1]", ..
+  std::vector<std::string> Iterations(std::string_view loop) const;
+  // Names are looked for in this iteration first.
+  void Enter(const std::string& ending) { endings_.push_back(ending); }
+  void Leave() { endings_.pop_back(); }
+
+ private:
+  std::optional<DefId> Find(const Ref& ref, RegionId region);
+  std::optional<DefId> FindArm(const Ref& ref, bool arm);
+  void ReportUnknown(const Ref& ref, const std::string& text);
+  bool IsInside(RegionId region, RegionId around) const;
+  RegionId RegionOf(DefId def) const;
+  std::optional<DefId> MergedIn(DefId def, RegionId region) const;
+  void CollectMerged(DefId def, std::vector<NetOpId>& ops) const;
+  std::string ArmText(RegionId region) const;
+  bool Mentions(const std::vector<Command>& commands, RegionId arm) const;
+
+  const Program& program_;
+  const ProgramNet& net_;
+  const SourceText& values_;
+  Diagnostics& out_;
+  std::unordered_map<std::string, DefId> defs_;                // that have ops of the net
+  std::unordered_map<size_t, std::vector<EvalId>> merges_of_;  // by def
+  std::vector<std::string> endings_;
+};
+
+// As references are written: "t[3]@join'"; DottedName with slice and qualifier.
+std::string RefText(const Ref& ref);
+Ref RefFromName(const std::string& name);
+
+}  // namespace tinyai

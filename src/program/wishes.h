@@ -1,0 +1,70 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lang/diagnostics.h"
+#include "lang/schedule.h"
+#include "plan/compile_net.h"
+#include "program/program_net.h"
+
+namespace tinyai {
+
+// One command of a schedule, as ops of the net.
+struct WishedLine {
+  enum class Kind : uint8_t {
+    kEvaluate,
+    kPrint,
+    kFence,
+    kSync,
+    kHandOff,  // sync in the block of the fence's own place
+    kWait,     // what a hand-off brings at another place; stands nowhere in the text
+  };
+  Kind kind = Kind::kEvaluate;
+  PlaceId place{};
+  RegionId region{};
+  std::vector<NetOpId> ops;         // in their order
+  std::string fence;                // kFence
+  std::vector<std::string> fences;  // kSync, kHandOff, kWait
+  Span where;
+  bool open_before = true;  // more may be put in front of it
+  bool closed = false;      // it stands in a closed block
+};
+
+// What a schedule asks for, resolved.
+struct Wishes {
+  std::vector<WishedLine> lines;                 // in the order of the text
+  std::vector<std::optional<uint32_t>> line_of;  // by op of the net
+  std::vector<bool> open_end;                    // by place: more may follow its last line
+  std::vector<bool> has_closed;                  // by place
+  struct Fence {
+    NetOpId mark{};
+    PlaceId place{};
+    RegionId region{};
+    uint32_t line = 0;
+    Span where;
+    bool waited_for = false;
+  };
+  std::map<std::string, Fence, std::less<>> fences;
+  struct Before {
+    NetOpId first{}, second{};
+    Span where;
+  };
+  std::vector<Before> befores;
+  std::map<size_t, Span> placed;      // by op of the net: what fixed its place
+  std::map<size_t, Expr> conditions;  // by branch: as the user wrote it
+  std::optional<NetObjective> objective;
+  std::map<size_t, Span> budgets;                    // by memory
+  std::vector<uint32_t> branch_of;                   // by region: into the program's branches
+  std::vector<std::optional<PlaceId>> usual_places;  // by op: where it is when nobody says it
+};
+
+// Resolves a schedule and adds to the net what it brings: prints, marks, fixed syncs, and the
+// places it asks for. Mistakes are reported; the result means something only if there are none.
+// `values`: the text of the program, for notes.
+Wishes ReadWishes(const Program& program, const Devices& devices, const Schedule& schedule,
+                  const SourceText& values, ProgramNet& net, Diagnostics& out);
+
+}  // namespace tinyai
