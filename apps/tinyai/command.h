@@ -20,6 +20,7 @@ class Command {
 std::unique_ptr<Command> MakeBenchCommand();
 std::unique_ptr<Command> MakeConvertCommand();
 std::unique_ptr<Command> MakeDoctorCommand();
+std::unique_ptr<Command> MakeCompileCommand();
 std::unique_ptr<Command> MakeRunCommand();
 std::unique_ptr<Command> MakePlanCommand();
 std::unique_ptr<Command> MakeShowCommand();

@@ -99,8 +99,8 @@ Flags::~Flags() = default;
 
 const Flags::Known& Flags::Remember(std::string_view names, std::string_view type,
                                     std::string_view help) {
-  known_.push_back(
-      std::make_unique<Known>(Known{SplitNames(names), std::string(type), std::string(help)}));
+  known_.push_back(std::make_unique<Known>(
+      Known{SplitNames(names), std::string(type), std::string(help), false}));
   return *known_.back();
 }
 
@@ -141,7 +141,12 @@ void Flags::Switch(std::string_view names, std::string_view help, bool* target) 
 }
 
 void Flags::Word(std::string_view name, std::string_view help, std::string* target) {
-  words_.push_back({{std::string(name)}, "", std::string(help)});
+  words_.push_back({{std::string(name)}, "", std::string(help), false});
+  parsing_->app.add_option(std::string(name), *target);
+}
+
+void Flags::Word(std::string_view name, std::string_view help, std::optional<std::string>* target) {
+  words_.push_back({{std::string(name)}, "", std::string(help), true});
   parsing_->app.add_option(std::string(name), *target);
 }
 
@@ -196,7 +201,8 @@ Status Flags::Parse(std::span<const std::string> args) {
                 fmt::format("{}; see tinyai {} --help", error.what(), verb_));
   }
   for (const Known& word : words_) {
-    if (help_asked_ || parsing_->app.count(word.names[0]) == 1) continue;
+    const size_t count = parsing_->app.count(word.names[0]);
+    if (help_asked_ || count == 1 || (word.optional && count == 0)) continue;
     return Fail(ErrorCode::kUsage, "BAD_USAGE",
                 fmt::format("{} wants a {}: {}", verb_, word.names[0], word.help));
   }
@@ -205,7 +211,9 @@ Status Flags::Parse(std::span<const std::string> args) {
 
 std::string Flags::Help() const {
   std::string out = fmt::format("{}\n\nusage: tinyai {}", summary_, verb_);
-  for (const Known& word : words_) out += " " + word.names[0];
+  for (const Known& word : words_) {
+    out += word.optional ? fmt::format(" [{}]", word.names[0]) : " " + word.names[0];
+  }
   out += " [flags]\n\n";
   for (const Known& word : words_) {
     out += fmt::format("  {:28}{}\n", word.names[0], word.help);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,8 @@ class Flags {
   void Switch(std::string_view names, std::string_view help, bool* target);
   // A word without a flag, which must be there: `tinyai solve offsets FILE`. In the order of calls.
   void Word(std::string_view name, std::string_view help, std::string* target);
+  // The same for a word that may be left out; after all others.
+  void Word(std::string_view name, std::string_view help, std::optional<std::string>* target);
 
   // `target`: an integer, or an optional of one.
   template <typename T>
@@ -70,6 +73,7 @@ class Flags {
   struct Known {
     std::vector<std::string> names;
     std::string type, help;
+    bool optional = false;  // of a word
   };
   std::vector<std::string> WithDoubleDashes(std::span<const std::string> args) const;
   const Known* Find(std::string_view name) const;

@@ -34,6 +34,7 @@ constexpr Entry kCommands[] = {
     {"tokenize", "Turns text into tokens, and back.", MakeTokenizeCommand},
     {"convert", "Writes a model as a .tmai file, which is read fastest and checks itself.",
      MakeConvertCommand},
+    {"compile", "Completes the schedule of a program, with the fewest syncs.", MakeCompileCommand},
     {"bench", "Measures how fast a model runs in a budget.", MakeBenchCommand},
     {"solve makespan", "Finds the shortest schedule of tasks on equal processors.",
      MakeSolveMakespanCommand},

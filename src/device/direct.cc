@@ -180,6 +180,7 @@ class Direct {
   }
 
   Status Loop(const ProgramLoop& loop) {
+    if (Index(loop.entry) != 0) TRY(RunScope(loop.entry));
     for (const auto& carried : loop.carried) {
       values_[carried.param] = values_[carried.init];
       values_[carried.result] = values_[carried.init];

@@ -202,6 +202,7 @@ Status Interpreter::Loop(const ProgramLoop& loop) {
     std::memcpy(&narrow, defs_[Index(def)], sizeof(narrow));
     return static_cast<int64_t>(narrow);
   };
+  if (Index(loop.entry) != 0) TRY(RunBody(loop.entry));
   for (const ProgramLoop::Carried& carried : loop.carried) {
     std::byte* const param = scratch_.Take(bytes(carried.param));
     std::memcpy(param, defs_[Index(carried.init)], bytes(carried.param));

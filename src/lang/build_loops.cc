@@ -78,6 +78,7 @@ void ProgramBuilder::Do(const val::For& loop, Where where) {
                            "one by one",
                            at.line, at.column))
         .Help("give it bounds that are numbers or constants, or list what it makes as a whole");
+    for (const val::Carry& carry : loop.carried) Break(carry.name);
     return;
   }
   LoopParts parts = Begin(loop.index.text, where);
@@ -109,6 +110,7 @@ void ProgramBuilder::Do(const val::While& loop, Where where) {
                            "one by one",
                            at.line, at.column))
         .Help("list what it makes as a whole");
+    for (const val::Carry& carry : loop.carried) Break(carry.name);
     return;
   }
   LoopParts parts = Begin(name, where);

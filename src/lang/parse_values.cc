@@ -26,6 +26,8 @@ class StatementParser {
     if (!what) {
       in_.SkipStatement(begin);
       while (in_.AtWord("else")) in_.SkipStatement(in_.token().span.begin);
+      while (in_.Accept(TokenKind::kSemicolon)) {  // of what was skipped
+      }
       return std::nullopt;
     }
     return ValueStatement{std::move(*what), Span{begin, in_.last_end()}};
@@ -269,17 +271,21 @@ class StatementParser {
     out.result = std::move(*result);
     if (!in_.Accept(TokenKind::kOpenBrace)) return out;
     while (!in_.Accept(TokenKind::kCloseBrace)) {
-      const uint32_t begin = in_.token().span.begin;
-      std::optional<Place> place = ParsePlace(in_);
-      if (!place || !in_.Expect(TokenKind::kColon)) return std::nullopt;
-      const Token name = in_.token();
-      if (!in_.Expect(TokenKind::kString) || !in_.Expect(TokenKind::kSemicolon)) {
-        return std::nullopt;
-      }
-      out.kernels.push_back({std::string(in_.source().Slice({begin, place->where.end})),
-                             Unquote(in_.Text(name).substr(0, kMostStringBytes))});
+      if (Kernel(out)) continue;
+      while (!in_.ended() && !in_.Accept(TokenKind::kCloseBrace)) in_.Take();
+      return std::nullopt;
     }
     return out;
+  }
+  bool Kernel(val::Extern& out) {
+    const uint32_t begin = in_.token().span.begin;
+    std::optional<Place> place = ParsePlace(in_);
+    if (!place || !in_.Expect(TokenKind::kColon)) return false;
+    const Token name = in_.token();
+    if (!in_.Expect(TokenKind::kString) || !in_.Expect(TokenKind::kSemicolon)) return false;
+    out.kernels.push_back({std::string(in_.source().Slice({begin, place->where.end})),
+                           Unquote(in_.Text(name).substr(0, kMostStringBytes))});
+    return true;
   }
 
   // The semicolon may be left out, as the grammar of the proposal does.

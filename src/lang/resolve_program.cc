@@ -20,7 +20,10 @@ class ProgramReader {
     if (in_.AtWord("value")) Wrapper();
     while (!in_.ended()) {
       if (in_.token().kind == TokenKind::kCloseBrace) {
-        in_.Error("S1", in_.token().span, "this '}' closes nothing");
+        // After a mistake it may close what was skipped.
+        if (!diagnostics_.has_errors()) {
+          in_.Error("S1", in_.token().span, "this '}' closes nothing");
+        }
         in_.Take();
       } else {
         Next();

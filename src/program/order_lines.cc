@@ -18,7 +18,8 @@ struct Edge {
 };
 
 // What comes before what: needs, syncs, and the order of the text.
-std::vector<Edge> AllEdges(const Wishes& wishes, const TaskNet& net) {
+// `across`: between places too, as blocks follow each other.
+std::vector<Edge> AllEdges(const Wishes& wishes, const TaskNet& net, bool across) {
   std::vector<Edge> out;
   for (const NetNeed& need : Needs(net)) out.push_back({need.earlier, need.later});
   // Needs ends with the fixed syncs.
@@ -27,14 +28,15 @@ std::vector<Edge> AllEdges(const Wishes& wishes, const TaskNet& net) {
     out[first + i].kind = Edge::Kind::kSync;
     out[first + i].detail = static_cast<uint32_t>(i);
   }
+  std::vector<std::optional<NetOpId>> last(across ? 1 : net.places.size());
   for (uint32_t i = 0; i < wishes.lines.size(); ++i) {
     const std::vector<NetOpId>& ops = wishes.lines[i].ops;
     for (size_t j = 1; j < ops.size(); ++j) {
       out.push_back({ops[j - 1], ops[j], Edge::Kind::kText, i});
     }
-    if (i > 0) {
-      out.push_back({wishes.lines[i - 1].ops.back(), ops.front(), Edge::Kind::kText, i});
-    }
+    std::optional<NetOpId>& before = last[across ? 0 : Index(wishes.lines[i].place)];
+    if (before) out.push_back({*before, ops.front(), Edge::Kind::kText, i});
+    before = ops.back();
   }
   return out;
 }
@@ -99,13 +101,13 @@ std::vector<size_t> ShortestPath(const std::vector<Edge>& edges,
 class CycleReport {
  public:
   CycleReport(const Wishes& wishes, const Program& program, const SourceText& values,
-              const ProgramNet& net, Diagnostics& out)
+              const ProgramNet& net, bool across, Diagnostics& out)
       : wishes_(wishes),
         program_(program),
         values_(values),
         net_(net),
         out_(out),
-        edges_(AllEdges(wishes, net.net)) {}
+        edges_(AllEdges(wishes, net.net, across)) {}
 
   // False if there is no cycle.
   bool Run() {
@@ -297,7 +299,9 @@ class CycleReport {
 bool OrderLines(const Wishes& wishes, const Program& program, const SourceText& values,
                 ProgramNet& net, Diagnostics& out) {
   if (wishes.lines.empty() && wishes.befores.empty()) return true;
-  if (CycleReport(wishes, program, values, net, out).Run()) return false;
+  for (const bool across : {false, true}) {
+    if (CycleReport(wishes, program, values, net, across, out).Run()) return false;
+  }
   std::vector<std::optional<NetOpId>> last(net.net.places.size());
   for (const WishedLine& line : wishes.lines) {
     for (const NetOpId op : line.ops) {

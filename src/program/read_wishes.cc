@@ -8,6 +8,7 @@
 #include "lang/number.h"
 #include "lang/print_schedule.h"
 #include "program/read_objective.h"
+#include "program/report_waits.h"
 #include "program/resolve_ref.h"
 #include "program/wishes.h"
 
@@ -41,6 +42,7 @@ class WishReader {
       std::visit([&](const auto& what) { Do(what, item.where); }, item.what);
     }
     FinishWaits();
+    ReportWaits(wishes_, devices_, written_, early_, out_);
     for (size_t place = 0; place < devices_.places.size(); ++place) {
       wishes_.open_end[place] = gap_open_[place] || !wishes_.has_closed[place];
     }
@@ -362,7 +364,7 @@ class WishReader {
     std::vector<std::string> names;
     bool hand_off = false;
     for (const cmd::Sync::Target& target : sync.targets) {
-      Wishes::Fence* fence = FindFence(target);
+      Wishes::Fence* fence = FindFence(target, place);
       if (fence == nullptr || !CheckReached(*fence, target, region)) return;
       if (target.distance != 0) {
         Wrong("I9", target.where, "only loops without end look back an iteration");
@@ -383,7 +385,7 @@ class WishReader {
     }
     const NetOpId mark = net_.AddMark(place, region, "sync(" + Joined(names) + ")");
     for (size_t i = 0; i < targets.size(); ++i) {
-      if (!CheckStale(*targets[i], sync.targets[i], place)) return;
+      if (!CheckStale(*targets[i], sync.targets[i], place, region)) return;
       net_.net.fixed_syncs.push_back({targets[i]->mark, mark});
     }
     AddLine(Kind::kSync, place, region, {mark}, where).fences = names;
@@ -419,7 +421,7 @@ class WishReader {
       const auto key = std::pair(Index(place), Index(one.fence->place));
       const auto known = synced_.find(key);
       if (known != synced_.end() && known->second.first >= one.fence->line) continue;
-      synced_[key] = {one.fence->line, one.fence};
+      synced_[key] = {one.fence->line, one.fence, RegionId{}, one.where};
       const NetOpId mark = net_.AddMark(place, RegionId{}, "sync(" + one.name + ")");
       net_.net.fixed_syncs.push_back({one.fence->mark, mark});
       taken_.insert(one.name);
@@ -441,16 +443,11 @@ class WishReader {
     }
   }
 
-  Wishes::Fence* FindFence(const cmd::Sync::Target& target) {
+  Wishes::Fence* FindFence(const cmd::Sync::Target& target, PlaceId place) {
     const auto recorded = wishes_.fences.find(target.fence);
     if (recorded != wishes_.fences.end()) return &recorded->second;
-    const auto written = written_.find(target.fence);
-    if (written != written_.end()) {
-      Wrong("I3", target.where,
-            fmt::format("sync({}) at {} is issued before fence '{}' ({})", target.fence,
-                        At(target.where), target.fence, At(written->second)))
-          .NoteAt(written->second, "the fence")
-          .Help("swap the blocks");
+    if (written_.contains(target.fence)) {
+      early_.push_back({target.fence, target.where, place});
       return nullptr;
     }
     std::vector<std::string_view> known;
@@ -484,11 +481,21 @@ class WishReader {
   }
 
   // V5: on one queue, nobody waits for what was waited for before.
-  bool CheckStale(const Wishes::Fence& fence, const cmd::Sync::Target& target, PlaceId place) {
+  bool CheckStale(const Wishes::Fence& fence, const cmd::Sync::Target& target, PlaceId place,
+                  RegionId region) {
     const auto key = std::pair(Index(place), Index(fence.place));
     const auto known = synced_.find(key);
     if (known != synced_.end() && known->second.first >= fence.line) {
       const Wishes::Fence& newer = *known->second.second;
+      if (!IsInside(region, known->second.region)) {
+        const NetRegion& arm = net_.net.regions[Index(known->second.region)];
+        out_.Warning("W2", target.where,
+                     fmt::format("sync({}) waits for nothing new where {}{}{}", target.fence,
+                                 arm.arm ? "" : "!(", arm.name, arm.arm ? "" : ")"))
+            .NoteAt(known->second.where, "the sync of that path")
+            .Help("delete that one: this one waits on every path");
+        return true;
+      }
       const bool same = known->second.first == fence.line;
       std::string message =
           same
@@ -502,8 +509,14 @@ class WishReader {
           .Help("delete the sync");
       return false;
     }
-    synced_[key] = {fence.line, &fence};
+    synced_[key] = {fence.line, &fence, region, target.where};
     return true;
+  }
+  bool IsInside(RegionId region, RegionId around) const {
+    for (;; region = net_.net.regions[Index(region)].parent) {
+      if (region == around) return true;
+      if (Index(region) == 0) return false;
+    }
   }
 
   const Program& program_;
@@ -515,7 +528,14 @@ class WishReader {
   Wishes wishes_;
   std::unordered_map<size_t, PlacedAt> placed_;       // by op
   std::map<std::string, Span, std::less<>> written_;  // all fences of the text
-  std::map<std::pair<size_t, size_t>, std::pair<uint32_t, const Wishes::Fence*>> synced_;
+  struct Synced {
+    uint32_t first = 0;  // the fence's line
+    const Wishes::Fence* second = nullptr;
+    RegionId region{};
+    Span where;
+  };
+  std::map<std::pair<size_t, size_t>, Synced> synced_;  // by who waits and for whom
+  std::vector<EarlyWait> early_;
   std::vector<std::vector<Pending>> pending_;  // by place: handed to it
   std::vector<bool> gap_open_;                 // by place
   std::set<std::string> taken_;                // fences handed on to somebody

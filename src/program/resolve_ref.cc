@@ -197,6 +197,13 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
     const std::optional<DefId> merged = MergedIn(*def, region);
     CollectMerged(merged.value_or(*def), out.ops);
   } else {
+    if (Index(home) == 0) {
+      out_.Error("A4", ref.where,
+                 fmt::format("'{}' is no part of the {}", out.text, ArmText(region)))
+          .NoteIn(values_, program_.def(*def).where, "defined here")
+          .Help("list it outside of the 'if'");
+      return std::nullopt;
+    }
     out_.Error("A4", ref.where,
                fmt::format("'{}' is only available in the {}", out.text, ArmText(home)))
         .NoteIn(values_, program_.def(*def).where, "defined here")

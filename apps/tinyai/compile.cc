@@ -1,0 +1,129 @@
+#include "compile.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "fmt/format.h"
+#include "json.h"
+#include "lang/print_schedule.h"
+#include "output_file.h"
+#include "program/compile_program.h"
+#include "program/complete_schedule.h"
+#include "program_view.h"
+#include "view/write_view.h"
+#include "whole_file.h"
+
+namespace tinyai {
+namespace {
+
+using WriteView = Status (*)(const NetView&, const TextSink&);
+struct Form {
+  std::string_view name;
+  WriteView write;  // null: the completed schedule
+};
+constexpr Form kForms[] = {{"schedule", nullptr},
+                           {"json", WriteJson},
+                           {"trace", WriteTrace},
+                           {"html", WritePage},
+                           {"dot", WriteDot}};
+
+Json ToJson(const CompiledProgram& compiled) {
+  const Certificate& certificate = compiled.certificate;
+  Json out;
+  out["fences"] = certificate.fences.value;
+  out["syncs"] = certificate.syncs.value;
+  out["lower_bound"] = certificate.syncs.lower_bound;
+  out["optimal"] = certificate.optimal;
+  out["witness"] = Json::array();
+  for (const std::vector<std::string>& path : certificate.witness) out["witness"].push_back(path);
+  out["bytes_moved"] = certificate.moved_bytes;
+  out["peak"] = Json::object();
+  for (const Certificate::Peak& peak : certificate.peaks) {
+    out["peak"][peak.memory] = peak.bytes.value;
+  }
+  out["makespan_seconds"] = certificate.makespan;
+  out["schedule"] = PrintSchedule(compiled.schedule);
+  return out;
+}
+
+const Form* FindForm(std::string_view name) {
+  const auto* const form = std::find_if(std::begin(kForms), std::end(kForms),
+                                        [&](const Form& known) { return known.name == name; });
+  return form == std::end(kForms) ? nullptr : form;
+}
+
+class CompileJob {
+ public:
+  explicit CompileJob(const CompileFlags& flags) : flags_(flags), form_(FindForm(flags.form)) {}
+  Result<int> Run(Console& console);
+
+ private:
+  Status ReadTexts();
+  Status Emit(const CompiledProgram& compiled, Console& console) const;
+
+  const CompileFlags& flags_;
+  const Form* const form_;
+  std::optional<SourceText> program_text_, schedule_text_;
+};
+
+Status CompileJob::ReadTexts() {
+  TRY_ASSIGN(std::string text, ReadWholeFile(flags_.program, kMostSourceBytes));
+  program_text_.emplace(flags_.program == "-" ? "<stdin>" : flags_.program, std::move(text));
+  if (!flags_.schedule) return {};
+  TRY_ASSIGN(std::string wishes, ReadWholeFile(*flags_.schedule, kMostSourceBytes));
+  schedule_text_.emplace(*flags_.schedule == "-" ? "<stdin>" : *flags_.schedule, std::move(wishes));
+  return {};
+}
+
+Status CompileJob::Emit(const CompiledProgram& compiled, Console& console) const {
+  std::string out;
+  const ProgramView view(compiled, flags_.program);
+  TRY(form_->write(view.view(), [&](std::string_view text) -> Status {
+    out += text;
+    return {};
+  }));
+  return console.Answer(out);
+}
+
+Result<int> CompileJob::Run(Console& console) {
+  TRY(ReadTexts());
+  CompileOptions options;
+  Diagnostics values(*program_text_);
+  std::optional<Diagnostics> schedule;
+  if (schedule_text_) schedule.emplace(*schedule_text_);
+  Result<CompiledProgram> compiled =
+      CompileProgram(values, schedule ? &*schedule : nullptr, options);
+  console.Explain(values);
+  if (schedule) console.Explain(*schedule);
+  if (!compiled) return tl::unexpected<Error>(std::move(compiled).error());
+  if (console.json && form_->write == nullptr) {
+    Json out = ToJson(*compiled);
+    out["errors"] = Json::array();
+    out["warnings"] = Json::array();
+    for (const LocatedDiagnostic& one : console.explained()) {
+      out["warnings"].push_back(tinyai::ToJson(one));
+    }
+    TRY(console.Answer(Dump(out)));
+    return 0;
+  }
+  if (flags_.check) {
+    TRY(console.Answer(CertificateText(compiled->certificate) + "\n"));
+  } else if (form_->write != nullptr) {
+    TRY(Emit(*compiled, console));
+  } else {
+    TRY(console.Answer(PrintSchedule(compiled->schedule)));
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool IsCompileForm(std::string_view name) { return FindForm(name) != nullptr; }
+
+Result<int> RunCompile(const CompileFlags& flags, Console& console) {
+  return CompileJob(flags).Run(console);
+}
+
+}  // namespace tinyai

@@ -1,0 +1,38 @@
+#include "command.h"
+#include "compile.h"
+#include "fmt/format.h"
+
+namespace tinyai {
+namespace {
+
+// `tinyai compile`: a program and a schedule of it to a complete schedule.
+class CompileCommand : public Command {
+ public:
+  void AddFlags(Flags& flags) override {
+    flags.Word("PROGRAM", "the value program; -: stdin", &flags_.program);
+    flags.Word("SCHEDULE",
+               "what is to be done where and in which order; none: the compiler decides",
+               &flags_.schedule);
+    flags.Value("--emit", "FORM",
+                "schedule (as without it), json, trace (for ui.perfetto.dev), html (a page) or dot "
+                "(for Graphviz)",
+                [this](std::string_view text) -> Status {
+                  flags_.form = text;
+                  if (IsCompileForm(text)) return {};
+                  return Fail(
+                      ErrorCode::kUsage, "BAD_OPTION",
+                      fmt::format("'{}' is none of schedule, json, trace, html, dot", text));
+                });
+    flags.Switch("--check", "say only how good the schedule is", &flags_.check);
+  }
+  Result<int> Run(Console& console) override { return RunCompile(flags_, console); }
+
+ private:
+  CompileFlags flags_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeCompileCommand() { return std::make_unique<CompileCommand>(); }
+
+}  // namespace tinyai

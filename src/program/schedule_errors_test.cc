@@ -1,0 +1,81 @@
+#include "fmt/format.h"
+#include "golden/golden.h"
+#include "gtest/gtest.h"
+#include "program/program_test_support.h"
+
+namespace tinyai {
+namespace {
+
+struct Mistake {
+  std::string_view code, values, schedule;
+};
+
+// One for each code, and more where a code has several forms.
+const std::vector<Mistake>& Mistakes() {
+  static const std::string one(kExample1), two(kExample2);
+  static const std::vector<Mistake> all = {
+      {"A1", one, "CPU { z; }\nGPU { z; }\n"},
+      {"A1", two, "CPU { x; x; }\n"},
+      {"A2", two, "GPU { a; --- f; }\nCPU { sync(f); c; }\nGPU { b; --- f; }\n"},
+      {"A3", two, "CPU { x; --- write; }\nGPU { sync(x); a; }\n"},
+      {"A4", one, "GPU { z''; }\n"},
+      {"A4", one, "GPU { z'; }\n"},
+      {"A5",
+       "b = input();\nif (b > 0) { z = 1; } else { z = 2; }\nif (b < 9) { w = 1; } else { w = 2; "
+       "}\n",
+       "GPU { if (b) { z; } }\n"},
+      {"A4", one, "CPU { if (b > 0) { x; } }\n"},
+      {"A7", "b = input();\nif (b > 0) { z = b; } else { z = 1; }\nq = b + 2;\n",
+       "GPU { if (b > 0) { z; --- f; } }\nCPU { sync(f); q; }\n"},
+      {"A9", "x = input();\nx = 2;\n", ""},
+      {"I1", two, "GPU { x; }\n"},
+      {"I2", two, "GPU { print(a); }\n"},
+      {"I3", "x = input();\ny = x + 5;\nz = y;\n",
+       "CPU { z; print(z); }\nGPU { y; }\nCPU { x; }\n"},
+      {"I3", two, "CPU { sync(read); print(a); }\nGPU { a; --- read; }\n"},
+      {"I3", two, "CPU { c; x; }\n"},
+      {"I4", two, "CPU { sync(g); --- f; }\nGPU { sync(f); --- g; }\n"},
+      {"I5", "x = input();\na = x + 1;\nd = a * 2;\n",
+       "CPU { d; --- f; print(a); }\nGPU { sync(f); a; }\n"},
+      {"I6", two, "GPU { a; --- f1; b; --- f2; }\nCPU { sync(f2); c; sync(f1); print(a); }\n"},
+      {"I7", two, "GPU { q; }\n"},
+      {"I7", two, "TPU { a; }\n"},
+      {"I7", two, "budget GPU.mem <= 64MiB;\n"},
+      {"I8", "x = 3;\ny = x + 2;\nz = 1;\nresult = x + y + z;\n", "closed CPU { x; \?\?\? z; }\n"},
+      {"I9",
+       "extern fn glue(a: i32, b: i32) -> i32 { CPU: \"glue\"; };\nx = input();\ns = glue(x, "
+       "x);\n",
+       "GPU { s; }\n"},
+      {"I10", "a = input(f32[1024, 1024]);\nb = a + 1.0;\nc = b * a;\noutput c;\n",
+       "budget RAM <= 8MiB;\n"},
+      {"I11", "y = input();\nx = input();\na = x + y;\n",
+       "CPU { x; --- f; y; }\nGPU { sync(f); a; }\n"},
+      {"I14", "n = input();\nfor i in 0..n carry (s = 0) { t = s + i; next s = t; }\noutput s;\n",
+       "GPU { loop i { t; } }\n"},
+      {"I16", "a = input();\nb = a + 1;\n", "closed CPU { b; a; }\n"},
+      {"W1", two, "GPU { a; --- f; }\n"},
+      {"W2",
+       "b = input();\nx = input();\na = x + 1;\nc = b + 1;\nif (b > 0) { z = a + 1; } else { z = "
+       "1; }\nw = a * 2;\n",
+       "GPU { a; --- f; }\nCPU { if (b > 0) { sync(f); z; } sync(f); w; }\n"},
+  };
+  return all;
+}
+
+TEST(ScheduleErrors, EachIsReportedWithItsPlaceAndWhatWouldDo) {
+  std::string golden;
+  for (const Mistake& mistake : Mistakes()) {
+    const Compiled compiled =
+        CompileTexts(std::string(mistake.values), std::string(mistake.schedule));
+    EXPECT_NE(compiled.said.find(fmt::format("[{}]", mistake.code)), std::string::npos)
+        << mistake.code << "\n"
+        << mistake.schedule << compiled.said << compiled.text();
+    EXPECT_EQ(compiled.program.has_value(), mistake.code[0] == 'W') << mistake.schedule;
+    golden += fmt::format("{}\n{}=> {}\n{}\n", mistake.values, mistake.schedule,
+                          compiled.key.empty() ? "compiled" : compiled.key, compiled.said);
+  }
+  ExpectGolden("src/program/goldens/errors.txt", golden);
+}
+
+}  // namespace
+}  // namespace tinyai
