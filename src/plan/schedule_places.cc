@@ -1,6 +1,7 @@
 #include "plan/schedule_places.h"
 
 #include "fmt/format.h"
+#include "lang/nearest_name.h"
 #include "plan/plan_names.h"
 
 namespace tinyai {
