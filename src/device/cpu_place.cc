@@ -35,7 +35,10 @@ class CpuPlace {
       }
       if (state_.options.delay) state_.options.delay(id_, i, state_);
       const int64_t begin_ns = state_.options.record ? MonotonicNs() : 0;
-      if (state_.watch != nullptr) state_.watch->Begin(id_, i, taken);
+      if (state_.watch != nullptr) {
+        state_.watch->Begin(id_, i, taken,
+                            taken ? state_.Unread(commands[i].op) : std::optional<size_t>());
+      }
       if (taken) TRY(Do(commands[i].op));
       if (state_.watch != nullptr) state_.watch->End(id_, i);
       if (state_.options.record) Record(i, taken, waiting_ns, begin_ns);

@@ -31,6 +31,12 @@ void PutNumber(Scalar scalar, double number, std::byte* out) {
   }
 }
 
+// Not a number has a sign and more, of which no operation promises anything.
+template <typename T>
+std::string FormatReal(T value) {
+  return std::isnan(value) ? "nan" : fmt::format("{}", value);
+}
+
 void AppendNumber(std::string& text, Scalar scalar, const std::byte* at) {
   alignas(8) std::byte lane[8];
   LoadLane(scalar, at, 0, 1, lane);
@@ -45,10 +51,10 @@ void AppendNumber(std::string& text, Scalar scalar, const std::byte* at) {
       text += fmt::format("{}", *reinterpret_cast<const int64_t*>(lane));
       return;
     case Lane::kFloat:
-      text += fmt::format("{}", *reinterpret_cast<const float*>(lane));
+      text += FormatReal(*reinterpret_cast<const float*>(lane));
       return;
     case Lane::kDouble:
-      text += fmt::format("{}", *reinterpret_cast<const double*>(lane));
+      text += FormatReal(*reinterpret_cast<const double*>(lane));
       return;
   }
 }

@@ -30,7 +30,7 @@ void RaceWatch::Sync(PlaceId place, const NetSync& sync) {
   for (size_t i = 0; i < theirs.size(); ++i) mine[i] = std::max(mine[i], theirs[i]);
 }
 
-void RaceWatch::Begin(PlaceId place, uint32_t command, bool taken) {
+void RaceWatch::Begin(PlaceId place, uint32_t command, bool taken, std::optional<size_t> unread) {
   const std::lock_guard lock(mutex_);
   const NetOpId id = plan_.queues[Index(place)][command].op;
   const NetOp& op = net_.op(id);
@@ -47,8 +47,8 @@ void RaceWatch::Begin(PlaceId place, uint32_t command, bool taken) {
       Touch(plan_.value_buffers[Index(*condition)], access, false);
     }
   }
-  for (const NetValueId in : op.ins) {
-    Touch(plan_.value_buffers[Index(in)], access, false);
+  for (size_t i = 0; i < op.ins.size(); ++i) {
+    if (i != unread) Touch(plan_.value_buffers[Index(op.ins[i])], access, false);
   }
   for (const NetValueId out : op.outs) {
     Touch(plan_.value_buffers[Index(out)], access, true);

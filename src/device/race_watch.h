@@ -25,7 +25,8 @@ class RaceWatch {
   // The place has passed a sync.
   void Sync(PlaceId place, const NetSync& sync);
   // Right before the command's work, with whether it is carried out (its arm is taken).
-  void Begin(PlaceId place, uint32_t command, bool taken);
+  // `unread`: an operand that is not looked at, of a merge.
+  void Begin(PlaceId place, uint32_t command, bool taken, std::optional<size_t> unread = {});
   // Right after; fences behind it are recorded.
   void End(PlaceId place, uint32_t command);
 

@@ -116,6 +116,14 @@ bool RunState::Taken(const NetOp& op) const {
   return (At(BufferOf(*region.condition))[0] != std::byte{0}) == region.arm;
 }
 
+std::optional<size_t> RunState::Unread(NetOpId id) const {
+  const auto* const work = std::get_if<work::Evaluate>(&program.work[Index(id)]);
+  if (work == nullptr) return std::nullopt;
+  if (program.program.eval(work->eval).kind != Eval::Kind::kMerge) return std::nullopt;
+  const bool first = At(BufferOf(program.net.op(id).ins[0]))[0] != std::byte{0};
+  return first ? 2 : 1;
+}
+
 Result<bool> RunState::Wait(PlaceId id, uint32_t commands) const {
   const RunPlace& place = *places[Index(id)];
   for (;;) {

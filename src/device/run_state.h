@@ -56,6 +56,8 @@ struct RunState final : PlacePositions {
   }
   // Whether the arms around an op are taken. Their conditions are there.
   bool Taken(const NetOp& op) const;
+  // Of a merge the operand that it does not take. Its condition is there.
+  std::optional<size_t> Unread(NetOpId op) const;
   // Until `place` has ended `commands` commands. False if the run is stopped before.
   Result<bool> Wait(PlaceId place, uint32_t commands) const;
   bool WaitFor(PlaceId place, uint32_t commands, std::chrono::nanoseconds timeout) const override;
