@@ -12,6 +12,7 @@
 #include "program/compile_program.h"
 #include "program/complete_schedule.h"
 #include "program_view.h"
+#include "run_compiled.h"
 #include "view/write_view.h"
 #include "whole_file.h"
 
@@ -90,6 +91,10 @@ Status CompileJob::Emit(const CompiledProgram& compiled, Console& console) const
 Result<int> CompileJob::Run(Console& console) {
   TRY(ReadTexts());
   CompileOptions options;
+  std::unique_ptr<GpuDevice> gpu;
+  if (flags_.run.run) {
+    TRY_ASSIGN(gpu, OpenGpuFor(options.devices, flags_.run, console));
+  }
   Diagnostics values(*program_text_);
   std::optional<Diagnostics> schedule;
   if (schedule_text_) schedule.emplace(*schedule_text_);
@@ -98,8 +103,10 @@ Result<int> CompileJob::Run(Console& console) {
   console.Explain(values);
   if (schedule) console.Explain(*schedule);
   if (!compiled) return tl::unexpected<Error>(std::move(compiled).error());
+  Json out = Json::object();
+  if (flags_.run.run) TRY(RunCompiled(*compiled, flags_.run, gpu.get(), console, out));
   if (console.json && form_->write == nullptr) {
-    Json out = ToJson(*compiled);
+    out.update(ToJson(*compiled));
     out["errors"] = Json::array();
     out["warnings"] = Json::array();
     for (const LocatedDiagnostic& one : console.explained()) {
@@ -108,6 +115,7 @@ Result<int> CompileJob::Run(Console& console) {
     TRY(console.Answer(Dump(out)));
     return 0;
   }
+  if (flags_.run.run) return 0;
   if (flags_.check) {
     TRY(console.Answer(CertificateText(compiled->certificate) + "\n"));
   } else if (form_->write != nullptr) {

@@ -9,11 +9,20 @@
 
 namespace tinyai {
 
+// Flags of `tinyai compile --run`.
+struct RunProgramFlags {
+  bool run = false;
+  std::optional<std::string> input;  // "-": stdin; a file's name; else the values themselves
+  std::optional<std::string> trace;  // file
+  std::optional<std::string> gpu;    // as for ChooseGpu; "none": threads in its place
+};
+
 struct CompileFlags {
   std::string program;
   std::optional<std::string> schedule;
   std::string form = "schedule";  // of --emit
   bool check = false;
+  RunProgramFlags run;
 };
 bool IsCompileForm(std::string_view name);
 

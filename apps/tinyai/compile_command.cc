@@ -24,6 +24,18 @@ class CompileCommand : public Command {
                       fmt::format("'{}' is none of schedule, json, trace, html, dot", text));
                 });
     flags.Switch("--check", "say only how good the schedule is", &flags_.check);
+    flags.Switch("--run", "run the program instead of printing its schedule", &flags_.run.run);
+    flags.Text("--input", "VALUES",
+               "what the program reads: a file, - for stdin, or the values themselves, as JSON "
+               "writes them",
+               &flags_.run.input);
+    flags.Text(
+        "--gpu", "NAME",
+        "with --run, the GPU: a UUID, a number, a part of its name; none: threads in its place",
+        &flags_.run.gpu);
+    flags.Text("--trace", "FILE",
+               "with --run, write what ran when, to be opened by ui.perfetto.dev",
+               &flags_.run.trace);
   }
   Result<int> Run(Console& console) override { return RunCompile(flags_, console); }
 

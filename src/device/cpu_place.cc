@@ -17,6 +17,9 @@ class CpuPlace {
         place_(*state.places[Index(place)]),
         interpreter_(program_.program) {
     interpreter_.StopOn(&state.stopped);
+    interpreter_.GiveTo([this](const Eval& eval, const std::byte* value) {
+      Give(OutputName(program_.program, eval), eval.code.back().type, value);
+    });
   }
 
   Status Run() {
@@ -69,7 +72,7 @@ class CpuPlace {
     if (const auto* print = std::get_if<work::Print>(&work)) {
       for (size_t i = 0; i < print->defs.size(); ++i) {
         const Def& def = program_.program.def(print->defs[i]);
-        Give(def.name, def.type, At(op.ins[i]));
+        Give(OutputName(def), def.type, At(op.ins[i]));
       }
     } else if (const auto* move = std::get_if<work::Move>(&work)) {
       std::memmove(At(op.outs[0]), At(op.ins[0]), ByteSize(program_.program.def(move->def).type));

@@ -313,7 +313,11 @@ Status Interpreter::RunInside(EvalId id) {
   for (const DefId def : eval.outs) {
     outs.push_back(defs_[Index(def)] = scratch_.Take(ByteSize(program_.def(def).type)));
   }
-  return ComputeStages(ReadyEval(id, {}), ins, outs);
+  if (eval.kind != Eval::Kind::kOutput) return ComputeStages(ReadyEval(id, {}), ins, outs);
+  outs.push_back(scratch_.Take(ByteSize(eval.code.back().type)));
+  TRY(ComputeStages(ReadyEval(id, {}), ins, outs));
+  if (output_) output_(eval, outs[0]);
+  return {};
 }
 
 }  // namespace tinyai

@@ -41,6 +41,9 @@ class Interpreter {
   // A whole number was divided by zero since the last call.
   bool TakeTrap() { return std::exchange(trapped_, false); }
   void StopOn(const std::atomic<bool>* stop) { stop_ = stop; }
+  // Takes what loops give out while they run.
+  using Output = std::function<void(const Eval&, const std::byte*)>;
+  void GiveTo(Output output) { output_ = std::move(output); }
 
  private:
   struct Ready;  // an eval's stages, made when it is first computed
@@ -65,6 +68,7 @@ class Interpreter {
   std::vector<std::byte*> defs_;               // by def: where it lies, inside loops and calls
   Scratch scratch_;
   ProgramInput* input_ = nullptr;
+  Output output_;
   const std::atomic<bool>* stop_ = nullptr;
   uint32_t calls_ = 0;
   bool trapped_ = false;

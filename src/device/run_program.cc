@@ -108,11 +108,22 @@ Status StartAndJoin(RunState& state, GpuPlaces* gpu) {
 
 }  // namespace
 
+void AlignForGpu(Devices& devices) {
+  constexpr uint64_t kMostAlignment = 256;  // that a Vulkan device may ask for
+  for (const Devices::Place& place : devices.places) {
+    if (place.api != Devices::Api::kVulkan) continue;
+    uint64_t& alignment = devices.memories[place.memory].alignment;
+    alignment = std::max(alignment, kMostAlignment);
+  }
+}
+
 std::string OutputName(const Program& program, const Eval& eval) {
   const ExprNode& node = eval.code.back();
   if (node.kind != ExprNode::Kind::kOperand) return "output";
-  return program.def(eval.ins[node.index]).name;
+  return OutputName(program.def(eval.ins[node.index]));
 }
+
+std::string OutputName(const Def& def) { return def.name.substr(0, def.name.find('@')); }
 
 Result<ProgramRun> RunProgram(const CompiledProgram& program, ProgramInput& input, Budget& budget,
                               const RunOptions& options) {

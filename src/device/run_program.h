@@ -24,8 +24,14 @@ struct ProgramOutput {
   std::vector<std::byte> value;
 };
 
+// Lets buffers of the memories that Vulkan devices compute in lie where those can reach them, for
+// plans that are to run on one. Before compiling.
+void AlignForGpu(Devices& devices);
+
 // What an eval that gives something out calls it: the value's name, or "output".
 std::string OutputName(const Program& program, const Eval& eval);
+// What a value is called when it is printed: of a merged value "z@join" the name it stands for.
+std::string OutputName(const Def& def);
 
 // When a command ran, in nanoseconds of the monotonic clock.
 struct CommandRecord {

@@ -39,7 +39,7 @@ MAP = {
 }
 # Programs enter through engine/; besides, they show what a file, a plan and the machine are, read
 # schedules, choose the instruction set, and offer the planner's searches by themselves.
-PROGRAMS_USE = "base os format graph lang solve plan program view kernel text engine".split()
+PROGRAMS_USE = "base os format graph lang solve plan program view kernel text engine device gpu".split()
 
 # Libraries by the start of the include's path, and the folders that may include them. Tests and
 # benchmarks may include any.
