@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles every C example of the API pages and guides, and of examples/, as C11 and as C++20.
+"""Compiles every C example of the API pages and guides as C11 and as C++20.
 
 usage: examples_test.py SOURCE
 An example that is no whole program is put into a function, after the includes that it begins with.
@@ -27,8 +27,6 @@ def programs():
                                    "int example(TinyAIMappedModel* model, TinyAIForwardScheduler* scheduler) {",
                                    "(void)model; (void)scheduler;", *rest, "return 0; }", ""])
             yield f"{page.relative_to(SOURCE)} #{i + 1}", block
-    for path in sorted((SOURCE / "examples").glob("*.c")):
-        yield str(path.relative_to(SOURCE)), path.read_text()
 
 
 def main():

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$1"
 for tool in clang-format-14 clang-format; do
   if command -v $tool >/dev/null && $tool --version | grep -q 'version 14\.'; then
-    find src apps tests bench fuzz -name node_modules -prune -o \
+    find src apps tests bench fuzz examples -name node_modules -prune -o \
       \( -name '*.cc' -o -name '*.h' \) -print0 | xargs -0 $tool --dry-run --Werror
     exit
   fi
