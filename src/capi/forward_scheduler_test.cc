@@ -141,6 +141,12 @@ TEST(ForwardScheduler, OutputsAreThereAsLongAsTheModeSays) {
   EXPECT_NEAR(layer.memoryUsage, 1000.0 / (1 << 20), 1e-6);
   tinyaiMarkLayerOutputUnneeded(normal.get(), 1);
   EXPECT_EQ(tinyaiGetLayerOutput(normal.get(), 1), nullptr);
+  for (const bool prepare : {false, true}) {
+    prepare ? (void)tinyaiPrepareForwardPass(normal.get()) : tinyaiResetScheduler(normal.get());
+    RunPass(normal, nullptr, nullptr);
+    EXPECT_EQ(tinyaiGetLayerOutput(normal.get(), 1), nullptr) << "a mark stays";
+    EXPECT_NE(tinyaiGetLayerOutput(normal.get(), 2), nullptr);
+  }
   const SchedulerHandle lean = MakeScheduler(model, TINYAI_EXEC_MEMORY_OPT);
   AddChain(lean, 4);
   ASSERT_TRUE(tinyaiPrepareForwardPass(lean.get()));

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "capi/capi_test_support.h"
@@ -150,6 +151,30 @@ TEST(MappedModel, AFileThatIsCutWhileOpenIsAnErrorAndNoSignal) {
   EXPECT_EQ(tinyaiGetLayerWeights(model.get(), 5), nullptr);
   EXPECT_EQ(LastKey(), "MODEL_CHANGED");
   EXPECT_NE(tinyaiGetLayerWeights(model.get(), 0), nullptr) << "the next call works";
+}
+
+TEST(MappedModel, ADamagedLayerIsFoundWhenItIsFirstRead) {
+  DenseModel dense(64);
+  dense.Dense(dense.Dense(dense.Dense(dense.input())));
+  const std::string path = dense.Save();
+  const TinyAILayerDescriptor whole = *tinyaiGetLayerDescriptor(OpenModel(path).get(), 1);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(whole.offset + whole.size - 1));
+  file.put('\x7f');
+  file.close();
+  for (const size_t limit : {size_t{1} << 20, size_t{0}}) {  // kept, and served from the file
+    TinyAIMmapConfig config = tinyaiCreateDefaultMmapConfig();
+    config.maxCacheSize = limit;
+    config.prefetchEnabled = false;
+    const ModelHandle model = OpenModel(path, &config);
+    EXPECT_NE(tinyaiGetLayerWeights(model.get(), 0), nullptr);
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      EXPECT_EQ(tinyaiGetLayerWeights(model.get(), 1), nullptr);
+      EXPECT_EQ(LastKey(), "TMAI_CHECKSUM");
+    }
+    EXPECT_FALSE(tinyaiGetLayerDescriptor(model.get(), 1)->isActive);
+    EXPECT_NE(tinyaiGetLayerWeights(model.get(), 2), nullptr) << "the next call works";
+  }
 }
 
 TEST(MappedModel, AFileMayBeDeletedOrOpenedTwice) {

@@ -1,7 +1,9 @@
 #include "engine/mapped_model.h"
 
 #include <algorithm>
+#include <span>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/checked.h"
@@ -87,6 +89,7 @@ Status MappedModel::Start(const WeightCacheOptions& options, WeightCache::Listen
     TRY_ASSIGN(FileMapping mapping, FileMapping::Map(*part));
     parts_.push_back(std::move(mapping));
   }
+  checker_ = model_->MakeChecker(0);
   FindLayers();
   TRY(PlaceLayers());
   own_layers_ = layers_;
@@ -152,7 +155,9 @@ Status MappedModel::Gather(uint32_t layer) {
     const Weight& weight = graph.weight(id);
     for (uint64_t done = 0; done < weight.bytes; done += piece.size()) {
       piece.resize(std::min(weight.bytes - done, kCopyBytes));
-      TRY(model_->sources()[weight.part]->ReadAt(weight.offset + done, piece));
+      const bool checked = checker_ != nullptr && weight.part == 0;
+      TRY(checked ? checker_->ReadAt(weight.offset + done, piece)
+                  : model_->sources()[weight.part]->ReadAt(weight.offset + done, piece));
       TRY(scratch_->WriteAt(to + done, piece));
     }
     to += RoundUp(weight.bytes, kAlignment);
@@ -168,8 +173,22 @@ Status MappedModel::Visit(uint32_t layer, bool keep) {
   if (size == 0) return {};
   Place& place = places_[layer];
   if (!place.gathered) TRY(Gather(layer));
+  if (checker_ != nullptr && place.mapping == &parts_[0]) return VisitChecked(place, size, keep);
   return keep ? place.mapping->Load(place.offset, size, {})
               : place.mapping->Look(place.offset, size, {});
+}
+
+// In whole blocks, which are what has a checksum; the data of a file that has some are whole ones.
+Status MappedModel::VisitChecked(const Place& place, uint64_t size, bool keep) {
+  const uint64_t begin = RoundDown(place.offset, BlockChecksums::kBlockBytes);
+  const uint64_t end = RoundUp(place.offset + size, BlockChecksums::kBlockBytes);
+  uint64_t at = begin;
+  const auto check = [&](std::span<const std::byte> piece) {
+    const uint64_t offset = std::exchange(at, at + piece.size());
+    return checker_->Check(offset, piece);
+  };
+  return keep ? place.mapping->Load(begin, end - begin, check)
+              : place.mapping->Look(begin, end - begin, check);
 }
 
 void MappedModel::Advise(uint32_t layer) {

@@ -81,6 +81,7 @@ class MappedModel : private LayerStore {
   Status PlaceLayers();
   Status Gather(uint32_t layer);
   Status Visit(uint32_t layer, bool keep);
+  Status VisitChecked(const Place& place, uint64_t size, bool keep);
 
   uint64_t bytes(uint32_t layer) const override { return layers_[layer].bytes; }
   Status Load(uint32_t layer) override { return Visit(layer, true); }
@@ -90,7 +91,8 @@ class MappedModel : private LayerStore {
 
   std::shared_ptr<const Model> model_;
   std::vector<MappedLayer> layers_;
-  std::vector<FileMapping> parts_;  // by part of the model
+  std::vector<FileMapping> parts_;         // by part of the model
+  std::unique_ptr<BlockChecker> checker_;  // of part 0; null if it keeps no checksums
   // Layers whose weights are scattered over the file are gathered here when they are first wanted.
   std::unique_ptr<ScratchFile> scratch_;
   std::unique_ptr<File> gathered_file_;

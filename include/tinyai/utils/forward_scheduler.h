@@ -81,8 +81,9 @@ TINYAI_API int tinyaiCalculateOptimalBatchSize(TinyAIForwardScheduler *scheduler
 TINYAI_API size_t tinyaiGetSchedulerMemoryUsage(const TinyAIForwardScheduler *scheduler);
 /* The most of it since the last Prepare or Reset. */
 TINYAI_API size_t tinyaiGetSchedulerPeakMemoryUsage(const TinyAIForwardScheduler *scheduler);
-/* The caller will not ask for this output: its memory goes when no layer needs it any more. Holds until
- * the next tinyaiPrepareForwardPass(), which keeps it; of a layer that is not scheduled it does nothing. */
+/* The caller will not ask for this output: its memory goes when no layer needs it any more. That holds for
+ * the layer in every pass of this scheduler from now on, over Reset and Prepare; what is last written to
+ * the caller's `output` is written all the same. Of a layer that is not scheduled it does nothing. */
 TINYAI_API void tinyaiMarkLayerOutputUnneeded(TinyAIForwardScheduler *scheduler, int layerIndex);
 TINYAI_API bool tinyaiIsLayerExecuted(const TinyAIForwardScheduler *scheduler, int layerIndex);
 /* float32, row-major; NULL while it is not held. Valid until the next call that changes the scheduler. */

@@ -12,7 +12,7 @@ extern "C" {
 
 typedef struct {
     bool enable_tensor_reuse;    /* memory of tensors that were freed serves the next ones */
-    bool enable_in_place_ops;    /* a result may take the memory of an operand nobody reads again */
+    bool enable_in_place_ops;    /* see tinyaiEnableInPlaceOperations() */
     float memory_speed_tradeoff; /* 0: as little memory as works, to 1: as fast as fits */
     size_t max_memory_budget;    /* bytes for all that it manages; 0: no limit of its own */
 } TinyAIMemoryOptimizerConfig;
@@ -29,6 +29,9 @@ TINYAI_API void tinyaiFreeMemoryOptimizer(TinyAIMemoryOptimizer *optimizer);
 TINYAI_API TinyAIMemoryStats tinyaiGetMemoryOptimizerStats(const TinyAIMemoryOptimizer *optimizer);
 /* For the next tinyaiOptimizeMemoryUsage(). */
 TINYAI_API void tinyaiSetMemorySpeedTradeoff(TinyAIMemoryOptimizer *optimizer, float tradeoff);
+/* Whether a result may take the memory of an operand that nobody reads again. In this version it is noted
+ * and changes nothing: plans always do so where an operation allows it, which never changes a result, and
+ * tensors never do, so in_place_count stays 0. */
 TINYAI_API void tinyaiEnableInPlaceOperations(TinyAIMemoryOptimizer *optimizer, bool enable);
 
 /* Calls func(user_data) once, on this thread, and returns what it returns. Tensors that this thread makes

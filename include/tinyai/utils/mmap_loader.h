@@ -66,8 +66,8 @@ TINYAI_API const TinyAILayerDescriptor *tinyaiGetLayerDescriptor(const TinyAIMap
 /* The layer's weights, 64-byte aligned, read-only, resident on return. The address and what is there stay
  * right until the model is closed; eviction and release take only the memory, and reading there again
  * brings it back outside of the limit. A layer that the cache has no room for is served all the same.
- * A layer without weights gives a pointer that must not be read. NULL on failure: IO_READ,
- * MODEL_CHANGED. Checksums are compared by executions, not here. */
+ * A layer without weights gives a pointer that must not be read. Where the file has checksums, those of
+ * the layer are compared when it is first read. NULL on failure: IO_READ, MODEL_CHANGED, TMAI_CHECKSUM. */
 TINYAI_API void *tinyaiGetLayerWeights(TinyAIMappedModel *model, int layerIndex);
 /* True if the layer is resident, being read or queued. Does not wait where there are threads. Lets go
  * of other layers of at most the same priority only, and of none in use: otherwise CACHE_FULL. */
