@@ -11,6 +11,7 @@
 #include "output_file.h"
 #include "program/compile_program.h"
 #include "program/complete_schedule.h"
+#include "program/read_machine.h"
 #include "program_view.h"
 #include "run_compiled.h"
 #include "view/write_view.h"
@@ -62,19 +63,50 @@ class CompileJob {
 
  private:
   Status ReadTexts();
+  // What the flags name, if they do. What is said about it is kept for people.
+  Status ReadMachine(CompileOptions& options, Console& console);
   Status Emit(const CompiledProgram& compiled, Console& console) const;
 
   const CompileFlags& flags_;
   const Form* const form_;
-  std::optional<SourceText> program_text_, schedule_text_;
+  std::optional<SourceText> program_text_, schedule_text_, device_text_, cost_text_;
+  std::optional<Diagnostics> costs_;
 };
+
+SourceText Named(const std::string& file, std::string text) {
+  return SourceText(file == "-" ? "<stdin>" : file, std::move(text));
+}
 
 Status CompileJob::ReadTexts() {
   TRY_ASSIGN(std::string text, ReadWholeFile(flags_.program, kMostSourceBytes));
-  program_text_.emplace(flags_.program == "-" ? "<stdin>" : flags_.program, std::move(text));
+  program_text_.emplace(Named(flags_.program, std::move(text)));
   if (!flags_.schedule) return {};
   TRY_ASSIGN(std::string wishes, ReadWholeFile(*flags_.schedule, kMostSourceBytes));
-  schedule_text_.emplace(*flags_.schedule == "-" ? "<stdin>" : *flags_.schedule, std::move(wishes));
+  schedule_text_.emplace(Named(*flags_.schedule, std::move(wishes)));
+  return {};
+}
+
+Status CompileJob::ReadMachine(CompileOptions& options, Console& console) {
+  if (flags_.device) {
+    TRY_ASSIGN(std::string text, ReadWholeFile(*flags_.device, kMostSourceBytes));
+    device_text_.emplace(Named(*flags_.device, std::move(text)));
+    Diagnostics said(*device_text_);
+    Result<Devices> devices = ReadDevices(said);
+    console.Explain(said);
+    if (!devices) return tl::unexpected<Error>(std::move(devices).error());
+    options.devices = std::move(*devices);
+  }
+  if (!flags_.cost) return {};
+  TRY_ASSIGN(std::string text, ReadWholeFile(*flags_.cost, kMostSourceBytes));
+  cost_text_.emplace(Named(*flags_.cost, std::move(text)));
+  costs_.emplace(*cost_text_);
+  Result<Costs> costs = ReadCosts(options.devices, *costs_);
+  if (!costs) {
+    console.Explain(*costs_);
+    return tl::unexpected<Error>(std::move(costs).error());
+  }
+  options.costs = std::move(*costs);
+  options.cost_text = &*costs_;
   return {};
 }
 
@@ -91,6 +123,7 @@ Status CompileJob::Emit(const CompiledProgram& compiled, Console& console) const
 Result<int> CompileJob::Run(Console& console) {
   TRY(ReadTexts());
   CompileOptions options;
+  TRY(ReadMachine(options, console));
   std::unique_ptr<GpuDevice> gpu;
   if (flags_.run.run) {
     TRY_ASSIGN(gpu, OpenGpuFor(options.devices, flags_.run, console));
@@ -102,6 +135,7 @@ Result<int> CompileJob::Run(Console& console) {
       CompileProgram(values, schedule ? &*schedule : nullptr, options);
   console.Explain(values);
   if (schedule) console.Explain(*schedule);
+  if (costs_) console.Explain(*costs_);
   if (!compiled) return tl::unexpected<Error>(std::move(compiled).error());
   Json out = Json::object();
   if (flags_.run.run) TRY(RunCompiled(*compiled, flags_.run, gpu.get(), console, out));

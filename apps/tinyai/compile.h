@@ -20,7 +20,8 @@ struct RunProgramFlags {
 struct CompileFlags {
   std::string program;
   std::optional<std::string> schedule;
-  std::string form = "schedule";  // of --emit
+  std::optional<std::string> device, cost;  // files
+  std::string form = "schedule";            // of --emit
   bool check = false;
   RunProgramFlags run;
 };

@@ -13,6 +13,11 @@ class CompileCommand : public Command {
     flags.Word("SCHEDULE",
                "what is to be done where and in which order; none: the compiler decides",
                &flags_.schedule);
+    flags.Text("--device", "FILE",
+               "the machine: its queues, memories, what each can do; else CPU and GPU",
+               &flags_.device);
+    flags.Text("--cost", "FILE", "what ops cost on each place, and what is to be least",
+               &flags_.cost);
     flags.Value("--emit", "FORM",
                 "schedule (as without it), json, trace (for ui.perfetto.dev), html (a page) or dot "
                 "(for Graphviz)",

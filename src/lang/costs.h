@@ -3,6 +3,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lang/schedule.h"
@@ -20,11 +22,18 @@ struct Costs {
   };
   std::string name;
   std::vector<Op> ops;
-  std::optional<Expr> fence, sync;         // seconds
-  std::map<std::string, double> branches;  // how often a condition is true, by its text
-  std::map<std::string, double> trips;     // of loops, by name
-  std::optional<double> most_recomputed;
+  std::map<std::string, double> trips;  // of loops, by name
   std::optional<Expr> objective;
+  // Says what the planner does not weigh, and where: "fence".
+  std::vector<std::pair<std::string, Where>> unweighed;
+
+  // The cost of an op at a place: that of the place itself before that of '*'. Null if none is
+  // said.
+  const Op* Find(std::string_view op, std::string_view place) const;
 };
+
+using CostVariable = std::pair<std::string_view, double>;
+// The value of a formula that ParseCosts accepted; no number where it makes no sense.
+double CostValue(const Expr& formula, const std::vector<CostVariable>& variables);
 
 }  // namespace tinyai

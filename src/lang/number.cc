@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "base/units.h"
@@ -25,6 +27,14 @@ bool IsTimeUnit(std::string_view unit) { return IsOneOf(unit, {"ns", "us", "ms",
 
 bool IsWorkUnit(std::string_view unit) {
   return IsOneOf(unit, {"FLOP", "KFLOP", "MFLOP", "GFLOP", "TFLOP"});
+}
+
+// 1 for what is no power: B, FLOP, s.
+double ScaleOf(std::string_view unit) {
+  if (IsTimeUnit(unit)) return unit == "s" ? 1 : unit == "ms" ? 1e-3 : unit == "us" ? 1e-6 : 1e-9;
+  const size_t power = std::string_view("KMGT").find(unit.empty() ? ' ' : unit[0]);
+  if (power == std::string_view::npos) return 1;
+  return std::pow(IsSizeUnit(unit) ? 1024.0 : 1000.0, static_cast<double>(power + 1));
 }
 
 }  // namespace
@@ -71,6 +81,20 @@ std::optional<uint64_t> ByteCount(std::string_view text) {
   const Result<uint64_t> bytes = ParseByteSize(text);  // knows no exponents
   if (!bytes) return std::nullopt;
   return *bytes;
+}
+
+double NumberValue(std::string_view text) {
+  const NumberParts parts = SplitNumber(text);
+  double value = 0;
+  const auto [rest, error] =
+      std::from_chars(parts.digits.data(), parts.digits.data() + parts.digits.size(), value);
+  if (error == std::errc::result_out_of_range) {
+    const bool tiny = parts.digits.find('-') != std::string_view::npos;
+    value = tiny ? 0 : std::numeric_limits<double>::infinity();
+  }
+  const size_t slash = parts.unit.find('/');
+  value *= ScaleOf(parts.unit.substr(0, slash));
+  return slash == std::string_view::npos ? value : value / ScaleOf(parts.unit.substr(slash + 1));
 }
 
 }  // namespace tinyai

@@ -24,5 +24,8 @@ std::optional<uint64_t> WholeNumber(std::string_view text);
 // Nothing for other units, and where the value is no 64-bit number; a fraction of a byte is
 // dropped.
 std::optional<uint64_t> ByteCount(std::string_view text);
+// The value of a number of any unit, in seconds, bytes (powers of 1024), operations (powers of
+// 1000) or these per second; infinite where it is too large. The lexer accepted `text`.
+double NumberValue(std::string_view text);
 
 }  // namespace tinyai

@@ -406,6 +406,7 @@ class Resolver {
 std::string_view ScheduleKey(std::string_view code) {
   if (code.starts_with('S')) return "SCHEDULE_SYNTAX";
   if (code.starts_with('A')) return "SCHEDULE_AMBIGUOUS";
+  if (code == "I15") return "COST_MODEL";
   return code == "I7" ? "SCHEDULE_UNKNOWN" : "SCHEDULE_IMPOSSIBLE";
 }
 

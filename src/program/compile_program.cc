@@ -15,6 +15,8 @@
 #include "program/order_lines.h"
 #include "program/place_implied.h"
 #include "program/program_net.h"
+#include "program/read_machine.h"
+#include "program/read_objective.h"
 #include "program/wishes.h"
 
 namespace tinyai {
@@ -42,6 +44,12 @@ void FindLoops(const std::vector<Command>& commands, std::set<std::string>& out)
   }
 }
 
+bool Names(const Expr& terms, std::string_view name) {
+  return (terms.kind == Expr::Kind::kName && terms.text == name) ||
+         std::any_of(terms.operands.begin(), terms.operands.end(),
+                     [&](const Expr& one) { return Names(one, name); });
+}
+
 class Compiler {
  public:
   Compiler(Diagnostics& program, Diagnostics* schedule, const CompileOptions& options)
@@ -67,6 +75,9 @@ class Compiler {
     wishes_ =
         ReadWishes(compiled_.program, compiled_.devices, schedule, values_.source(), net_, out_);
     if (out_.has_errors()) return FirstOf(out_, true);
+    if (options_.cost_text != nullptr) {
+      TRY(UseCosts(schedule));
+    }
     if (!OrderLines(wishes_, compiled_.program, values_.source(), net_, out_)) {
       return FirstOf(out_, true);
     }
@@ -91,6 +102,25 @@ class Compiler {
           .Help("declare a kernel for one of these places, or a device that can");
     }
     return !values_.has_errors();
+  }
+
+  // The costs are for this program, and so is their objective if the schedule has none.
+  Status UseCosts(const Schedule& schedule) {
+    const Expr* terms = options_.costs.objective ? &*options_.costs.objective : nullptr;
+    for (const Item& item : schedule.items) {
+      if (const auto* said = std::get_if<decl::Objective>(&item.what)) terms = &said->terms;
+    }
+    Diagnostics& costs = *options_.cost_text;
+    if (!wishes_.objective && terms != nullptr) {
+      wishes_.objective = ReadObjective(*terms, compiled_.devices, costs);
+    }
+    const bool timed = terms != nullptr && Names(*terms, "makespan");
+    CheckCosts(compiled_.program, compiled_.devices, options_.costs, timed, net_, costs);
+    for (const Diagnostic& one : costs.all()) {
+      if (one.severity != Severity::kError) continue;
+      return tl::unexpected<Error>(costs.AsError(ScheduleKey(one.code)));
+    }
+    return {};
   }
 
   Status Plan() {

@@ -1,5 +1,10 @@
 #include "program/op_cost.h"
 
+#include <array>
+#include <cmath>
+#include <string_view>
+#include <vector>
+
 namespace tinyai {
 namespace {
 
@@ -7,6 +12,18 @@ namespace {
 constexpr double kCpuSeconds = 1e-9, kDeviceSeconds = 5e-11;
 constexpr double kCpuStart = 1e-7, kDeviceStart = 5e-6;
 constexpr double kUnknownTrips = 100;
+
+// By kind, as cost files call them.
+constexpr std::array<std::string_view, 45> kNames = {
+    "",           "",        "input",         "convert", "neg",    "not",       "add",
+    "sub",        "mul",     "div",           "mod",     "equal",  "not_equal", "less",
+    "less_equal", "greater", "greater_equal", "and",     "or",     "select",    "element",
+    "array",      "abs",     "sqrt",          "exp",     "log",    "sin",       "cos",
+    "tanh",       "floor",   "min",           "max",     "pow",    "sum",       "least",
+    "most",       "matmul",  "transpose",     "rows",    "concat", "",          "fill",
+    "iota",       "shift",   "histogram"};
+static_assert(kNames[static_cast<size_t>(ExprNode::Kind::kMatmul)] == "matmul" &&
+              kNames[static_cast<size_t>(ExprNode::Kind::kHistogram)] == "histogram");
 
 }  // namespace
 
@@ -26,21 +43,102 @@ double OpCosts::Flops(const ExprNode& node, const Eval& eval) const {
   return most;
 }
 
+std::string OpCosts::OpName(const ExprNode& node) const {
+  using Kind = ExprNode::Kind;
+  switch (node.kind) {
+    case Kind::kOperand:
+    case Kind::kConstant:
+    case Kind::kReshape:
+      return "";  // nothing is done
+    case Kind::kExtern:
+      return program_.externs[node.index].name;
+    case Kind::kClass:
+      return program_.classes[node.index].name;
+    case Kind::kCall:
+      return program_.functions[node.index].name;
+    default:
+      return std::string(kNames[static_cast<size_t>(node.kind)]);
+  }
+}
+
+double OpCosts::SaidSeconds(const Costs::Op& op, const ExprNode& node, const Eval& eval) const {
+  std::vector<CostVariable> variables;
+  double bytes = static_cast<double>(ByteSize(node.type));
+  for (size_t i = 0; i < node.args.size(); ++i) {
+    const ProgramType& type = eval.code[node.args[i]].type;
+    bytes += static_cast<double>(ByteSize(type));
+    if (i >= op.params.size()) continue;
+    variables.emplace_back(op.params[i], static_cast<double>(ElementCount(type)));
+  }
+  variables.emplace_back("bytes", bytes);
+  variables.emplace_back("flops", Flops(node, eval));
+  return CostValue(op.seconds, variables);
+}
+
+void OpCosts::Add(const Eval& eval, uint32_t place, double times, Sum& sum) const {
+  for (const ExprNode& node : eval.code) {
+    const Costs::Op* const op = costs_.Find(OpName(node), devices_.places[place].name);
+    if (op == nullptr) {
+      sum.flops += times * Flops(node, eval);
+      continue;
+    }
+    sum.said += times * SaidSeconds(*op, node, eval);
+    sum.priced = true;
+  }
+}
+
+template <typename Visit>
+void OpCosts::EachInner(const Eval& eval, Visit visit) const {
+  if (eval.kind != Eval::Kind::kLoop) return;
+  for (const Eval& inner : program_.evals) {
+    if (inner.scope == program_.loops[eval.index].body) visit(inner);
+  }
+}
+
 double OpCosts::Seconds(const Eval& eval, uint32_t place) const {
-  double flops = 0;
-  for (const ExprNode& node : eval.code) flops += Flops(node, eval);
+  Sum sum;
+  Add(eval, place, 1, sum);
   if (eval.kind == Eval::Kind::kLoop) {
     const ProgramLoop& loop = program_.loops[eval.index];
-    const double trips = loop.trips ? static_cast<double>(*loop.trips) : kUnknownTrips;
-    double body = 0;
-    for (const Eval& inner : program_.evals) {
-      if (inner.scope != loop.body) continue;
-      for (const ExprNode& node : inner.code) body += Flops(node, inner);
-    }
-    flops += trips * body;
+    const auto said = costs_.trips.find(loop.name);
+    const double trips = loop.trips                   ? static_cast<double>(*loop.trips)
+                         : said != costs_.trips.end() ? said->second
+                                                      : kUnknownTrips;
+    EachInner(eval, [&](const Eval& inner) { Add(inner, place, trips, sum); });
   }
   const bool cpu = devices_.places[place].effects;
-  return flops * (cpu ? kCpuSeconds : kDeviceSeconds) + (cpu ? kCpuStart : kDeviceStart);
+  const double start = sum.priced ? 0 : cpu ? kCpuStart : kDeviceStart;
+  return sum.said + sum.flops * (cpu ? kCpuSeconds : kDeviceSeconds) + start;
+}
+
+std::string OpCosts::Unpriced(const Eval& eval, uint32_t place) const {
+  std::string out;
+  const auto look = [&](const Eval& one) {
+    for (const ExprNode& node : one.code) {
+      const std::string name = OpName(node);
+      if (!out.empty() || name.empty() || node.kind == ExprNode::Kind::kInput) continue;
+      if (costs_.Find(name, devices_.places[place].name) == nullptr) out = name;
+    }
+  };
+  look(eval);
+  EachInner(eval, look);
+  return out;
+}
+
+std::optional<std::pair<const Costs::Op*, double>> OpCosts::Senseless(const Eval& eval,
+                                                                      uint32_t place) const {
+  std::optional<std::pair<const Costs::Op*, double>> out;
+  const auto look = [&](const Eval& one) {
+    for (const ExprNode& node : one.code) {
+      const Costs::Op* const op = costs_.Find(OpName(node), devices_.places[place].name);
+      if (out || op == nullptr) continue;
+      const double seconds = SaidSeconds(*op, node, one);
+      if (!std::isfinite(seconds) || seconds < 0) out.emplace(op, seconds);
+    }
+  };
+  look(eval);
+  EachInner(eval, look);
+  return out;
 }
 
 }  // namespace tinyai

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "lang/costs.h"
 #include "lang/devices.h"
@@ -16,8 +19,24 @@ class OpCosts {
       : program_(program), devices_(devices), costs_(costs) {}
 
   double Seconds(const Eval& eval, uint32_t place) const;
+  // A part of the eval for which the cost file says nothing at a place: "matmul". Empty: none.
+  std::string Unpriced(const Eval& eval, uint32_t place) const;
+  // A cost of the file that is negative or no finite number for the eval, and what it is.
+  std::optional<std::pair<const Costs::Op*, double>> Senseless(const Eval& eval,
+                                                               uint32_t place) const;
 
  private:
+  struct Sum {
+    double said = 0;   // seconds by the cost file
+    double flops = 0;  // for which it says nothing
+    bool priced = false;
+  };
+  // What the nodes of an eval cost, `times` times.
+  void Add(const Eval& eval, uint32_t place, double times, Sum& sum) const;
+  std::string OpName(const ExprNode& node) const;
+  double SaidSeconds(const Costs::Op& op, const ExprNode& node, const Eval& eval) const;
+  template <typename Visit>
+  void EachInner(const Eval& loop, Visit visit) const;
   double Flops(const ExprNode& node, const Eval& eval) const;
 
   const Program& program_;

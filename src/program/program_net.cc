@@ -157,6 +157,7 @@ bool CanRun(const Program& program, const Eval& eval, const Devices& devices, ui
   const Devices::Place& at = devices.places[place];
   if (!at.computes) return false;
   if ((eval.input || eval.output) && !at.effects) return false;
+  if (at.branching == Devices::Branching::kNone && Index(eval.scope) != 0) return false;
   const auto has_kernel = [&](uint32_t index) {
     const std::vector<ProgramExtern::Kernel>& kernels = program.externs[index].kernels;
     return std::any_of(kernels.begin(), kernels.end(), [&](const ProgramExtern::Kernel& kernel) {

@@ -1,0 +1,116 @@
+#include "fmt/format.h"
+#include "golden/golden.h"
+#include "gtest/gtest.h"
+#include "program/program_test_support.h"
+#include "program/read_machine.h"
+
+namespace tinyai {
+namespace {
+
+constexpr std::string_view kTwo =
+    "memory RAM = 1G align 64;\n"
+    "device CPU { memory RAM; coordinator; effects input, print, output; }\n"
+    "device NPU { memory RAM; branch none; }\n";
+constexpr std::string_view kSquare = "a = input(f32[64, 64]);\nb = matmul(a, a);\noutput b;\n";
+
+struct Machine {
+  Compiled compiled;
+  std::string said, key;
+};
+
+// A program compiled with the files; empty: without.
+Machine CompileOn(std::string_view devices, std::string_view costs, std::string_view values,
+                  std::optional<std::string> schedule = {}) {
+  Machine out;
+  const SourceText device_text("in.device", std::string(devices));
+  const SourceText cost_text("in.cost", std::string(costs));
+  Diagnostics device_says(device_text), cost_says(cost_text);
+  CompileOptions options;
+  const auto read = [&]() -> Status {
+    if (!devices.empty()) {
+      TRY_ASSIGN(options.devices, ReadDevices(device_says));
+    }
+    if (costs.empty()) return {};
+    TRY_ASSIGN(options.costs, ReadCosts(options.devices, cost_says));
+    options.cost_text = &cost_says;
+    return {};
+  };
+  const Status good = read();
+  if (good) {
+    out.compiled = CompileTexts(std::string(values), std::move(schedule), options);
+    out.key = out.compiled.key;
+  } else {
+    out.key = good.error().key;
+  }
+  out.said = device_says.Text() + cost_says.Text() + out.compiled.said;
+  return out;
+}
+
+TEST(MachineFiles, TheCheaperPlaceIsChosenByTheFormulas) {
+  const auto with = [](std::string_view cpu, std::string_view npu) {
+    return CompileOn(kTwo,
+                     fmt::format("cost c {{ op matmul(x, y) on CPU = {};\nop matmul on NPU = {};\n"
+                                 "objective makespan; }}",
+                                 cpu, npu),
+                     kSquare);
+  };
+  const Machine on_npu = with("flops / 1GFLOP/s", "1us + bytes / 100GB/s");
+  ASSERT_TRUE(on_npu.compiled.program) << on_npu.said;
+  EXPECT_NE(on_npu.compiled.text().find("NPU {"), std::string::npos) << on_npu.compiled.text();
+  const Machine on_cpu = with("x * 1ns", "1ms");
+  ASSERT_TRUE(on_cpu.compiled.program) << on_cpu.said;
+  EXPECT_EQ(on_cpu.compiled.text().find("NPU {"), std::string::npos) << on_cpu.compiled.text();
+  // 64 * 64 elements at 1 ns, and what is not said: reading and giving out.
+  EXPECT_NEAR(on_cpu.compiled.program->certificate.makespan, 4096e-9, 3e-7);
+}
+
+TEST(MachineFiles, TripsAreThoseOfTheFile) {
+  const std::string_view loop =
+      "n = input();\nfor i in 0..n carry (s = 0) { next s = s + i; }\noutput s;\n";
+  const auto makespan = [&](int trips) {
+    const Machine made =
+        CompileOn("", fmt::format("cost c {{ op add on * = 1ms; trip i = {}; }}", trips), loop);
+    EXPECT_TRUE(made.compiled.program) << made.said;
+    return made.compiled.program->certificate.makespan;
+  };
+  EXPECT_NEAR(makespan(50) - makespan(10), 40e-3, 1e-9);
+}
+
+TEST(MachineFiles, MistakesAreReportedWithTheirPlace) {
+  struct Mistake {
+    std::string_view code, devices, costs, values, schedule;
+  };
+  constexpr std::string_view split =
+      "memory RAM = 1G;\nmemory VRAM = 1G;\ndevice CPU { memory RAM; effects input, print; }\n"
+      "device GPU { memory VRAM; }\n";
+  const Mistake mistakes[] = {
+      {"A8", kTwo, "cost c {\n  op matmul on CPU = 1us;\n  objective makespan;\n}\n", kSquare, ""},
+      {"A8", kTwo, "cost c { op matmul on CPU = 1us; op matmul on CPU = 2us; }\n", kSquare, ""},
+      {"A8", "", "cost c { fence = 1us; }\n", kSquare, "objective lex(makespan, syncs);\n"},
+      {"I7", "", "cost c { op add on NPU = 1us; }\n", kSquare, ""},
+      {"I7", "", "cost c { objective lex(syncs, sweat); }\n", kSquare, ""},
+      {"I7", kTwo, "", kSquare, "GPU { b; }\n"},
+      {"I9", kTwo, "", kExample1, "NPU { z; }\n"},
+      {"I9", split, "", kSquare, ""},
+      {"I10", "memory RAM = 16K;\ndevice CPU { memory RAM; effects input, print; }\n", "", kSquare,
+       "budget RAM <= 16K;\n"},
+      {"I15", kTwo, "cost c { op matmul on CPU = -1us; }\n", kSquare, ""},
+      {"I15", kTwo, "cost c { op matmul(a) on CPU = 1ns - a * 1s; }\n", kSquare, ""},
+      {"I15", kTwo, "cost c { op matmul(a) on * = 1 / (a - a); }\n", kSquare, ""},
+      {"W6", kTwo, "cost c { fence = 1us; branch b > 0 = 0.5; }\n", kSquare, ""},
+  };
+  std::string golden;
+  for (const Mistake& one : mistakes) {
+    const Machine made = CompileOn(one.devices, one.costs, one.values, std::string(one.schedule));
+    EXPECT_NE(made.said.find(fmt::format("[{}]", one.code)), std::string::npos)
+        << one.devices << one.costs << one.schedule << made.said;
+    EXPECT_EQ(made.key.empty(), one.code[0] == 'W') << one.costs;
+    EXPECT_EQ(made.key == "COST_MODEL", one.code == "I15") << made.key;
+    golden += fmt::format("{}{}{}{}=> {}\n{}\n", one.devices, one.costs, one.values, one.schedule,
+                          made.key.empty() ? "compiled" : made.key, made.said);
+  }
+  ExpectGolden("src/program/goldens/machine_errors.txt", golden);
+}
+
+}  // namespace
+}  // namespace tinyai
