@@ -281,7 +281,9 @@ class DeviceParser {
       known += (i == 0 ? "" : ", ") + devices_.memories[i].name;
     }
     in_.diagnostics()
-        .Error("I7", name.where, fmt::format("no memory '{}' (declared: {})", name.name, known))
+        .Error(
+            "I7", name.where,
+            fmt::format("no memory '{}' (declared: {})", name.name, known.empty() ? "none" : known))
         .Help(fmt::format("memory {} = 1G;", name.name));
     return 0;
   }

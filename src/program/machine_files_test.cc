@@ -76,6 +76,18 @@ TEST(MachineFiles, TripsAreThoseOfTheFile) {
   EXPECT_NEAR(makespan(50) - makespan(10), 40e-3, 1e-9);
 }
 
+TEST(MachineFiles, QueuesWaitForEachOtherInAnyMemory) {
+  const Machine made = CompileOn(
+      "memory RAM = 1G;\nmemory X = 2G;\ndevice CPU { memory X; effects input, print; }\n"
+      "device GPU { queue main, copy; memory X; }\nlink X -> RAM = 1us + bytes / 1GB/s;\n",
+      "", "x = input();\na = x + 1;\nb = a * 2;\noutput b;\n",
+      "GPU { a; --- f; }\nGPU.copy { sync(f); --- g; }\nCPU { sync(g); b; }\n");
+  ASSERT_TRUE(made.compiled.program) << made.said;
+  EXPECT_NE(made.compiled.text().find("GPU.copy {"), std::string::npos) << made.compiled.text();
+  EXPECT_EQ(made.compiled.program->devices.memories[0].name, "X");
+  EXPECT_EQ(made.compiled.program->devices.links[0].to, 1u);
+}
+
 TEST(MachineFiles, MistakesAreReportedWithTheirPlace) {
   struct Mistake {
     std::string_view code, devices, costs, values, schedule;

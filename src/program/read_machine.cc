@@ -26,6 +26,17 @@ Result<T> Checked(T read, const Diagnostics& out) {
   return read;
 }
 
+// The net's values are in its first memory: makes that the one in use.
+void PutFirst(uint32_t memory, Devices& devices) {
+  const auto renamed = [&](uint32_t old) { return old == memory ? 0 : old == 0 ? memory : old; };
+  std::swap(devices.memories[0], devices.memories[memory]);
+  for (Devices::Place& place : devices.places) place.memory = renamed(place.memory);
+  for (Devices::Link& link : devices.links) {
+    link.from = renamed(link.from);
+    link.to = renamed(link.to);
+  }
+}
+
 }  // namespace
 
 Result<Devices> ReadDevices(Diagnostics& out) {
@@ -42,6 +53,7 @@ Result<Devices> ReadDevices(Diagnostics& out) {
       break;
     }
   }
+  if (!out.has_errors()) PutFirst(devices.places[0].memory, devices);
   return Checked(std::move(devices), out);
 }
 
