@@ -7,4 +7,5 @@
 #include <tinyai/utils/forward_scheduler.h>
 #include <tinyai/utils/mmap_loader.h>
 #include <tinyai/utils/optimization.h>
+#include <tinyai/utils/prune.h>
 #include <tinyai/utils/quantize_mixed.h>

@@ -6,6 +6,7 @@
 #include <tinyai/utils/cache_opt.h>
 #include <tinyai/utils/mmap_loader.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -27,6 +28,8 @@ class ModelObjects {
   // With what was chosen in place of zeros.
   TinyAICacheConfig cache_config() const;
   void SetCacheConfig(const TinyAICacheConfig& config);
+  uint64_t pruning_seed() const { return pruning_seed_; }
+  void SetPruningSeed(uint64_t seed) { pruning_seed_ = seed; }
   static constexpr TinyAICacheConfig kAutomaticCache = {0, 0, true, 8};
 
   // Size and precision, which change with what replaces a layer's weights.
@@ -38,6 +41,7 @@ class ModelObjects {
 
   mutable std::mutex mutex_;  // guards cache_config_
   TinyAICacheConfig cache_config_ = kAutomaticCache;
+  std::atomic<uint64_t> pruning_seed_ = 0;
   std::vector<TinyAILayerDescriptor> descriptors_;
   std::shared_ptr<MappedModel> mapped_;  // last: until it is gone it tells of changes
 };

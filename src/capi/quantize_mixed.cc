@@ -65,7 +65,7 @@ Status Apply(ModelObjects& objects, const TinyAIMixedPrecisionConfig& config) {
   for (uint32_t i = 0; i < types.size(); ++i) {
     TRY_ASSIGN(types[i], FromC(OfRole(config, mapped.layer(i).role)));
   }
-  TRY(mapped.Transform(types));
+  TRY(mapped.SetTypes(types));
   objects.RefreshDescriptors();
   return {};
 }

@@ -94,6 +94,7 @@ Status MappedModel::Start(const WeightCacheOptions& options, WeightCache::Listen
   TRY(PlaceLayers());
   own_layers_ = layers_;
   own_places_ = places_;
+  forms_.resize(layers_.size());
   TRY_ASSIGN(cache_, WeightCache::Create(*this, layers_.size(), options, std::move(listener)));
   return {};
 }
@@ -246,12 +247,28 @@ ForwardModel MappedModel::forward() const {
   return overlay != nullptr ? Overlay::Of(std::move(overlay)) : ForwardModel::Of(model_);
 }
 
-Status MappedModel::Transform(std::span<const std::optional<DType>> types) {
+Status MappedModel::SetTypes(std::span<const std::optional<DType>> types) {
   const std::lock_guard one_at_a_time(transforming_);
+  std::vector<LayerForm> forms = forms_;
+  for (size_t i = 0; i < forms.size(); ++i) forms[i].type = types[i];
+  return Transform(std::move(forms));
+}
+
+Status MappedModel::Prune(std::span<const LayerPruning> pruning) {
+  const std::lock_guard one_at_a_time(transforming_);
+  std::vector<LayerForm> forms = forms_;
+  for (size_t i = 0; i < forms.size(); ++i) {
+    forms[i].pruning = pruning[i].pruning;
+    forms[i].prune_vectors = pruning[i].vectors;
+  }
+  return Transform(std::move(forms));
+}
+
+Status MappedModel::Transform(std::vector<LayerForm> forms) {
   std::vector<std::vector<WeightId>> weights;
   for (const MappedLayer& layer : own_layers_) weights.push_back(layer.weights);
   auto made = std::make_unique<Transformed>();
-  TRY_ASSIGN(made->overlay, MakeOverlay(model_, weights, types));
+  TRY_ASSIGN(made->overlay, MakeOverlay(model_, weights, forms));
   TRY_ASSIGN(made->mapping, FileMapping::Map(*made->overlay->file));
   const Transformed& now = *made;
   {
@@ -274,6 +291,7 @@ Status MappedModel::Transform(std::span<const std::optional<DType>> types) {
       places_[i] = place;
     });
   }
+  forms_ = std::move(forms);
   return {};
 }
 

@@ -36,6 +36,12 @@ struct MappedLayer {
   std::string_view format;        // type of the largest weight, "" without weights
 };
 
+// How a layer is pruned.
+struct LayerPruning {
+  Pruning pruning;
+  bool vectors = false;  // whether its vectors are too
+};
+
 // A model whose layers are read on demand and looked at in memory. Thread-safe.
 class MappedModel : private LayerStore {
  public:
@@ -49,10 +55,12 @@ class MappedModel : private LayerStore {
   std::shared_ptr<const Model> model() const { return model_; }
   // What executions compute with: the model, or what was made of its weights.
   ForwardModel forward() const;
-  // Has the matrices of each layer in the form that `types` says, from the model's own weights;
-  // nothing: as in its files. Schedulers see it when they are prepared next. Errors of MakeOverlay;
-  // nothing is changed then.
-  Status Transform(std::span<const std::optional<DType>> types);
+  // Has the matrices of each layer in the type given, nothing: that of its files; and its weights
+  // pruned, by layer, as given. Both from the model's own weights, and each leaves the other as it
+  // is. Schedulers see it when they are prepared next. Errors of MakeOverlay; nothing is changed
+  // then.
+  Status SetTypes(std::span<const std::optional<DType>> types);
+  Status Prune(std::span<const LayerPruning> pruning);
   WeightCache& cache() { return *cache_; }
   const WeightCache& cache() const { return *cache_; }
 
@@ -86,6 +94,7 @@ class MappedModel : private LayerStore {
   uint64_t bytes(uint32_t layer) const override { return layers_[layer].bytes; }
   Status Load(uint32_t layer) override { return Visit(layer, true); }
   Status Look(uint32_t layer) override { return Visit(layer, false); }
+  Status Transform(std::vector<LayerForm> forms);  // with transforming_ held
   void Advise(uint32_t layer) override;
   void Drop(uint32_t layer) override;
 
@@ -108,6 +117,7 @@ class MappedModel : private LayerStore {
   };
   std::vector<std::unique_ptr<Transformed>> transformed_;
   std::mutex transforming_;
+  std::vector<LayerForm> forms_;  // in force; guarded by transforming_
   SimdSettings simd_;
   mutable std::mutex
       mutex_;  // guards defaults_, transformed_, layers_ and places_ when they change

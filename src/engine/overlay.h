@@ -8,6 +8,7 @@
 
 #include "base/dtype.h"
 #include "base/result.h"
+#include "compress/prune.h"
 #include "engine/forward_plan.h"
 #include "engine/model.h"
 #include "os/file.h"
@@ -32,12 +33,20 @@ struct Overlay {
   static ForwardModel Of(std::shared_ptr<const Overlay> overlay);
 };
 
-// The model with the matrices of each layer as `types` says (nothing: as they are), from its own
-// weights, whatever was made of them before. `weights`: of each layer, all of them in order. A
-// matrix whose rows are no whole blocks of the type becomes F16; vectors stay as they are. Holds a
-// few rows at a time. Errors of reading, IO_WRITE, PRECISION_UNSUPPORTED.
+// What becomes of a layer's weights.
+struct LayerForm {
+  std::optional<DType> type;  // of its matrices; nothing: as they are
+  Pruning pruning;            // of its matrices
+  bool prune_vectors = false;
+};
+
+// The model with the weights of each layer as `forms` says, from its own weights, whatever was made
+// of them before. `weights`: of each layer, all of them in order. A matrix whose rows are no whole
+// blocks of the type becomes F16; vectors keep their type. What goes is chosen by the model's own
+// weights. Holds a few rows at a time. Errors of reading, IO_WRITE, PRECISION_UNSUPPORTED (also:
+// pruned weights of a type that has no zero).
 Result<std::shared_ptr<const Overlay>> MakeOverlay(std::shared_ptr<const Model> base,
                                                    std::span<const std::vector<WeightId>> weights,
-                                                   std::span<const std::optional<DType>> types);
+                                                   std::span<const LayerForm> forms);
 
 }  // namespace tinyai

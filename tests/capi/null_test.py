@@ -88,7 +88,7 @@ static int failed, made;
     } while (0)
 
 int main(void) {
-    static double memory[512];
+    static double memory[1024];
     int ints[8] = {1, 1, 1, 1, 1, 1, 1, 1};
     size_t sizes[8] = {4, 4, 4, 4, 4, 4, 4, 4};
     TinyAIModelBuilder *builder = tinyaiCreateModelBuilder("small");
