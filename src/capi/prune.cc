@@ -108,6 +108,6 @@ bool tinyaiSetPruningSeed(TinyAIModel* model, uint64_t seed) {
 size_t tinyaiCalculatePruningSavings(TinyAIModel* model) {
   return Guard<size_t>(0, [&]() -> Result<size_t> {
     if (model == nullptr) return NullArgument("model");
-    return 0;  // zeros are stored like other weights
+    return model->objects->mapped().PruningSavings();
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include <tinyai/utils/forward_scheduler.h>
@@ -30,11 +31,31 @@ ModelHandle OpenDense(int layers) {
   return OpenModel(dense.Save());
 }
 
-std::vector<float> WeightsOf(TinyAIMappedModel* model, int layer) {
-  const auto* weights = static_cast<const float*>(tinyaiGetLayerWeights(model, layer));
-  EXPECT_NE(weights, nullptr) << tinyaiGetErrorMessage();
-  return {weights, weights + kWeights};
+std::vector<float> RunLayer(TinyAIMappedModel* model, const std::vector<float>& input,
+                            int layer = 0) {
+  const Handle<TinyAIForwardScheduler> scheduler(
+      tinyaiCreateForwardScheduler(model, TINYAI_EXEC_MEMORY_OPT, 1 << 20),
+      tinyaiDestroyForwardScheduler);
+  tinyaiAddLayerToSchedule(scheduler.get(), layer, -1, TINYAI_DEP_NONE, 0);
+  EXPECT_TRUE(tinyaiPrepareForwardPass(scheduler.get())) << tinyaiGetErrorMessage();
+  std::vector<float> output(kWidth);
+  EXPECT_TRUE(tinyaiExecuteNextLayer(scheduler.get(), input.data(), output.data(), nullptr));
+  return output;
 }
+
+// The matrix of a layer, as products with it show it: all terms but one are zero.
+std::vector<float> WeightsOf(TinyAIMappedModel* model, int layer) {
+  std::vector<float> out(kWeights);
+  for (size_t c = 0; c < kWidth; ++c) {
+    std::vector<float> x(kWidth);
+    x[c] = 1;
+    const std::vector<float> column = RunLayer(model, x, layer);
+    for (size_t r = 0; r < kWidth; ++r) out[r * kWidth + c] = column[r];
+  }
+  return out;
+}
+
+size_t RoundUp64(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // How many weights of a layer in float are zero.
 auto Zeros(TinyAIMappedModel* model, int layer) {
@@ -48,17 +69,6 @@ std::vector<float> WithoutSmallest(std::vector<float> weights, size_t count) {
   std::ranges::stable_sort(order, {}, [&](size_t i) { return std::fabs(weights[i]); });
   for (size_t i = 0; i < count; ++i) weights[order[i]] = 0;
   return weights;
-}
-
-std::vector<float> RunLayer(TinyAIMappedModel* model, const std::vector<float>& input) {
-  const Handle<TinyAIForwardScheduler> scheduler(
-      tinyaiCreateForwardScheduler(model, TINYAI_EXEC_MEMORY_OPT, 1 << 20),
-      tinyaiDestroyForwardScheduler);
-  tinyaiAddLayerToSchedule(scheduler.get(), 0, -1, TINYAI_DEP_NONE, 0);
-  EXPECT_TRUE(tinyaiPrepareForwardPass(scheduler.get())) << tinyaiGetErrorMessage();
-  std::vector<float> output(kWidth);
-  EXPECT_TRUE(tinyaiExecuteNextLayer(scheduler.get(), input.data(), output.data(), nullptr));
-  return output;
 }
 
 void ExpectProduct(const std::vector<float>& weights, const std::vector<float>& x,
@@ -83,11 +93,14 @@ TEST(Pruning, TheSmallestWeightsGoAndResultsAreThoseOfTheRest) {
   const std::vector<float> pruned = WithoutSmallest(own, 2867);  // 0.7 of 4096
   EXPECT_EQ(WeightsOf(model.get(), 0), pruned);
   ExpectProduct(pruned, x, RunLayer(model.get(), x), 1e-5);
-  EXPECT_EQ(tinyaiCalculatePruningSavings(model.get()), 0u) << "zeros are stored";
+  const size_t saved = tinyaiCalculatePruningSavings(model.get());
+  EXPECT_EQ(tinyaiGetLayerDescriptor(model.get(), 0)->size, RoundUp64(kWeights * 4 - saved));
+  EXPECT_GT(saved, kWeights * 4 * 2 / 5) << "rows are as long as the fullest";
   const TinyAIPruneConfig back = Config(0);
   ASSERT_TRUE(tinyaiPruneModel(model.get(), &back));
   EXPECT_EQ(WeightsOf(model.get(), 0), own);
   EXPECT_EQ(RunLayer(model.get(), x), exact);
+  EXPECT_EQ(tinyaiCalculatePruningSavings(model.get()), 0u);
 }
 
 TEST(Pruning, SparsityIsReachedWithinOneBlockAndByLayer) {
@@ -119,6 +132,23 @@ TEST(Pruning, SparsityIsReachedWithinOneBlockAndByLayer) {
   EXPECT_EQ(empty, kWidth / 2);
 }
 
+TEST(Pruning, MemoryFallsByTheSavingsWithAllLayersLoaded) {
+  const ModelHandle model = OpenDense(3);
+  const auto loaded = [&] {
+    for (int i = 0; i < 3; ++i) EXPECT_NE(tinyaiGetLayerWeights(model.get(), i), nullptr);
+    return tinyaiGetMappedModelMemoryUsage(model.get());
+  };
+  const size_t before = loaded();
+  TinyAIPruneConfig config = Config(0.7f, 4);
+  config.layerSparsity[1] = 0.01f;  // where a bit for each weight is more than is saved
+  ASSERT_TRUE(tinyaiPruneModel(model.get(), &config)) << tinyaiGetErrorMessage();
+  EXPECT_EQ(tinyaiGetLayerDescriptor(model.get(), 1)->size, kWeights * 4) << "stays dense";
+  const size_t after = loaded();
+  ASSERT_LT(after, before);
+  EXPECT_NEAR(static_cast<double>(before - after),
+              static_cast<double>(tinyaiCalculatePruningSavings(model.get())), 3 * 4096);
+}
+
 TEST(Pruning, ChanceComesFromTheSeed) {
   const ModelHandle model = OpenDense(1);
   TinyAIPruneConfig config = Config(0.5f);
@@ -135,6 +165,9 @@ TEST(Pruning, ChanceComesFromTheSeed) {
 
 TEST(Pruning, ComposesWithPrecisionInAnyOrder) {
   const TinyAIPruneConfig prune = Config(0.7f, 4);
+  const std::map<TinyAIPrecision, size_t> dense = {{TINYAI_PREC_INT8, kWeights / 32 * 34},
+                                                   {TINYAI_PREC_INT4, kWeights / 32 * 18},
+                                                   {TINYAI_PREC_FP16, kWeights * 2}};
   for (const TinyAIPrecision precision : {TINYAI_PREC_INT8, TINYAI_PREC_INT4, TINYAI_PREC_FP16}) {
     TinyAIMixedPrecisionConfig mixed;
     tinyaiInitMixedPrecisionConfig(&mixed);
@@ -146,7 +179,10 @@ TEST(Pruning, ComposesWithPrecisionInAnyOrder) {
     ASSERT_TRUE(tinyaiApplyMixedPrecision(second.get(), &mixed));
     ASSERT_TRUE(tinyaiPruneModel(second.get(), &prune));
     const size_t bytes = tinyaiGetLayerDescriptor(first.get(), 0)->size;
-    EXPECT_LE(bytes, kWeights * 2);
+    const size_t saved = tinyaiCalculatePruningSavings(first.get());
+    EXPECT_GT(saved, 0u);
+    EXPECT_EQ(bytes, RoundUp64(dense.at(precision) - saved));
+    EXPECT_EQ(tinyaiCalculatePruningSavings(second.get()), saved);
     ASSERT_EQ(tinyaiGetLayerDescriptor(second.get(), 0)->size, bytes);
     EXPECT_EQ(std::memcmp(tinyaiGetLayerWeights(first.get(), 0),
                           tinyaiGetLayerWeights(second.get(), 0), bytes),

@@ -264,6 +264,11 @@ Status MappedModel::Prune(std::span<const LayerPruning> pruning) {
   return Transform(std::move(forms));
 }
 
+uint64_t MappedModel::PruningSavings() const {
+  const std::lock_guard lock(mutex_);
+  return transformed_.empty() ? 0 : transformed_.back()->overlay->saved_bytes;
+}
+
 Status MappedModel::Transform(std::vector<LayerForm> forms) {
   std::vector<std::vector<WeightId>> weights;
   for (const MappedLayer& layer : own_layers_) weights.push_back(layer.weights);

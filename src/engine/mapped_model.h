@@ -61,6 +61,8 @@ class MappedModel : private LayerStore {
   // then.
   Status SetTypes(std::span<const std::optional<DType>> types);
   Status Prune(std::span<const LayerPruning> pruning);
+  // Bytes that the weights take less than the same without sparse rows.
+  uint64_t PruningSavings() const;
   WeightCache& cache() { return *cache_; }
   const WeightCache& cache() const { return *cache_; }
 

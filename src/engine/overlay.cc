@@ -9,6 +9,7 @@
 #include "engine/checked_read_queue.h"
 #include "fmt/format.h"
 #include "kernel/matmul.h"
+#include "kernel/sparse_rows.h"
 
 namespace tinyai {
 namespace {
@@ -27,17 +28,31 @@ bool IsPruned(const Weight& weight, const LayerForm& form) {
   return form.pruning.sparsity > 0 && (weight.rows > 1 || form.prune_vectors);
 }
 
-// Rewrites one weight, a few rows at a time.
+// The weights of which nothing but products is computed, which read sparse rows too.
+std::vector<bool> FindFactors(const Graph& graph) {
+  std::vector<bool> factors(graph.weights.size()), others(graph.weights.size());
+  for (const Op& op : graph.ops) {
+    for (size_t i = 0; i < op.weights.size(); ++i) {
+      (i == 0 && IsProduct(op.kind) ? factors : others)[Index(op.weights[i])] = true;
+    }
+  }
+  for (size_t i = 0; i < factors.size(); ++i) factors[i] = factors[i] && !others[i];
+  return factors;
+}
+
+// Makes the rows of one weight in its layer's form, a few rows at a time.
 class Rewriter {
  public:
-  Rewriter(const Model& base, ScratchFile& out) : base_(base), out_(out) {
+  explicit Rewriter(const Model& base) : base_(base) {
     for (uint32_t part = 0; part < base.sources().size(); ++part) {
       checkers_.push_back(base.MakeChecker(part));
     }
   }
 
-  // `pruning`: nothing goes without one.
-  Status Rewrite(const Weight& from, const Weight& to, const Pruning* pruning) {
+  // Gives all rows of the weight to `use`, one after the other, as rows of `type`; nothing goes
+  // without `pruning`.
+  template <typename Use>
+  Status ForRows(const Weight& from, DType type, const Pruning* pruning, const Use& use) {
     in_.clear();
     std::optional<PruneChoice> choice;
     if (pruning != nullptr) {
@@ -46,35 +61,30 @@ class Rewriter {
       TRY(choice->Choose());
     }
     row_.resize(from.cols);
-    const uint64_t piece = std::max<uint64_t>(1, kPieceBytes / to.row_bytes());
-    for (uint64_t begin = 0; begin < from.rows; begin += piece) {
-      encoded_.resize(std::min(piece, from.rows - begin) * to.row_bytes());
-      for (uint64_t i = 0; i < encoded_.size() / to.row_bytes(); ++i) {
-        const auto row = std::span(encoded_).subspan(i * to.row_bytes(), to.row_bytes());
-        TRY(RewriteRow(from, to, begin + i, choice, row));
-      }
-      TRY(out_.WriteAt(to.offset + begin * to.row_bytes(), encoded_));
+    encoded_.resize(RowBytes(type, from.cols));
+    for (uint64_t row = 0; row < from.rows; ++row) {
+      TRY(MakeRow(from, type, row, choice));
+      TRY(use(encoded_));
     }
     return {};
   }
 
  private:
-  Status RewriteRow(const Weight& from, const Weight& to, uint64_t row,
-                    std::optional<PruneChoice>& choice, std::span<std::byte> out) {
+  Status MakeRow(const Weight& from, DType type, uint64_t row, std::optional<PruneChoice>& choice) {
     if (choice && row % choice->block_rows() == 0) {
       TRY_ASSIGN(gone_, choice->NextRowOfBlocks());
     }
-    if (from.type == to.type) {
+    if (from.type == type) {
       TRY_ASSIGN(const std::byte* own, OwnRow(from, row));
-      std::memcpy(out.data(), own, out.size());
-      if (choice) ZeroWeights(to.type, gone_, choice->block_cols(), out);
+      std::memcpy(encoded_.data(), own, encoded_.size());
+      if (choice) ZeroWeights(type, gone_, choice->block_cols(), encoded_);
       return {};
     }
     TRY(DecodeOwn(from, row, row_));
     for (uint64_t col = 0; choice && col < from.cols; ++col) {
       if (gone_[col / choice->block_cols()]) row_[col] = 0;
     }
-    return EncodeWeights(to.type, row_, out);
+    return EncodeWeights(type, row_, encoded_);
   }
 
   Status DecodeOwn(const Weight& from, uint64_t row, std::span<float> out) {
@@ -101,7 +111,6 @@ class Rewriter {
   }
 
   const Model& base_;
-  ScratchFile& out_;
   std::vector<std::unique_ptr<BlockChecker>> checkers_;
   std::vector<std::byte> in_, encoded_;
   uint64_t first_row_ = 0;  // of those in in_
@@ -109,37 +118,117 @@ class Rewriter {
   std::vector<bool> gone_;
 };
 
-// Finds what changes, and gives it its place in the overlay's file. Returns the file's size.
-Result<uint64_t> PlaceLayers(std::span<const std::vector<WeightId>> weights,
-                             std::span<const LayerForm> forms, Overlay& overlay) {
-  const Graph& own = overlay.base->graph();
-  uint64_t end = 0;
-  for (size_t layer = 0; layer < weights.size(); ++layer) {
-    const LayerForm& form = forms[layer];
-    const bool changes = std::ranges::any_of(weights[layer], [&](WeightId id) {
-      return TypeOf(own.weight(id), form) != own.weight(id).type || IsPruned(own.weight(id), form);
-    });
-    if (!changes) continue;
-    const uint64_t begin = end;
-    for (const WeightId id : weights[layer]) {
-      Weight& weight = overlay.graph.weights[Index(id)];
-      weight.type = TypeOf(weight, form);
-      if (IsPruned(weight, form) && !HasZero(weight.type)) {
-        return Fail(ErrorCode::kUnsupported, "PRECISION_UNSUPPORTED",
-                    fmt::format("{}: single weights of {} cannot be zero; give the layer another "
-                                "precision first",
-                                weight.name, Name(weight.type)));
+class OverlayMaker {
+ public:
+  OverlayMaker(std::span<const std::vector<WeightId>> weights, std::span<const LayerForm> forms,
+               Overlay& overlay)
+      : weights_(weights),
+        forms_(forms),
+        overlay_(overlay),
+        own_(overlay.base->graph()),
+        factors_(FindFactors(own_)),
+        rewriter_(*overlay.base) {}
+
+  // Finds what changes, and gives it its place in the overlay's file. Returns the file's size.
+  Result<uint64_t> Place() {
+    uint64_t end = 0;
+    for (size_t layer = 0; layer < weights_.size(); ++layer) {
+      const LayerForm& form = forms_[layer];
+      const bool changes = std::ranges::any_of(weights_[layer], [&](WeightId id) {
+        const Weight& weight = own_.weight(id);
+        return TypeOf(weight, form) != weight.type || IsPruned(weight, form);
+      });
+      if (!changes) continue;
+      const uint64_t begin = end;
+      for (const WeightId id : weights_[layer]) {
+        Weight& weight = overlay_.graph.weights[Index(id)];
+        TRY(SetForm(id, form, weight));
+        weight.part = static_cast<uint32_t>(overlay_.base->sources().size());
+        weight.offset = end;
+        end += RoundUp(weight.bytes, kAlignment);
       }
-      weight.bytes = weight.rows * RowBytes(weight.type, weight.cols);
-      weight.part = static_cast<uint32_t>(overlay.base->sources().size());
-      weight.offset = end;
-      end += RoundUp(weight.bytes, kAlignment);
+      overlay_.layers[layer] = {begin, end - begin};
+      end = RoundUp(end, kPage);
     }
-    overlay.layers[layer] = {begin, end - begin};
-    end = RoundUp(end, kPage);
+    return end;
   }
-  return end;
-}
+
+  Status Write() {
+    for (size_t layer = 0; layer < weights_.size(); ++layer) {
+      if (overlay_.layers[layer].bytes == 0) continue;
+      for (const WeightId id : weights_[layer]) TRY(WriteWeight(id, forms_[layer]));
+    }
+    return {};
+  }
+
+ private:
+  // Type and bytes.
+  Status SetForm(WeightId id, const LayerForm& form, Weight& weight) {
+    weight.type = TypeOf(weight, form);
+    weight.bytes = weight.rows * RowBytes(weight.type, weight.cols);
+    if (!IsPruned(weight, form)) return {};
+    if (!HasZero(weight.type)) {
+      return Fail(ErrorCode::kUnsupported, "PRECISION_UNSUPPORTED",
+                  fmt::format("{}: single weights of {} cannot be zero; give the layer another "
+                              "precision first",
+                              weight.name, Name(weight.type)));
+    }
+    if (!factors_[Index(id)] || weight.rows == 1 || !HasSparseRows(weight.type)) return {};
+    uint64_t longest = 0;
+    TRY(ForRows(id, form, [&](std::span<const std::byte> row) -> Status {
+      longest = std::max<uint64_t>(longest, Pack(weight, row).size());
+      return {};
+    }));
+    if (longest * weight.rows >= weight.bytes) return {};
+    overlay_.saved_bytes += weight.bytes - longest * weight.rows;
+    weight.bytes = longest * weight.rows;
+    return {};
+  }
+
+  Status WriteWeight(WeightId id, const LayerForm& form) {
+    const Weight& weight = overlay_.graph.weight(id);
+    const bool sparse = weight.row_bytes() < RowBytes(weight.type, weight.cols);
+    uint64_t at = weight.offset;
+    piece_.clear();
+    const auto write = [&]() -> Status {
+      TRY(overlay_.scratch->WriteAt(at, piece_));
+      at += piece_.size();
+      piece_.clear();
+      return {};
+    };
+    TRY(ForRows(id, form, [&](std::span<const std::byte> row) -> Status {
+      const std::span<const std::byte> stored = sparse ? Pack(weight, row) : row;
+      const size_t end = piece_.size() + weight.row_bytes();
+      piece_.insert(piece_.end(), stored.begin(), stored.end());
+      piece_.resize(end);
+      return piece_.size() < kPieceBytes ? Status() : write();
+    }));
+    return write();
+  }
+
+  template <typename Use>
+  Status ForRows(WeightId id, const LayerForm& form, const Use& use) {
+    Pruning pruning = form.pruning;
+    pruning.seed = Mix64(pruning.seed + Mix64(Index(id) + 1));
+    const Weight& own = own_.weight(id);
+    return rewriter_.ForRows(own, TypeOf(own, form), IsPruned(own, form) ? &pruning : nullptr, use);
+  }
+
+  // The row as a sparse one, until the next call.
+  std::span<const std::byte> Pack(const Weight& weight, std::span<const std::byte> row) {
+    packed_.resize(MostSparseRowBytes(weight.type, weight.cols));
+    const uint64_t bytes = PackSparseRow(weight.type, weight.cols, row.data(), packed_.data());
+    return std::span(packed_).first(bytes);
+  }
+
+  std::span<const std::vector<WeightId>> weights_;
+  std::span<const LayerForm> forms_;
+  Overlay& overlay_;
+  const Graph& own_;
+  std::vector<bool> factors_;
+  Rewriter rewriter_;
+  std::vector<std::byte> packed_, piece_;
+};
 
 }  // namespace
 
@@ -171,19 +260,10 @@ Result<std::shared_ptr<const Overlay>> MakeOverlay(std::shared_ptr<const Model> 
   overlay->base = base;
   overlay->graph = base->graph();
   overlay->layers.resize(weights.size());
-  TRY_ASSIGN(const uint64_t bytes, PlaceLayers(weights, forms, *overlay));
+  OverlayMaker maker(weights, forms, *overlay);
+  TRY_ASSIGN(const uint64_t bytes, maker.Place());
   TRY_ASSIGN(overlay->scratch, ScratchFile::Create(std::max(bytes, kPage)));
-  Rewriter rewriter(*base, *overlay->scratch);
-  for (size_t layer = 0; layer < weights.size(); ++layer) {
-    if (overlay->layers[layer].bytes == 0) continue;
-    for (const WeightId id : weights[layer]) {
-      const Weight& own = base->graph().weight(id);
-      Pruning pruning = forms[layer].pruning;
-      pruning.seed = Mix64(pruning.seed + Mix64(Index(id) + 1));
-      TRY(rewriter.Rewrite(own, overlay->graph.weight(id),
-                           IsPruned(own, forms[layer]) ? &pruning : nullptr));
-    }
-  }
+  TRY(maker.Write());
   TRY(overlay->scratch->Sync());
   TRY_ASSIGN(overlay->file, overlay->scratch->Open(base->sources()[0]->path()));
   return std::shared_ptr<const Overlay>(std::move(overlay));

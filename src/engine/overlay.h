@@ -29,6 +29,7 @@ struct Overlay {
   std::unique_ptr<ScratchFile> scratch;  // whose descriptor is the path that `file` is opened by
   std::unique_ptr<File> file;
   std::vector<OverlaidLayer> layers;
+  uint64_t saved_bytes = 0;  // by sparse rows
 
   static ForwardModel Of(std::shared_ptr<const Overlay> overlay);
 };
@@ -43,7 +44,8 @@ struct LayerForm {
 // The model with the weights of each layer as `forms` says, from its own weights, whatever was made
 // of them before. `weights`: of each layer, all of them in order. A matrix whose rows are no whole
 // blocks of the type becomes F16; vectors keep their type. What goes is chosen by the model's own
-// weights. Holds a few rows at a time. Errors of reading, IO_WRITE, PRECISION_UNSUPPORTED (also:
+// weights; a pruned matrix of products has sparse rows (kernel/sparse_rows.h) where these are
+// smaller. Holds a few rows at a time. Errors of reading, IO_WRITE, PRECISION_UNSUPPORTED (also:
 // pruned weights of a type that has no zero).
 Result<std::shared_ptr<const Overlay>> MakeOverlay(std::shared_ptr<const Model> base,
                                                    std::span<const std::vector<WeightId>> weights,

@@ -111,9 +111,8 @@ class TapWalk {
 };
 
 // Weights of one row for the taps [first, first + depth), decoded run by run.
-void DecodeTaps(const ConvJob& job, const std::byte* row, uint64_t first, size_t depth,
-                float* decoded, float* to) {
-  const DTypeInfo& info = Info(job.weights.type);
+void DecodeTaps(const ConvJob& job, uint64_t row, uint64_t first, size_t depth, float* decoded,
+                float* to) {
   uint64_t begin = 0, end = 0;  // columns that `decoded` holds
   TapWalk walk(job, first);
   for (size_t k = 0; k < depth; ++k, walk.Next()) {
@@ -121,7 +120,7 @@ void DecodeTaps(const ConvJob& job, const std::byte* row, uint64_t first, size_t
     if (column < begin || column >= end) {
       begin = column / kDecoded * kDecoded;
       end = std::min(begin + kDecoded, job.weights.cols);
-      DecodeRow(job.weights.type, row + RowBytes(info, begin), {decoded, end - begin});
+      DecodeColumns(job.weights, row, begin, {decoded, end - begin});
     }
     to[k] = decoded[column - begin];
   }
@@ -135,15 +134,14 @@ void GatherTaps(const ConvJob& job, const float* row, uint64_t first, size_t dep
 
 // Whether tiles can read the weights where they are.
 bool IsFloats(const ConvJob& job) {
-  return job.weights.type == DType::kF32 &&
+  return job.weights.type == DType::kF32 && job.weights.sparse_row_bytes == 0 &&
          reinterpret_cast<uintptr_t>(job.weights.data) % sizeof(float) == 0;
 }
 bool IsInPlace(const ConvJob& job) { return IsFloats(job) && UsesAllTaps(job); }
 
 TileRows WeightsOf(const ConvJob& job, uint64_t row, size_t rows, uint64_t first, size_t depth,
                    const ConvWorkspace& workspace) {
-  const uint64_t row_bytes = RowBytes(job.weights.type, job.weights.cols);
-  const std::byte* data = job.weights.data + row * row_bytes;
+  const std::byte* data = job.weights.data + row * job.weights.row_bytes();
   const auto* floats = reinterpret_cast<const float*>(data);
   if (IsInPlace(job)) return {floats + first, job.weights.cols};
   for (size_t r = 0; r < rows; ++r) {
@@ -151,7 +149,7 @@ TileRows WeightsOf(const ConvJob& job, uint64_t row, size_t rows, uint64_t first
     if (IsFloats(job)) {
       GatherTaps(job, floats + r * job.weights.cols, first, depth, to);
     } else {
-      DecodeTaps(job, data + r * row_bytes, first, depth, workspace.row, to);
+      DecodeTaps(job, row + r, first, depth, workspace.row, to);
     }
   }
   return {workspace.weights, kMostChunk};
@@ -269,7 +267,6 @@ void ConvPassSimd(const ConvJob& job, const ConvWorkspace& workspace) {
 void ConvDepthwiseSimd(const ConvShape& shape, const InputMap& x, const WeightRows& weights,
                        const float* bias, const MapPart& part, const ConvWorkspace& workspace,
                        const OutputMap& out) {
-  const uint64_t row_bytes = RowBytes(weights.type, weights.cols);
   const uint64_t step = DepthwisePlanes::RowsAtOnce(shape);
   for (uint64_t row = part.rows.first; row < part.rows.end; row += step) {
     const DepthwiseBlock block(shape, row, std::min(step, part.rows.end - row));
@@ -283,7 +280,7 @@ void ConvDepthwiseSimd(const ConvShape& shape, const InputMap& x, const WeightRo
                     workspace.packed + (o - first) * floats);
       }
       for (uint64_t o = first; o < end; ++o) {
-        DecodeRow(weights.type, weights.data + o * row_bytes, {workspace.row, weights.cols});
+        DecodeColumns(weights, o, 0, {workspace.row, weights.cols});
         SumChannel(block, workspace.packed + (o - first) * floats, workspace.row,
                    bias == nullptr ? 0.0f : bias[o],
                    out.data + o * out.channel_stride + (row - part.rows.first) * shape.cols.out);
@@ -343,13 +340,14 @@ void Conv(const ConvShape& shape, const InputMap& x, const WeightRows& weights, 
     return;
   }
   const uint64_t out_group = shape.out_channels / shape.groups;
-  const uint64_t row_bytes = RowBytes(weights.type, weights.cols);
+  const uint64_t row_bytes = weights.row_bytes();
   for (uint64_t o = part.channels.first; o < part.channels.end;) {
     const uint64_t group = o / out_group;
     const uint64_t end = std::min((group + 1) * out_group, part.channels.end);
     const uint64_t index = o - part.channels.first;
     ConvGroup(shape, {x.data + group * in_group * x.channel_stride, x.channel_stride, x.first_row},
-              {weights.type, weights.data + index * row_bytes, weights.cols, end - o},
+              {weights.type, weights.data + index * row_bytes, weights.cols, end - o,
+               weights.sparse_row_bytes},
               bias == nullptr ? nullptr : bias + index, part, ConvWorkspace(workspace.data()),
               {out.data + index * out.channel_stride, out.channel_stride});
     o = end;

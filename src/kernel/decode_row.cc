@@ -2,6 +2,7 @@
 
 #include "base/float16.h"
 #include "kernel/matmul.h"
+#include "kernel/sparse_rows.h"
 
 // One row to floats, block by block, in plain code: embedding rows and checks need it, products do
 // not. Layouts are drawn in panel-inl.h and panel_k-inl.h.
@@ -133,6 +134,16 @@ void DecodeRow(DType type, const std::byte* data, std::span<float> out) {
     case DType::kQ6_K:
       return DecodeBlocks(type, p, out, DecodeQ6_K);
   }
+}
+
+void DecodeColumns(const WeightRows& weights, uint64_t row, uint64_t begin, std::span<float> out) {
+  const std::byte* data = weights.data + row * weights.row_bytes();
+  if (weights.sparse_row_bytes == 0) {
+    return DecodeRow(weights.type, data + RowBytes(weights.type, begin), out);
+  }
+  std::byte run[kSparseRun * sizeof(float)];
+  UnpackSparseRun(weights.type, weights.cols, data, begin, run);
+  DecodeRow(weights.type, run, out);
 }
 
 }  // namespace tinyai

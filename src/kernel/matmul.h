@@ -14,12 +14,17 @@ struct WeightRows {
   const std::byte* data;
   uint64_t cols;  // elements of a row
   uint64_t rows;
+  uint64_t sparse_row_bytes = 0;  // not 0: rows of sparse_rows.h, so many bytes apart
+
+  uint64_t row_bytes() const {
+    return sparse_row_bytes != 0 ? sparse_row_bytes : RowBytes(type, cols);
+  }
 };
 
 // out[t * out_stride + r] = weights row r . activation row t, for every r < weights.rows and
 // t < tokens. Each result depends on its own two rows only and is computed in one fixed order, so
 // it has the same bits however rows and tokens are grouped into calls. No allocation, no threads,
-// at most 64 KiB of stack. Fastest for rows in multiples of 32 and many tokens a call.
+// at most 96 KiB of stack. Fastest for rows in multiples of 32 and many tokens a call.
 
 // Activations from QuantizeRow, `x_stride` bytes from one to the next. Exact integer products
 // within a block of 32; one float multiply-add per block. For every type but F32, F16 and BF16.
@@ -30,6 +35,9 @@ void MatMulQ8(const WeightRows& weights, const std::byte* x, uint64_t x_stride, 
 // exactly. For every type.
 void MatMulF32(const WeightRows& weights, const float* x, uint64_t x_stride, uint64_t tokens,
                float* out, uint64_t out_stride);
+
+// Decodes the columns from `begin` on, a multiple of 256, of row `row`: at most 256.
+void DecodeColumns(const WeightRows& weights, uint64_t row, uint64_t begin, std::span<float> out);
 
 // Decodes `out.size()` elements (whole blocks) to float.
 void DecodeRow(DType type, const std::byte* data, std::span<float> out);

@@ -225,6 +225,13 @@ void MultiplyChunkOfLines(const uint8_t* rows, size_t stride, size_t columns, co
   }
 }
 
+// A chunk of at most kRows sparse rows.
+HWY_NOINLINE void DecodeSparse(DecodeFunction decode, DType type, Source weights, size_t rows,
+                               size_t col, size_t columns, FloatPanel& panel) {
+  alignas(64) uint8_t buffer[kRows * kChunkBytes];
+  decode(UnpackTile(type, weights, rows, col, buffer), kRows, columns, panel);
+}
+
 // One tile of at most kMostPanels * kRows rows and kTokenTile tokens.
 void MultiplyTile(DecodeFunction decode, const DTypeInfo& info, Source weights, const uint8_t* end,
                   size_t rows, size_t cols, const float* x, size_t x_stride, size_t tokens,
@@ -237,19 +244,28 @@ void MultiplyTile(DecodeFunction decode, const DTypeInfo& info, Source weights, 
   for (size_t col = 0; col < cols; col += kChunkColumns) {
     const size_t columns = std::min(kChunkColumns, cols - col);
     next.Prefetch((columns + kRun - 1) / kRun);
-    const uint8_t* chunk = weights.data + RowBytes(info, col);
-    const bool lines = kHaveLines && info.type == DType::kF32 && tokens == 1 &&
-                       columns % (kLineRuns * kRun) == 0 && rows == kMostPanels * kRows;
+    const auto decode_panel = [&](size_t first, size_t some, FloatPanel& panel) {
+      const uint8_t* data = weights.data + first * weights.stride;
+      if (weights.sparse_cols != 0) {
+        const Source sparse = {data, weights.stride, weights.sparse_cols};
+        return DecodeSparse(decode, info.type, sparse, some, col, columns, panel);
+      }
+      decode({data + RowBytes(info, col), weights.stride}, some, columns, panel);
+    };
+    const bool lines = weights.sparse_cols == 0 && kHaveLines && info.type == DType::kF32 &&
+                       tokens == 1 && columns % (kLineRuns * kRun) == 0 &&
+                       rows == kMostPanels * kRows;
     if (lines) {
+      const uint8_t* chunk = weights.data + RowBytes(info, col);
       for (size_t p = 0; p < kMostPanels; ++p) {
         MultiplyChunkOfLines(chunk + p * kRows * weights.stride, weights.stride, columns, x + col,
                              sums + p * kRows);
       }
       continue;
     }
-    decode({chunk, weights.stride}, std::min(rows, kRows), columns, panels[0]);
+    decode_panel(0, std::min(rows, kRows), panels[0]);
     if (rows > kRows) {
-      decode({chunk + kRows * weights.stride, weights.stride}, rows - kRows, columns, panels[1]);
+      decode_panel(kRows, rows - kRows, panels[1]);
       MultiplyTokens<2>(panels, columns, x + col, x_stride, tokens, sums);
     } else {
       MultiplyTokens<1>(panels, columns, x + col, x_stride, tokens, sums);
@@ -292,12 +308,11 @@ void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, s
                    float* out, size_t out_stride) {
   const DTypeInfo& info = Info(weights.type);
   const DecodeFunction decode = DecoderOf(weights.type);
-  const size_t stride = RowBytes(info, weights.cols);
-  const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
+  const uint8_t* end = SourceOf(weights, weights.rows).data;
   for (size_t t = 0; t < tokens; t += kTokenTile) {
     const size_t some = std::min(kTokenTile, tokens - t);
     for (size_t r = 0; r < weights.rows; r += kMostPanels * kRows) {
-      MultiplyTile(decode, info, {data + r * stride, stride}, data + weights.rows * stride,
+      MultiplyTile(decode, info, SourceOf(weights, r), end,
                    std::min<size_t>(kMostPanels * kRows, weights.rows - r), weights.cols,
                    x + t * x_stride, x_stride, some, out + t * out_stride + r, out_stride);
     }

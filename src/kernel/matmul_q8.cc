@@ -171,12 +171,10 @@ void MultiplyTile(Source weights, const uint8_t* end, size_t rows, size_t cols, 
 template <class Decoder>
 void MultiplyAll(const WeightRows& weights, const Tokens& x, size_t tokens, float* out,
                  size_t out_stride) {
-  const size_t stride = RowBytes(Decoder::kType, weights.cols);
-  const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
-  const uint8_t* end = data + weights.rows * stride;
+  const uint8_t* end = SourceOf(weights, weights.rows).data;
   if (tokens == 1) {
     for (size_t r = 0; r < weights.rows; r += kRows) {
-      MultiplyVector<Decoder>({data + r * stride, stride}, end, std::min(kRows, weights.rows - r),
+      MultiplyVector<Decoder>(SourceOf(weights, r), end, std::min(kRows, weights.rows - r),
                               weights.cols, x, out + r);
     }
     return;
@@ -185,12 +183,13 @@ void MultiplyAll(const WeightRows& weights, const Tokens& x, size_t tokens, floa
     const size_t some = std::min(kTokenTile, tokens - t);
     float* to = out + t * out_stride;
     size_t r = 0;
-    for (; r + 2 * kRows <= weights.rows; r += 2 * kRows) {
-      MultiplyTile<Decoder, 2>({data + r * stride, stride}, end, 2 * kRows, weights.cols, x.From(t),
-                               some, to + r, out_stride);
+    const size_t in_pairs = weights.sparse_row_bytes == 0 ? weights.rows : 0;
+    for (; r + 2 * kRows <= in_pairs; r += 2 * kRows) {
+      MultiplyTile<Decoder, 2>(SourceOf(weights, r), end, 2 * kRows, weights.cols, x.From(t), some,
+                               to + r, out_stride);
     }
     for (; r < weights.rows; r += kRows) {
-      MultiplyTile<Decoder, 1>({data + r * stride, stride}, end, std::min(kRows, weights.rows - r),
+      MultiplyTile<Decoder, 1>(SourceOf(weights, r), end, std::min(kRows, weights.rows - r),
                                weights.cols, x.From(t), some, to + r, out_stride);
     }
   }

@@ -10,7 +10,9 @@
 
 #include <algorithm>
 
+#include "kernel/matmul.h"
 #include "kernel/rows-inl.h"
+#include "kernel/sparse_rows.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
@@ -25,7 +27,15 @@ constexpr size_t kTokenTile = 64;
 struct Source {
   const uint8_t* data;
   size_t stride;
+  size_t sparse_cols = 0;  // not 0: sparse rows of so many columns
 };
+
+// The rows from row `first` on.
+inline Source SourceOf(const WeightRows& weights, size_t first) {
+  const auto* data = reinterpret_cast<const uint8_t*>(weights.data);
+  const size_t stride = weights.row_bytes();
+  return {data + first * stride, stride, weights.sparse_row_bytes != 0 ? weights.cols : 0};
+}
 
 // Copies `bytes` bytes of each of `rows` rows (fewer than kRows, or with too few bytes to read in
 // whole chunks) to `buffer`, and zeros for the rest.
@@ -33,6 +43,18 @@ inline Source CopyTile(Source from, size_t rows, size_t bytes, uint8_t* buffer) 
   std::memset(buffer, 0, kRows * kChunkBytes);
   for (size_t r = 0; r < rows; ++r) {
     std::memcpy(buffer + r * kChunkBytes, from.data + r * from.stride, bytes);
+  }
+  return {buffer, kChunkBytes};
+}
+
+// Unpacks the chunk from column `col` on of `rows` sparse rows to `buffer`, and zeros for the rest.
+inline Source UnpackTile(DType type, Source from, size_t rows, size_t col, uint8_t* buffer) {
+  static_assert(kChunkColumns == kSparseRun);
+  std::memset(buffer, 0, kRows * kChunkBytes);
+  for (size_t r = 0; r < rows; ++r) {
+    UnpackSparseRun(type, from.sparse_cols,
+                    reinterpret_cast<const std::byte*>(from.data + r * from.stride), col,
+                    reinterpret_cast<std::byte*>(buffer + r * kChunkBytes));
   }
   return {buffer, kChunkBytes};
 }

@@ -98,10 +98,12 @@ struct VectorSink {
   }
 };
 
-// The bytes of columns [col, col + columns) of the rows, copied if rows are missing.
+// The bytes of columns [col, col + columns) of the rows, copied if rows are missing or sparse
+// (then at most kRows).
 template <class Decoder>
 HWY_INLINE Source ChunkOf(Source weights, size_t rows, size_t wanted, size_t col, size_t columns,
                           uint8_t* buffer) {
+  if (weights.sparse_cols != 0) return UnpackTile(Decoder::kType, weights, rows, col, buffer);
   const Source chunk = {weights.data + RowBytes(Decoder::kType, col), weights.stride};
   if (rows >= wanted) return chunk;
   return CopyTile(chunk, rows, RowBytes(Decoder::kType, columns), buffer);

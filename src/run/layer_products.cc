@@ -6,6 +6,7 @@
 #include "kernel/matmul.h"
 #include "kernel/recurrent.h"
 #include "run/layer_pieces.h"
+#include "run/weight_rows.h"
 
 namespace tinyai {
 namespace {
@@ -18,7 +19,7 @@ constexpr uint64_t kLeastPixels = 128;
 WeightRows RowsOf(const LayerJob& job, uint64_t begin, uint64_t end) {
   const Weight& weight = job.graph.weight(job.op().weights[0]);
   const uint64_t skipped = (begin - job.run.row_begin) * weight.row_bytes();
-  return {weight.type, job.arena + job.run.weights_offset + skipped, weight.cols, end - begin};
+  return RowsAt(weight, job.arena + job.run.weights_offset + skipped, end - begin);
 }
 
 ConvShape ShapeOf(const Shape& in, const Shape& out, const op::Window& window, uint64_t groups,

@@ -10,6 +10,7 @@
 #include "kernel/matmul.h"
 #include "kernel/quantized_rows.h"
 #include "run/layer_ops.h"
+#include "run/weight_rows.h"
 
 namespace tinyai {
 namespace {
@@ -147,8 +148,8 @@ void OpRunner::Do(const op::MatMul&, const Job& job) const {
 
 void OpRunner::Multiply(const Job& job, uint64_t begin, uint64_t end) const {
   const Weight& weight = graph_.weight(job.op.weights[0]);
-  const WeightRows slice{weight.type, arena_ + job.run.weights_offset + begin * weight.row_bytes(),
-                         weight.cols, end - begin};
+  const WeightRows slice =
+      RowsAt(weight, arena_ + job.run.weights_offset + begin * weight.row_bytes(), end - begin);
   const Value& in = graph_.value(job.op.ins[0]);
   const uint64_t tokens = RowCount(job.op.ins[0], job.pass);
   const uint64_t out_stride = graph_.value(*job.op.out).row_bytes / sizeof(float);

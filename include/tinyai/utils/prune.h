@@ -33,7 +33,10 @@ typedef struct {
 TINYAI_API void tinyaiInitPruneConfig(TinyAIPruneConfig *config);
 
 /* Has weights pruned, chosen by the file's own weights whatever was applied before; sparsity 0 takes it
- * back. Mixed precision and pruning leave each other in force, in any order: what is left of the weights
+ * back. The matrices of dense layers and convolutions are stored and executed without their zeros where
+ * that is smaller: tinyaiGetLayerWeights then gives rows of one length that are, for each 256 weights, a
+ * uint32_t, where in the row they begin; and for each 32 weights a uint32_t with a bit for each that is
+ * there, the scale of INT8 and INT4, and the weights that are there. Mixed precision and pruning leave each other in force, in any order: what is left of the weights
  * is stored in the layer's precision. The file is not touched: the weights go to a temporary file without
  * a name, and schedulers use them when they are prepared next. Q4_1, Q5_1 and the K types of a file have
  * no zero: such layers need another precision first. False, and nothing changed: ARG_NULL, ARG_VALUE,
@@ -44,8 +47,8 @@ TINYAI_API bool tinyaiPruneModel(TinyAIModel *model, const TinyAIPruneConfig *co
 /* The seed of TINYAI_PRUNE_RANDOM for this model, at first 0: the same weights go for the same seed. */
 TINYAI_API bool tinyaiSetPruningSeed(TinyAIModel *model, uint64_t seed);
 
-/* Bytes that the layers take less than the same weights not pruned, in the same precision. Zeros are
- * stored like other weights in this version, so it is 0. 0 with an error: ARG_NULL. */
+/* Bytes that the layers take less than the same weights not pruned, in the same precision, what tells
+ * where zeros are included. 0 with an error: ARG_NULL. */
 TINYAI_API size_t tinyaiCalculatePruningSavings(TinyAIModel *model);
 
 #ifdef __cplusplus

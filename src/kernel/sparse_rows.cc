@@ -1,0 +1,153 @@
+#include "kernel/sparse_rows.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace tinyai {
+namespace {
+
+constexpr uint64_t kGroup = 32;
+
+// What a group has beside its bits.
+struct GroupForm {
+  uint32_t head_bytes, code_bits;
+};
+
+GroupForm FormOf(DType type) {
+  switch (type) {
+    case DType::kF32:
+      return {0, 32};
+    case DType::kF16:
+    case DType::kBF16:
+      return {0, 16};
+    case DType::kQ8_0:
+      return {2, 8};
+    case DType::kQ4_0:
+      return {2, 4};
+    default:
+      return {0, 0};
+  }
+}
+
+uint64_t RunCount(uint64_t cols) { return (cols + kSparseRun - 1) / kSparseRun; }
+uint64_t GroupCount(uint64_t cols) { return (cols + kGroup - 1) / kGroup; }
+uint64_t CodeBytes(uint64_t codes, GroupForm form) { return (codes * form.code_bits + 7) / 8; }
+
+// A group of Q4_0 keeps element e + 16 above element e; code 8 is zero.
+constexpr uint8_t kZeroNibble = 8;
+uint8_t Nibble(const std::byte* codes, uint64_t e) {
+  return static_cast<uint8_t>(codes[e % 16]) >> (e / 16 * 4) & 15;
+}
+
+bool IsZero(const std::byte* codes, uint64_t e, GroupForm form) {
+  if (form.code_bits == 4) return Nibble(codes, e) == kZeroNibble;
+  const uint64_t bytes = form.code_bits / 8;
+  return std::all_of(codes + e * bytes, codes + (e + 1) * bytes,
+                     [](std::byte byte) { return byte == std::byte(0); });
+}
+
+// Packs a group of `count` elements; returns where the next one goes.
+std::byte* PackGroup(const std::byte* group, uint64_t count, GroupForm form, std::byte* out) {
+  const std::byte* codes = group + form.head_bytes;
+  uint32_t there = 0;
+  for (uint64_t e = 0; e < count; ++e) there |= uint32_t{!IsZero(codes, e, form)} << e;
+  std::memcpy(out, &there, sizeof(there));
+  std::memcpy(out + sizeof(there), group, form.head_bytes);
+  out += sizeof(there) + form.head_bytes;
+  uint64_t index = 0;
+  for (uint32_t left = there; left != 0; left &= left - 1, ++index) {
+    const auto e = static_cast<uint64_t>(std::countr_zero(left));
+    if (form.code_bits == 4) {
+      const uint8_t code = Nibble(codes, e);
+      if (index % 2 == 0) {
+        out[index / 2] = std::byte(code);
+      } else {
+        out[index / 2] |= std::byte(code << 4);
+      }
+    } else {
+      const uint64_t bytes = form.code_bits / 8;
+      std::memcpy(out + index * bytes, codes + e * bytes, bytes);
+    }
+  }
+  return out + CodeBytes(index, form);
+}
+
+void UnpackNibbles(uint32_t there, const std::byte* packed, std::byte* codes) {
+  std::memset(codes, kZeroNibble | kZeroNibble << 4, kGroup / 2);
+  uint64_t index = 0;
+  for (uint32_t left = there; left != 0; left &= left - 1, ++index) {
+    const auto e = static_cast<uint64_t>(std::countr_zero(left));
+    const uint8_t code = static_cast<uint8_t>(packed[index / 2]) >> (index % 2 * 4) & 15;
+    const int shift = e < 16 ? 0 : 4;
+    codes[e % 16] ^= std::byte((code ^ kZeroNibble) << shift);
+  }
+}
+
+template <uint64_t kBytes>
+void UnpackCodes(uint32_t there, const std::byte* packed, uint64_t count, std::byte* codes) {
+  std::memset(codes, 0, count * kBytes);
+  for (uint32_t left = there; left != 0; left &= left - 1, packed += kBytes) {
+    std::memcpy(codes + static_cast<uint64_t>(std::countr_zero(left)) * kBytes, packed, kBytes);
+  }
+}
+
+}  // namespace
+
+bool HasSparseRows(DType type) { return FormOf(type).code_bits != 0; }
+
+uint64_t MostSparseRowBytes(DType type, uint64_t cols) {
+  const GroupForm form = FormOf(type);
+  return RunCount(cols) * sizeof(uint32_t) +
+         GroupCount(cols) * (sizeof(uint32_t) + form.head_bytes + CodeBytes(kGroup, form));
+}
+
+uint64_t PackSparseRow(DType type, uint64_t cols, const std::byte* row, std::byte* out) {
+  const GroupForm form = FormOf(type);
+  std::byte* end = out + RunCount(cols) * sizeof(uint32_t);
+  for (uint64_t col = 0; col < cols; col += kGroup) {
+    if (col % kSparseRun == 0) {
+      const auto at = static_cast<uint32_t>(end - out);
+      std::memcpy(out + col / kSparseRun * sizeof(at), &at, sizeof(at));
+    }
+    const uint64_t count = std::min(kGroup, cols - col);
+    end = PackGroup(row, count, form, end);
+    row += RowBytes(type, count);
+  }
+  return static_cast<uint64_t>(end - out);
+}
+
+void UnpackSparseRun(DType type, uint64_t cols, const std::byte* row, uint64_t begin,
+                     std::byte* out) {
+  const GroupForm form = FormOf(type);
+  uint32_t at;
+  std::memcpy(&at, row + begin / kSparseRun * sizeof(at), sizeof(at));
+  const std::byte* group = row + at;
+  const uint64_t end = std::min(begin + kSparseRun, cols);
+  for (uint64_t col = begin; col < end; col += kGroup) {
+    const uint64_t count = std::min(kGroup, end - col);
+    uint32_t there;
+    std::memcpy(&there, group, sizeof(there));
+    group += sizeof(there);
+    std::memcpy(out, group, form.head_bytes);
+    group += form.head_bytes;
+    std::byte* codes = out + form.head_bytes;
+    switch (form.code_bits) {
+      case 32:
+        UnpackCodes<4>(there, group, count, codes);
+        break;
+      case 16:
+        UnpackCodes<2>(there, group, count, codes);
+        break;
+      case 8:
+        UnpackCodes<1>(there, group, count, codes);
+        break;
+      default:
+        UnpackNibbles(there, group, codes);
+    }
+    group += CodeBytes(static_cast<uint64_t>(std::popcount(there)), form);
+    out += form.head_bytes + CodeBytes(count, form);
+  }
+}
+
+}  // namespace tinyai
