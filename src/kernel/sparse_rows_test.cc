@@ -74,6 +74,23 @@ TEST(SparseRows, UnpackToTheBytesThatTheyWerePackedFrom) {
   EXPECT_FALSE(HasSparseRows(DType::kQ4_K));
 }
 
+TEST(SparseRows, ColumnsDecodeAsThoseOfAllWeights) {
+  for (const DType type : kTypes) {
+    const uint64_t cols = 800, rows = 3;
+    const std::vector<std::byte> dense = MakeRows(type, cols, rows, 8);
+    const Sparse sparse = Pack(type, cols, rows, dense);
+    const WeightRows all{type, dense.data(), cols, rows};
+    const WeightRows some{type, sparse.bytes.data(), cols, rows, sparse.row_bytes};
+    for (uint64_t begin = 0; begin < cols; begin += kSparseRun) {
+      const uint64_t count = std::min(kSparseRun, cols - begin);
+      std::vector<float> a(count), b(count);
+      DecodeColumns(all, 2, begin, a);
+      DecodeColumns(some, 2, begin, b);
+      EXPECT_EQ(a, b) << Name(type) << " " << begin;
+    }
+  }
+}
+
 TEST(SparseRows, ARowOfFloatsMayEndWithinAGroup) {
   const std::vector<std::byte> dense = MakeRows(DType::kF32, 37, 1, 5);
   const Sparse sparse = Pack(DType::kF32, 37, 1, dense);
