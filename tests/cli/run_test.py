@@ -15,7 +15,7 @@ from support import LONGEST, TINYAI, Case, environment, start, tinyai
 RUN_FIELDS = ["text", "tokens", "prompt_token_ids", "top_logits", "prompt_tokens_per_second",
               "tokens_per_second", "predicted_tokens_per_second", "budget_bytes", "counted_peak_bytes", "process_peak_bytes",
               "resident_weight_bytes", "weights_read_bytes", "weights_read_bytes_per_token",
-              "disk_read_bytes", "io_path", "stall_ms", "load_ms"]
+              "disk_read_bytes", "io_path", "replans", "stall_ms", "load_ms"]
 PLAN_FIELDS = ["feasible", "least_budget_bytes", "model_bytes", "pass_bytes", "resident_bytes",
                "streamed_bytes_per_token", "predicted_tokens_per_second", "predicted_peak_bytes",
                "rates", "components"]
@@ -53,7 +53,8 @@ class Run(Case):
         os.chmod(self.directory, 0o700)
         self.assertEqual(tinyai("doctor", env=env).code, 0)
         rates = self.directory / "tinyai" / "rates"
-        rates.write_text(re.sub(r"(product_bytes_per_second) .*", r"\1 1e18", rates.read_text()))
+        wrong = re.sub(r"(product_bytes_per_second) .*", r"\1 1e18", rates.read_text())
+        rates.write_text(re.sub(r"(meeting_seconds) .*", r"\1 1e-9", wrong))
         with start("run", "-p", "A", *ENDLESS, env=env) as process:
             process.stdout.read(1)
             time.sleep(2.5)  # too short a run tells nothing
