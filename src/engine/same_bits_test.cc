@@ -57,10 +57,12 @@ Result<std::vector<Logits>> Run(const std::shared_ptr<const Model>& model, const
   }
   const std::unique_ptr<Session> session = OpenSession(model, options);
   if (session == nullptr) return Fail(ErrorCode::kOther, "NO_SESSION", "");
+  // Of the first plan: on a crowded machine there may be others in its memory.
+  const uint64_t predicted_bytes = session->plan().report.predicted_peak_bytes;
   TRY_ASSIGN(std::vector<Logits> logits, Continue(*session, prompt, 3));
   const SessionStats stats = session->stats();
   EXPECT_LE(stats.counted_peak_bytes, stats.budget_bytes);
-  EXPECT_EQ(stats.counted_peak_bytes, session->plan().report.predicted_peak_bytes);
+  EXPECT_EQ(stats.counted_peak_bytes, predicted_bytes);
   EXPECT_TRUE(variant.share != 0.0 || session->plan().plan.streamed_bytes > 0);
   return logits;
 }
@@ -98,11 +100,12 @@ TEST(SameBits, InEveryMode) {
     const std::unique_ptr<Session> session =
         OpenSession(model, {.context = 64, .threads = 2, .mode = mode, .speed = speed});
     ASSERT_NE(session, nullptr);
+    const uint64_t predicted_bytes = session->plan().report.predicted_peak_bytes;
     const auto logits = Continue(*session, prompt, 3);
     ASSERT_TRUE(logits) << Describe(logits.error());
     EXPECT_TRUE(*logits == *expected) << Name(mode);
     const SessionStats stats = session->stats();
-    EXPECT_EQ(stats.counted_peak_bytes, session->plan().report.predicted_peak_bytes);
+    EXPECT_EQ(stats.counted_peak_bytes, predicted_bytes);
     peaks.push_back(stats.counted_peak_bytes);
   }
   EXPECT_LT(peaks[0], peaks[1]);

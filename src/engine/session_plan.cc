@@ -16,7 +16,7 @@ namespace {
 // Bytes the process holds whatever the model: code and data of the program and its libraries,
 // allocator, kernel structures. Measured as VmHWM of a run of a tiny model in a cgroup, less what
 // the plan counts (bench/floor.py).
-constexpr uint64_t kProgramBytes = 7 * kMiB;
+constexpr uint64_t kProgramBytes = 9 * kMiB;
 // Touched of each thread's stack, with its kernel stack.
 constexpr uint64_t kThreadBytes = 64 * kKiB;
 // Sampling sorts (logit, id) pairs of the whole vocabulary.
@@ -234,7 +234,8 @@ Result<SessionPlan> PlanAgain(const Model& model, const SessionPlan& before, con
   session.options.details = false;
   PlanRequest request = RequestFor(model, session, {}, session.wishes.get());
   request.rates = rates;
-  request.budget_bytes = RoundUp(before.report.predicted_peak_bytes, request.page_bytes);
+  // What the first plan said that the session would hold stays true.
+  request.budget_bytes = before.report.predicted_peak_bytes;
   for (int i = 0;; ++i) {
     TRY_ASSIGN(Planned planned, CompilePlan(model.graph(), request));
     const uint64_t arena = planned.plan.memory.arena_bytes;
