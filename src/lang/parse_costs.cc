@@ -34,7 +34,7 @@ class CostParser {
     }
     if (!CloseBrace(in_, head)) return std::move(out_);
     in_.Accept(TokenKind::kSemicolon);
-    if (!in_.ended()) in_.Error("S1", in_.token().span, "nothing may follow the costs");
+    if (!in_.ended()) in_.Misplaced(in_.token().span, "nothing may follow the costs");
     return std::move(out_);
   }
 

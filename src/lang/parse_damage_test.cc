@@ -8,7 +8,7 @@ namespace tinyai {
 namespace {
 
 // Damages of one token may confuse what follows, but not much of it.
-constexpr size_t kMostErrorsOfOneToken = 4;
+constexpr size_t kMostErrorsOfOneToken = 2;
 
 std::vector<Span> TokensOf(const std::string& text) {
   const SourceText source("in", text);

@@ -176,7 +176,7 @@ bool CloseBrace(TokenStream& in, Span begin) {
   if (in.Accept(TokenKind::kCloseBrace)) return true;
   if (in.ended() && !in.lexer().broken()) {
     if (Diagnostic* error =
-            in.Error("S1", in.token().span, "expected '}', found the end of the text")) {
+            in.Misplaced(in.token().span, "expected '}', found the end of the text")) {
       error->NoteAt(begin, "this has no '}'");
     }
   }

@@ -28,8 +28,7 @@ class ScheduleParser {
       if (in_.AtWord("schedule")) {
         Wrapper();
       } else if (in_.token().kind == TokenKind::kCloseBrace) {
-        if (!lost_) in_.Error("S1", in_.token().span, "this '}' closes nothing");
-        lost_ = false;
+        in_.Misplaced(in_.token().span, "this '}' closes nothing");
         in_.Take();
       } else {
         NextItem();
@@ -53,7 +52,7 @@ class ScheduleParser {
   void Wrapper() {
     const Span begin = in_.Take().span;
     if (wrapped_ || !out_.items.empty()) {
-      in_.Error("S1", begin, "a file holds one schedule, and nothing beside it");
+      in_.Misplaced(begin, "a file holds one schedule, and nothing beside it");
     }
     wrapped_ = true;
     out_.name = std::string(in_.text());
@@ -75,7 +74,7 @@ class ScheduleParser {
     CloseBrace(in_, begin);
     in_.Accept(TokenKind::kSemicolon);
     if (in_.ended()) return;
-    in_.Error("S1", in_.token().span, "nothing may follow the schedule");
+    in_.Misplaced(in_.token().span, "nothing may follow the schedule");
     in_.Stop();
   }
 
@@ -98,13 +97,12 @@ class ScheduleParser {
     const std::string_view word = in_.text();
     const bool name = head.kind == TokenKind::kName;
     if (!name || (IsCommandWord(word) && word != "closed")) {
-      in_.set_quiet(lost_);
+      in_.set_quiet(in_.confused());
       Diagnostic* const error = in_.Unexpected("a declaration or a block");
       if (error != nullptr && name) {
         error->Help(fmt::format("'{}' stands in the block of a place: CPU {{ .. }}", word));
       }
       in_.set_quiet(false);
-      lost_ = true;
       return std::nullopt;
     }
     in_.Take();
@@ -128,7 +126,7 @@ class ScheduleParser {
   // without a brace too; all are one mistake.
   std::optional<Place> Head(Token head, bool closed) {
     std::optional<Place> place;
-    in_.set_quiet(lost_);
+    in_.set_quiet(in_.confused());
     if (closed) {
       place = ParsePlace(in_);
     } else if (std::optional<Ref> ref = ParseRefAfter(in_, head)) {
@@ -139,7 +137,6 @@ class ScheduleParser {
       place.reset();
     }
     in_.set_quiet(false);
-    lost_ = !place;
     return place;
   }
 
@@ -241,7 +238,6 @@ class ScheduleParser {
   TokenStream in_;
   Schedule out_;
   bool wrapped_ = false;
-  bool lost_ = false;  // in what may be the commands of a block that has lost its head
 };
 
 }  // namespace

@@ -64,7 +64,7 @@ class StatementParser {
     if (top && word == "class") return Class();
     if (top && word == "const") return Ended(Const());
     if (!top && (word == "fn" || word == "extern" || word == "class" || word == "const")) {
-      in_.Error("S1", head.span, fmt::format("'{}' stands outside of all blocks", word));
+      in_.Misplaced(head.span, fmt::format("'{}' stands outside of all blocks", word));
       return std::nullopt;
     }
     return Ended(Let({word, head.span}));
@@ -82,6 +82,10 @@ class StatementParser {
       if (!Name(out.more.emplace_back())) return std::nullopt;
     }
     if (in_.Accept(TokenKind::kColon)) {
+      if (in_.token().kind == TokenKind::kString) {
+        in_.Misplaced(in_.token().span, "a kernel stands in the braces of an extern");
+        return std::nullopt;
+      }
       out.type = Type();
       if (!out.type) return std::nullopt;
     }
@@ -269,13 +273,24 @@ class StatementParser {
     std::optional<TypeSyntax> result = Type();
     if (!result) return std::nullopt;
     out.result = std::move(*result);
-    if (!in_.Accept(TokenKind::kOpenBrace)) return out;
-    while (!in_.Accept(TokenKind::kCloseBrace)) {
-      if (Kernel(out)) continue;
-      while (!in_.ended() && !in_.Accept(TokenKind::kCloseBrace)) in_.Take();
-      return std::nullopt;
+    const bool kernels = in_.Accept(TokenKind::kOpenBrace);
+    if (!kernels && in_.At(TokenKind::kSemicolon)) return out;
+    if (!kernels) in_.Unexpected();
+    while (kernels && !in_.Accept(TokenKind::kCloseBrace)) {
+      if (!Kernel(out)) return SkipKernels();
     }
+    if (!kernels) return SkipKernels();
     return out;
+  }
+  // What is left of the kernels of an `extern` in which something is wrong.
+  std::nullopt_t SkipKernels() {
+    in_.set_quiet(true);
+    val::Extern skipped;
+    do {
+      while (!in_.ended() && !in_.Accept(TokenKind::kSemicolon)) in_.Take();
+    } while (Kernel(skipped) || (in_.token().kind != TokenKind::kName && !in_.ended()));
+    in_.set_quiet(false);
+    return std::nullopt;
   }
   bool Kernel(val::Extern& out) {
     const uint32_t begin = in_.token().span.begin;

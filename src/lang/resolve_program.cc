@@ -20,11 +20,9 @@ class ProgramReader {
     if (in_.AtWord("value")) Wrapper();
     while (!in_.ended()) {
       if (in_.token().kind == TokenKind::kCloseBrace) {
-        // After a mistake it may close what was skipped.
-        if (!diagnostics_.has_errors()) {
-          in_.Error("S1", in_.token().span, "this '}' closes nothing");
-        }
+        in_.Misplaced(in_.token().span, "this '}' closes nothing");
         in_.Take();
+        in_.Accept(TokenKind::kSemicolon);
       } else {
         Next();
       }
@@ -56,7 +54,7 @@ class ProgramReader {
     in_.Accept(TokenKind::kSemicolon);
     if (in_.AtWord("schedule")) return in_.Stop();
     if (in_.ended()) return;
-    in_.Error("S1", in_.token().span, "only a schedule may follow the program");
+    in_.Misplaced(in_.token().span, "only a schedule may follow the program");
     in_.Stop();
   }
 

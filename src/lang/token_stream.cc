@@ -1,5 +1,6 @@
 #include "lang/token_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "fmt/format.h"
@@ -73,8 +74,22 @@ Diagnostic* TokenStream::Unexpected(std::string_view instead) {
 
 Diagnostic* TokenStream::Error(std::string code, Span span, std::string message) {
   if (stopped() || quiet_ || int64_t{span.begin} <= last_error_) return nullptr;
+  if (code == "S1") {
+    if (span.begin < ignored_to_) return nullptr;
+    confused_ = true;
+    IgnoreLine(span.begin);
+  }
   last_error_ = span.begin;
   return &diagnostics_.Error(std::move(code), span, std::move(message));
+}
+
+Diagnostic* TokenStream::Misplaced(Span span, std::string message) {
+  return confused_ ? nullptr : Error("S1", span, std::move(message));
+}
+
+void TokenStream::IgnoreLine(uint32_t offset) {
+  ignored_to_ = std::max(ignored_to_,
+                         std::min(source().text().find('\n', offset), source().text().size() + 1));
 }
 
 bool TokenStream::Enter() {
@@ -96,13 +111,23 @@ bool TokenStream::BeginsLine() const {
 
 void TokenStream::SkipStatement(uint32_t begin) {
   int braces = 0;
-  for (bool taken = token_.span.begin != begin; !ended(); taken = true) {
-    if (braces == 0 && token_.kind == TokenKind::kCloseBrace) return;
-    if (braces == 0 && taken && BeginsLine()) return;
-    const TokenKind kind = Take().kind;
-    if (kind == TokenKind::kSemicolon && braces == 0) return;
-    if (kind == TokenKind::kOpenBrace) ++braces;
-    if (kind == TokenKind::kCloseBrace && --braces == 0) return;
+  bool sound = false;  // what comes next is no part of it
+  for (bool taken = token_.span.begin != begin; !ended() && !sound; taken = true) {
+    if (braces == 0 && token_.kind == TokenKind::kCloseBrace) break;
+    sound = braces == 0 && taken && BeginsLine();
+    if (sound) break;
+    const Token end = Take();
+    if (end.kind == TokenKind::kSemicolon && braces == 0) {
+      sound = end.span.begin != last_error_;
+      break;
+    }
+    if (end.kind == TokenKind::kOpenBrace) ++braces;
+    if (end.kind == TokenKind::kCloseBrace && --braces == 0) break;
+  }
+  if (sound || BeginsLine()) {
+    ignored_to_ = 0;
+  } else {
+    IgnoreLine(token_.span.begin);
   }
 }
 

@@ -41,12 +41,16 @@ class TokenStream {
   Token Take(Lexer::Mode mode = Lexer::Mode::kUsual);
 
   // Reports that this token cannot stand here: "expected ';' or '.', found 'x'". `instead` replaces
-  // the list of what At() was asked for. Silent where an error was reported already, and after the
-  // end of a broken text.
+  // the list of what At() was asked for. Silent after the end of a broken text.
   Diagnostic* Unexpected(std::string_view instead = "");
-  // Reports an error of code `code` at `span` unless one was reported at or after it.
+  // Reports an error of code `code` at `span`, unless it may follow from one that was reported:
+  // that one was at or after it or, of an S1, further on in the same line.
   Diagnostic* Error(std::string code, Span span, std::string message);
+  // Reports an S1 of what stands in which braces. Any S1 before may be the reason.
+  Diagnostic* Misplaced(Span span, std::string message);
 
+  // An S1 was reported, so braces may not be what they seem.
+  bool confused() const { return confused_; }
   // While quiet, Error() and Unexpected() say nothing: for what follows from an error said before.
   void set_quiet(bool quiet) { quiet_ = quiet; }
 
@@ -60,11 +64,13 @@ class TokenStream {
 
   // Goes on to the end of what is wrong: past the next semicolon, or to a closing brace or a token
   // that begins a line, whatever comes first; what stands in braces is skipped with them. `begin`
-  // is where the statement began: something is taken, or had been.
+  // is where the statement began: something is taken, or had been. Where it ends neither at
+  // a new line nor with a semicolon, the rest of the line may be a part of what is wrong.
   void SkipStatement(uint32_t begin);
 
  private:
   bool BeginsLine() const;
+  void IgnoreLine(uint32_t offset);  // no S1 is reported to the end of the line
 
   Diagnostics& diagnostics_;
   Lexer lexer_;
@@ -72,6 +78,8 @@ class TokenStream {
   uint64_t expected_ = 0;  // by TokenKind
   uint32_t last_end_ = 0;
   int64_t last_error_ = -1;  // offset
+  size_t ignored_to_ = 0;    // offset: no S1 is reported in front of it
+  bool confused_ = false;    // an S1 was reported
   int depth_ = 0;
   bool stopped_ = false;
   bool quiet_ = false;
