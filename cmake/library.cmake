@@ -1,6 +1,5 @@
 # The library `tinyai`, shared and static, and what `cmake --install` puts beside it: the headers of
 # include/, a pkg-config file and a CMake package (find_package(tinyai); tinyai::tinyai, tinyai::static).
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # All modules that `target` links, itself included, and the libraries from outside, each once.

@@ -16,7 +16,7 @@ namespace {
 // Bytes the process holds whatever the model: code and data of the program and its libraries,
 // allocator, kernel structures. Measured as VmHWM of a run of a tiny model in a cgroup, less what
 // the plan counts (bench/floor.py).
-constexpr uint64_t kProgramBytes = 9 * kMiB;
+constexpr uint64_t kProgramBytes = 8 * kMiB;
 // Touched of each thread's stack, with its kernel stack.
 constexpr uint64_t kThreadBytes = 64 * kKiB;
 // Sampling sorts (logit, id) pairs of the whole vocabulary.

@@ -1,68 +1,59 @@
 #include "gpu/compile_glsl.h"
 
-#include <glslang/Include/glslang_c_interface.h>
-#include <glslang/Public/resource_limits_c.h>
-
 #include <cstring>
-#include <memory>
 #include <mutex>
 #include <optional>
 
 #include "base/mix.h"
 #include "fmt/format.h"
+#include "gpu/glsl_compiler.h"
 #include "os/cache_directory.h"
+#include "os/shared_library.h"
 
 namespace tinyai {
 namespace {
 
 constexpr uint32_t kSpirvMagic = 0x07230203;
 
-// glslang keeps its tables for the process; it is never finalised.
-bool StartCompiler() {
-  static const bool started = glslang_initialize_process() != 0;
-  return started;
+// The compiler, loaded when a kernel is first compiled.
+Result<GlslCompiler> LoadCompiler() {
+  static const Result<GlslCompiler> compiler = []() -> Result<GlslCompiler> {
+    const auto missing = [](const Error& error) {
+      return Fail(
+          ErrorCode::kUnsupported, "GPU_COMPILER",
+          fmt::format("the compiler of GPU kernels cannot be loaded: {} (it belongs beside the "
+                      "program, or in ../lib/tinyai)",
+                      error.message));
+    };
+    const Result<SharedLibrary> library = SharedLibrary::Open(kGlslCompilerLibrary);
+    if (!library) return missing(library.error());
+    const Result<void*> function = library->Find(kGlslCompilerFunction);
+    if (!function) return missing(function.error());
+    return reinterpret_cast<GlslCompiler>(*function);
+  }();
+  return compiler;
 }
 
-struct DeleteShader {
-  void operator()(glslang_shader_t* shader) const { glslang_shader_delete(shader); }
-};
-struct DeleteProgram {
-  void operator()(glslang_program_t* program) const { glslang_program_delete(program); }
+struct Compilation {
+  std::vector<uint32_t> code;
+  std::string why;
 };
 
+void Take(void* context, const uint32_t* code, size_t words, const char* why) {
+  auto& compilation = *static_cast<Compilation*>(context);
+  compilation.code.assign(code, code + words);
+  compilation.why = why;
+}
+
 Result<std::vector<uint32_t>> Compile(std::string_view name, const std::string& text) {
-  const auto wrong = [&](const char* why) {
+  TRY_ASSIGN(const GlslCompiler compiler, LoadCompiler());
+  Compilation compilation;
+  compiler(text.c_str(), Take, &compilation);
+  if (compilation.code.empty()) {
     return Fail(ErrorCode::kUnsupported, "GPU_KERNEL",
-                fmt::format("kernel {} does not compile: {}", name, why));
-  };
-  if (!StartCompiler()) return wrong("glslang does not start");
-  glslang_input_t input{};
-  input.language = GLSLANG_SOURCE_GLSL;
-  input.stage = GLSLANG_STAGE_COMPUTE;
-  input.client = GLSLANG_CLIENT_VULKAN;
-  input.client_version = GLSLANG_TARGET_VULKAN_1_2;
-  input.target_language = GLSLANG_TARGET_SPV;
-  input.target_language_version = GLSLANG_TARGET_SPV_1_5;
-  input.code = text.c_str();
-  input.default_version = 450;
-  input.default_profile = GLSLANG_NO_PROFILE;
-  input.messages = GLSLANG_MSG_DEFAULT_BIT;
-  input.resource = glslang_default_resource();
-  const std::unique_ptr<glslang_shader_t, DeleteShader> shader(glslang_shader_create(&input));
-  if (glslang_shader_preprocess(shader.get(), &input) == 0 ||
-      glslang_shader_parse(shader.get(), &input) == 0) {
-    return wrong(glslang_shader_get_info_log(shader.get()));
+                fmt::format("kernel {} does not compile: {}", name, compilation.why));
   }
-  const std::unique_ptr<glslang_program_t, DeleteProgram> program(glslang_program_create());
-  glslang_program_add_shader(program.get(), shader.get());
-  const int rules = GLSLANG_MSG_SPV_RULES_BIT | GLSLANG_MSG_VULKAN_RULES_BIT;
-  if (glslang_program_link(program.get(), rules) == 0) {
-    return wrong(glslang_program_get_info_log(program.get()));
-  }
-  glslang_program_SPIRV_generate(program.get(), GLSLANG_STAGE_COMPUTE);
-  std::vector<uint32_t> code(glslang_program_SPIRV_get_size(program.get()));
-  glslang_program_SPIRV_get(program.get(), code.data());
-  return code;
+  return std::move(compilation.code);
 }
 
 std::string CacheName(std::string_view text) {
