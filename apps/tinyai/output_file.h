@@ -1,24 +1,23 @@
 #pragma once
 
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "os/atomic_file.h"
 #include "os/unique_fd.h"
 
 namespace tinyai {
 
-// A file that is there whole or not at all: written beside its place under another name, and moved
-// there in the end. What stands there before stays until then. Devices and pipes are written to
-// directly.
+// Text for a path of the command line: a file that is there whole or not at all (AtomicFile; what
+// stands there before stays until then), or a device or pipe, which is written to directly.
 class OutputFile {
  public:
-  // Errors IO_WRITE (exit 5) naming the file, here and below; CANCELLED where a signal
-  // comes while a pipe is full.
-  static Result<OutputFile> Open(const std::string& path);
-  OutputFile(OutputFile&& other) noexcept { *this = std::move(other); }
-  OutputFile& operator=(OutputFile&& other) noexcept;
-  ~OutputFile();
+  // None of `inputs` is replaced, whatever its name. Errors (exit 5) as AtomicFile's, here and
+  // below; IO_WRITE naming the device or pipe; CANCELLED where a signal comes while a pipe is full.
+  static Result<OutputFile> Open(const std::string& path, std::span<const File* const> inputs = {});
 
   Status Write(std::string_view text);
   // From here on the file is there.
@@ -26,10 +25,12 @@ class OutputFile {
 
  private:
   OutputFile() = default;
+  Status WriteDirectly(std::string_view text);
   tl::unexpected<Error> Failed() const;
 
-  std::string path_;       // where it will be, links followed
-  std::string temporary_;  // empty: written directly, or moved already
+  std::string path_;
+  std::unique_ptr<AtomicFile> file_;  // none: written directly, to fd_
+  uint64_t written_ = 0;
   UniqueFd fd_;
 };
 

@@ -241,7 +241,7 @@ Status PlanCommand::Emit(const Model& model, const SessionPlan& session, Console
   if (!file_) {
     return Emit(model, session, [&](std::string_view text) { return console.Answer(text); });
   }
-  TRY_ASSIGN(OutputFile file, OutputFile::Open(*file_));
+  TRY_ASSIGN(OutputFile file, OutputFile::Open(*file_, model.sources()));
   TRY(Emit(model, session, [&](std::string_view text) { return file.Write(text); }));
   return file.Commit();
 }

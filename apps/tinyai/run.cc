@@ -213,11 +213,11 @@ Result<int> RunCommand::Run(Console& console) {
   TRY(Check(options_.sampler));
   TRY_ASSIGN(const std::unique_ptr<StopWatcher> watcher, StopWatcher::Start());
   const Clock::time_point start = Clock::now();
-  if (trace_file_) {  // what cannot be written is known before anything is read
-    TRY_ASSIGN(trace_, OutputFile::Open(*trace_file_));
-    session_.options.trace_bytes = kTraceBytes;
-  }
+  if (trace_file_) session_.options.trace_bytes = kTraceBytes;
   TRY_ASSIGN(Prepared prepared, Prepare(session_, console));
+  if (trace_file_) {  // what cannot be written is known before weights are read
+    TRY_ASSIGN(trace_, OutputFile::Open(*trace_file_, prepared.model->sources()));
+  }
   TRY(plan_source_.Read(prepared, console));
   const double opening = SecondsSince(start);
   TRY(ChoosePrompt(prepared, console));

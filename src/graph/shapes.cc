@@ -155,24 +155,24 @@ class ShapeRule {
     TRY(NeedMatrix(0, out_channels, *cols));
     return NeedVectors(1, out_channels);
   }
-  Result<Shape> Of(const op::Conv& conv) {
+  // The image of a convolution's operand, with the channels that come out.
+  Result<Shape> Channels(const auto& conv) {
     TRY(NeedOperands(1, 1));
     TRY(NeedWeights(1, 2));
     TRY_ASSIGN(Shape out, Image(conv.window));
     const uint64_t out_channels = graph_.weight(op_.weights[0]).rows;
     TRY(NeedGroups(conv.groups, out[0], out_channels));
     out[0] = out_channels;
+    return out;
+  }
+  Result<Shape> Of(const op::Conv& conv) {
+    TRY_ASSIGN(Shape out, Channels(conv));
     TRY_ASSIGN(out[1], Positions(out[1], conv.window, 0));
     TRY_ASSIGN(out[2], Positions(out[2], conv.window, 1));
     return FromImage(std::move(out));
   }
   Result<Shape> Of(const op::ConvTranspose& conv) {
-    TRY(NeedOperands(1, 1));
-    TRY(NeedWeights(1, 2));
-    TRY_ASSIGN(Shape out, Image(conv.window));
-    const uint64_t out_channels = graph_.weight(op_.weights[0]).rows;
-    TRY(NeedGroups(conv.groups, out[0], out_channels));
-    out[0] = out_channels;
+    TRY_ASSIGN(Shape out, Channels(conv));
     for (size_t axis = 0; axis < 2; ++axis) {
       const op::Window& window = conv.window;
       if (conv.more[axis] >= std::max(window.stride[axis], window.dilation[axis])) {

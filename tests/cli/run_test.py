@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import stat
 import subprocess
@@ -247,10 +248,11 @@ class Emit(Case):
         self.assert_error(tinyai("plan", "-o", "x"), 2, "BAD_USAGE")
         self.assert_error(tinyai("plan", "--emit", "dot", "--json"), 2, "BAD_USAGE")
         self.assert_error(tinyai("plan", "--emit", "json", "--memory", "1M"), 4, "BUDGET_INFEASIBLE")
-        for path in (self.directory, self.directory / "none" / "plan", "/dev/full"):
+        for path, key in ((self.directory, "OUTPUT_TARGET"),
+                          (self.directory / "none" / "plan", "IO_WRITE"), ("/dev/full", "IO_WRITE")):
             with self.subTest(path):
                 ended = tinyai("plan", "--emit", "json", "-o", str(path))
-                self.assert_error(ended, 5, "IO_WRITE")
+                self.assert_error(ended, 5, key)
         self.assertEqual(list(self.directory.iterdir()), [])
         self.assert_error(tinyai("plan", "--emit", "json", "-o", "/dev/full", "--json"), 5, "IO_WRITE")
 
@@ -317,6 +319,18 @@ class Trace(Case):
         measured, _ = self.measured("--plan", path)
         self.assertLessEqual(set(self.spans(planned)["CPU"]), set(self.spans(measured)["CPU"]))
 
+    def test_the_model_is_not_replaced_by_it_whatever_its_name(self):
+        path, link = self.directory / "model.gguf", self.directory / "link"
+        model = self.model("tiny-q8_0.gguf")
+        shutil.copyfile(model, path)
+        before = path.read_bytes()
+        link.symlink_to(path)
+        for words in (["run", "-p", "The", "-n", "2", "--trace"], ["plan", "--emit", "schedule", "-o"]):
+            ended = tinyai(words[0], "-m", str(path), *words[1:], str(link))
+            self.assertEqual(ended.code, 5, ended.err)
+            self.assertIn("OUTPUT_IS_INPUT", ended.err)
+            self.assertEqual(path.read_bytes(), before)
+
     def test_it_is_written_after_a_signal_too_and_only_then_there(self):
         path = self.directory / "trace.json"
         process = start("run", "-p", "The", "--trace", str(path), *ENDLESS)
@@ -331,9 +345,10 @@ class Trace(Case):
         self.assertEqual([entry.name for entry in self.directory.iterdir()], ["trace.json"])
 
     def test_where_it_cannot_be_written_nothing_is_run(self):
-        for path in (self.directory, self.directory / "none" / "trace"):
+        for path, key in ((self.directory, "OUTPUT_TARGET"),
+                          (self.directory / "none" / "trace", "IO_WRITE")):
             ended = tinyai("run", "-p", "The", "--trace", str(path))
-            self.assert_error(ended, 5, "IO_WRITE")
+            self.assert_error(ended, 5, key)
             self.assertEqual(ended.out, b"")
 
 
