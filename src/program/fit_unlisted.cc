@@ -113,7 +113,8 @@ class Fitter {
         if (from == place || known == 0) continue;
         for (const Wait& wait : waits_[from * places_ + place]) {
           if (wait.fence >= known || wait.wait <= line) continue;
-          if (!IsInside(wishes_.lines[wait.wait].region, net_.net.ops[op].region)) continue;
+          if (!IsInside(net_.net, wishes_.lines[wait.wait].region, net_.net.ops[op].region))
+            continue;
           const WishedLine &fence = wishes_.lines[wait.fence], &sync = wishes_.lines[wait.wait];
           out_.Error(
                   "I6", sync.where,
@@ -130,13 +131,6 @@ class Fitter {
       }
     }
     return true;
-  }
-
-  bool IsInside(RegionId region, RegionId around) const {
-    for (;; region = net_.net.regions[Index(region)].parent) {
-      if (region == around) return true;
-      if (Index(region) == 0) return false;
-    }
   }
 
   // Between which lines each unlisted op stands: after `low` lines of the text, before `high`.

@@ -153,6 +153,13 @@ NetOpId ProgramNet::AddPrint(const Program& program, std::vector<DefId> defs, Pl
   return NetOpId(net.ops.size() - 1);
 }
 
+bool IsInside(const TaskNet& net, RegionId region, RegionId around) {
+  for (;; region = net.regions[Index(region)].parent) {
+    if (region == around) return true;
+    if (Index(region) == 0) return false;
+  }
+}
+
 bool CanRun(const Program& program, const Eval& eval, const Devices& devices, uint32_t place) {
   const Devices::Place& at = devices.places[place];
   if (!at.computes) return false;

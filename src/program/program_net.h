@@ -29,6 +29,9 @@ struct ProgramNet {
 // `devices` has at least one place with effects.
 ProgramNet BuildProgramNet(const Program& program, const Devices& devices, const Costs& costs);
 
+// Whether a region is the other one, or an arm somewhere in it.
+bool IsInside(const TaskNet& net, RegionId region, RegionId around);
+
 // Whether a place of the devices can carry the eval out.
 bool CanRun(const Program& program, const Eval& eval, const Devices& devices, uint32_t place);
 

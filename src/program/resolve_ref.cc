@@ -65,13 +65,6 @@ RegionId RefResolver::RegionOf(DefId def) const {
   return net_.net.ops[Index(*net_.op_of[Index(program_.def(def).maker)])].region;
 }
 
-bool RefResolver::IsInside(RegionId region, RegionId around) const {
-  for (;; region = net_.net.regions[Index(region)].parent) {
-    if (region == around) return true;
-    if (Index(region) == 0) return false;
-  }
-}
-
 std::string RefResolver::ArmText(RegionId region) const {
   const Position at = values_.At(program_.branches[net_.branch_of[Index(region)]].where.begin);
   return fmt::format("{}-arm of line {}", net_.net.regions[Index(region)].arm ? "then" : "else",
@@ -165,7 +158,7 @@ std::optional<DefId> RefResolver::MergedIn(DefId def, RegionId region) const {
     const auto merges = merges_of_.find(Index(def));
     if (merges == merges_of_.end()) return std::nullopt;
     def = program_.eval(merges->second[0]).outs[0];
-    if (!IsInside(RegionOf(def), region)) return std::nullopt;
+    if (!IsInside(net_.net, RegionOf(def), region)) return std::nullopt;
   }
   return def;
 }
@@ -191,7 +184,7 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
   const RegionId home = RegionOf(*def);
   if (home == region) {
     CollectMerged(*def, out.ops);
-  } else if (IsInside(home, region) && !program_.def(*def).name.ends_with('\'') &&
+  } else if (IsInside(net_.net, home, region) && !program_.def(*def).name.ends_with('\'') &&
              ref.qualifier.empty()) {
     // Listed outside of its `if`: the whole conditional.
     const std::optional<DefId> merged = MergedIn(*def, region);
@@ -218,8 +211,8 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
 std::optional<DefId> RefResolver::ResolveValue(const Ref& ref, RegionId region) {
   const std::optional<DefId> def = Find(ref, region);
   if (!def) return std::nullopt;
-  if (IsInside(region, RegionOf(*def))) return def;
-  if (IsInside(RegionOf(*def), region) && !program_.def(*def).name.ends_with('\'')) {
+  if (IsInside(net_.net, region, RegionOf(*def))) return def;
+  if (IsInside(net_.net, RegionOf(*def), region) && !program_.def(*def).name.ends_with('\'')) {
     if (const std::optional<DefId> merged = MergedIn(*def, region)) return merged;
   }
   out_.Error("A4", ref.where,
@@ -235,7 +228,7 @@ bool RefResolver::Mentions(const std::vector<Command>& commands, RegionId arm) c
     const auto* work = std::get_if<cmd::Work>(&command.what);
     if (work == nullptr) return false;
     const auto found = defs_.find(RefText(work->ref));
-    return found != defs_.end() && IsInside(RegionOf(found->second), arm);
+    return found != defs_.end() && IsInside(net_.net, RegionOf(found->second), arm);
   });
 }
 

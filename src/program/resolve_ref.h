@@ -47,7 +47,6 @@ class RefResolver {
   std::optional<DefId> Find(const Ref& ref, RegionId region);
   std::optional<DefId> FindArm(const Ref& ref, bool arm);
   void ReportUnknown(const Ref& ref, const std::string& text);
-  bool IsInside(RegionId region, RegionId around) const;
   RegionId RegionOf(DefId def) const;
   std::optional<DefId> MergedIn(DefId def, RegionId region) const;
   void CollectMerged(DefId def, std::vector<NetOpId>& ops) const;
