@@ -17,6 +17,7 @@
 #include "program/program_net.h"
 #include "program/read_machine.h"
 #include "program/read_objective.h"
+#include "program/review_schedule.h"
 #include "program/wishes.h"
 
 namespace tinyai {
@@ -78,11 +79,16 @@ class Compiler {
     if (options_.cost_text != nullptr) {
       TRY(UseCosts(schedule));
     }
-    if (!OrderLines(wishes_, compiled_.program, values_.source(), net_, out_)) {
+    if (!OrderLines(wishes_, compiled_.program, compiled_.devices, values_.source(), net_, out_)) {
       return FirstOf(out_, true);
     }
+    CheckPrintOrder(wishes_, net_, out_);
+    if (out_.has_errors()) return FirstOf(out_, true);
+    WarnOfPlaces(compiled_.program, compiled_.devices, wishes_, net_, out_);
+    WarnOfUnused(compiled_.program, wishes_, net_, values_);
     TRY(Plan());
     if (out_.has_errors()) return FirstOf(out_, true);
+    WarnOfTraps(compiled_.program, wishes_, compiled_, values_.source(), out_);
     compiled_.certificate = Certify(compiled_, objective_);
     compiled_.schedule = CompleteSchedule(compiled_, wishes_);
     Keep(schedule);

@@ -95,7 +95,16 @@ TEST(MachineFiles, MistakesAreReportedWithTheirPlace) {
   constexpr std::string_view split =
       "memory RAM = 1G;\nmemory VRAM = 1G;\ndevice CPU { memory RAM; effects input, print; }\n"
       "device GPU { memory VRAM; }\n";
+  constexpr std::string_view branching =
+      "x = input();\nc = x > 0;\nif (c) { z = x; } else { z = 1; }\n";
   const Mistake mistakes[] = {
+      {"A6",
+       "memory RAM = 1G;\ndevice CPU { memory RAM; coordinator; effects input, print; }\n"
+       "device LOG { memory RAM; effects input, print; }\n",
+       "", "x = input();\na = x + 1;\nb = x * 2;\n",
+       "CPU { a; print(a); }\nLOG { b; print(b); }\n"},
+      {"I13", kTwo, "", branching, "CPU { if (c) { z; } --- f; }\nNPU { sync(f); c; }\n"},
+      {"I13", kTwo, "", branching, "CPU { if (c) { z; } }\nNPU { c; }\n"},
       {"A8", kTwo, "cost c {\n  op matmul on CPU = 1us;\n  objective makespan;\n}\n", kSquare, ""},
       {"A8", kTwo, "cost c { op matmul on CPU = 1us; op matmul on CPU = 2us; }\n", kSquare, ""},
       {"A8", "", "cost c { fence = 1us; }\n", kSquare, "objective lex(makespan, syncs);\n"},

@@ -100,10 +100,11 @@ std::vector<size_t> ShortestPath(const std::vector<Edge>& edges,
 
 class CycleReport {
  public:
-  CycleReport(const Wishes& wishes, const Program& program, const SourceText& values,
-              const ProgramNet& net, bool across, Diagnostics& out)
+  CycleReport(const Wishes& wishes, const Program& program, const Devices& devices,
+              const SourceText& values, const ProgramNet& net, bool across, Diagnostics& out)
       : wishes_(wishes),
         program_(program),
+        devices_(devices),
         values_(values),
         net_(net),
         out_(out),
@@ -204,6 +205,9 @@ class CycleReport {
     const auto text = std::find_if(stretches.begin(), stretches.end(),
                                    [](const Stretch& stretch) { return stretch.text; });
     if (data && inputs && !syncs) return ReportInputs(*text);
+    for (const size_t i : cycle) {
+      if (edges_[i].kind == Edge::Kind::kNeed && ReportBranch(edges_[i], stretches)) return;
+    }
     if (syncs && data) return ReportFence(stretches, *sync);
     ReportOrder(stretches, *text, closed);
   }
@@ -233,6 +237,33 @@ class CycleReport {
         .NoteAt(WhereOf(text.first), fmt::format("'{}' is to come first", Name(text.first)))
         .NoteIn(values_, eval_where(text.last), fmt::format("'{}' is read first", Name(text.last)))
         .Help(fmt::format("list '{}' after '{}'", Name(text.first), Name(text.last)));
+  }
+
+  // I13, where an arm is in the way of its own condition, which lies where nobody can branch.
+  bool ReportBranch(const Edge& need, const std::vector<Stretch>& stretches) {
+    const NetOp &maker = net_.net.op(need.from), &guarded = net_.net.op(need.to);
+    std::optional<NetValueId> condition;
+    EachCondition(net_.net, guarded.region, [&](NetValueId value) {
+      const bool made = std::find(maker.outs.begin(), maker.outs.end(), value) != maker.outs.end();
+      if (made) condition = value;
+    });
+    if (!condition || maker.choices.size() != 1) return false;
+    const Devices::Place& place = devices_.places[Index(maker.choices[0].place)];
+    if (place.branching != Devices::Branching::kNone) return false;
+    NetOpId line = need.to;  // of the arm, as listed
+    for (const Stretch& stretch : stretches) {
+      if (stretch.text && !IsMark(stretch.first)) line = stretch.first;
+    }
+    const Def& def = program_.def(net_.def_of[Index(*condition)]);
+    out_.Error("I13", WhereOf(line),
+               fmt::format("condition '{}' lives on {}, which cannot branch, and user order "
+                           "forbids a sync before line {}",
+                           def.name, place.name, out_.source().At(WhereOf(line).begin).line))
+        .NoteAt(WhereOf(need.from), fmt::format("'{}' stands here", def.name))
+        .NoteIn(values_, def.where, "the condition")
+        .Help(fmt::format("list '{}' in front of the arm, or compute it where the branch is",
+                          def.name));
+    return true;
   }
 
   // I5
@@ -288,6 +319,7 @@ class CycleReport {
 
   const Wishes& wishes_;
   const Program& program_;
+  const Devices& devices_;
   const SourceText& values_;
   const ProgramNet& net_;
   Diagnostics& out_;
@@ -296,11 +328,11 @@ class CycleReport {
 
 }  // namespace
 
-bool OrderLines(const Wishes& wishes, const Program& program, const SourceText& values,
-                ProgramNet& net, Diagnostics& out) {
+bool OrderLines(const Wishes& wishes, const Program& program, const Devices& devices,
+                const SourceText& values, ProgramNet& net, Diagnostics& out) {
   if (wishes.lines.empty() && wishes.befores.empty()) return true;
   for (const bool across : {false, true}) {
-    if (CycleReport(wishes, program, values, net, across, out).Run()) return false;
+    if (CycleReport(wishes, program, devices, values, net, across, out).Run()) return false;
   }
   std::vector<std::optional<NetOpId>> last(net.net.places.size());
   for (const WishedLine& line : wishes.lines) {

@@ -9,9 +9,9 @@
 namespace tinyai {
 
 // Adds to the net the order in which a schedule lists ops at each place. False, and reported, if
-// that and what ops need of each other go round in a circle: I3, I4, I5, I11, I16.
-bool OrderLines(const Wishes& wishes, const Program& program, const SourceText& values,
-                ProgramNet& net, Diagnostics& out);
+// that and what ops need of each other go round in a circle: I3, I4, I5, I11, I13, I16.
+bool OrderLines(const Wishes& wishes, const Program& program, const Devices& devices,
+                const SourceText& values, ProgramNet& net, Diagnostics& out);
 
 // Adds what that means for ops that are not listed, where each op has one place: they come where
 // the text of the whole schedule can name them, in front of or behind the lines of their place, and

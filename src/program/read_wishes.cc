@@ -56,7 +56,9 @@ void WishReader::DoBlock(const Block& block, PlaceId place, RegionId region) {
   if (!block.closed) gap_open_[at] = true;
   wishes_.has_closed[at] = wishes_.has_closed[at] || block.closed;
   const bool closed = std::exchange(closed_, block.closed);
+  const uint32_t around = std::exchange(block_, ++blocks_);
   DoAll(block.commands, place, region);
+  block_ = around;
   closed_ = closed;
 }
 
@@ -136,7 +138,27 @@ void WishReader::Do(const cmd::Print& print, PlaceId place, RegionId region, Spa
     defs.push_back(*def);
   }
   const NetOpId op = net_.AddPrint(program_, std::move(defs), place, region);
+  CheckArmOrder(place, region, where);
   AddLine(Kind::kPrint, place, region, {op}, where);
+}
+
+void WishReader::CheckArmOrder(PlaceId place, RegionId region, Span where) {
+  if (Index(region) == 0) return;
+  const ArmPrint now{block_, static_cast<uint32_t>(wishes_.lines.size()), where};
+  const auto [known, added] = arm_prints_.try_emplace({Index(place), Index(region)}, now);
+  const ArmPrint last = std::exchange(known->second, now);
+  if (added || last.block == block_) return;
+  for (size_t i = last.line; i < wishes_.lines.size(); ++i) {
+    const WishedLine& line = wishes_.lines[i];
+    if (line.place != place || !line.fences.empty()) return;
+  }
+  const NetRegion& arm = net_.net.regions[Index(region)];
+  Wrong("A10", where,
+        fmt::format("arm order not determined: two blocks of {} print where {}{}{} ({}, {})",
+                    NameOf(place), arm.arm ? "" : "!(", arm.name, arm.arm ? "" : ")",
+                    At(last.where), At(where)))
+      .NoteAt(last.where, "the other print")
+      .Help("list both in one block");
 }
 
 void WishReader::Do(const cmd::If& branch, PlaceId place, RegionId region, Span where) {

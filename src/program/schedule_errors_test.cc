@@ -53,7 +53,12 @@ const std::vector<Mistake>& Mistakes() {
       {"I14", "n = input();\nfor i in 0..n carry (s = 0) { t = s + i; next s = t; }\noutput s;\n",
        "GPU { loop i { t; } }\n"},
       {"I16", "a = input();\nb = a + 1;\n", "closed CPU { b; a; }\n"},
+      {"A10", one, "CPU { if (b > 0) { print(x); } }\nCPU { if (b > 0) { print(y); } }\n"},
       {"W1", two, "GPU { a; --- f; }\n"},
+      {"W3", "x = input();\na = x + 1;\nq = a * 2;\nr = q + a;\ns = r - q;\noutput s;\n",
+       "CPU { a; }\nGPU { q; }\nCPU { r; }\nGPU { s; }\n"},
+      {"W4", "x = input();\ny = x + 1;\nz = x * 2;\noutput y;\n", ""},
+      {"W5", two, "CPU { d; print(c); }\n"},
       {"W2",
        "b = input();\nx = input();\na = x + 1;\nc = b + 1;\nif (b > 0) { z = a + 1; } else { z = "
        "1; }\nw = a * 2;\n",

@@ -61,6 +61,8 @@ class WishReader {
   void Do(const cmd::Move&, PlaceId, RegionId, Span where);
   void Do(const cmd::Print& print, PlaceId place, RegionId region, Span where);
   void Do(const cmd::If& branch, PlaceId place, RegionId region, Span where);
+  // A10: of two blocks of a place, with nothing of others and no wait between, which comes first.
+  void CheckArmOrder(PlaceId place, RegionId region, Span where);
   // The iterations of an unrolled loop, one after the other.
   void Do(const cmd::Loop& loop, PlaceId place, RegionId region, Span where);
 
@@ -109,6 +111,12 @@ class WishReader {
   std::vector<bool> gap_open_;                 // by place
   std::set<std::string> taken_;                // fences handed on to somebody
   bool closed_ = false;                        // the block around this command
+  uint32_t block_ = 0, blocks_ = 0;            // the block around this command; how many there were
+  struct ArmPrint {
+    uint32_t block = 0, line = 0;
+    Span where;
+  };
+  std::map<std::pair<size_t, size_t>, ArmPrint> arm_prints_;  // by place and region: the last one
 };
 
 }  // namespace tinyai
