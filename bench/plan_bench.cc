@@ -157,7 +157,7 @@ void RunNet(const char* name, const TaskNet& net, Bench& bench) {
              [&] { reuse = ReuseNeeds(net, draft.order, draft.place_of, plan); });
   needs.insert(needs.end(), reuse.begin(), reuse.end());
   const QueueOrders queues = Queues(net, draft);
-  bench.Pass("syncs", ops, [&] { (void)DeriveSyncs(net, queues, needs, plan); });
+  bench.Pass("syncs", ops, [&] { (void)DeriveSyncs(net, queues, {needs}, plan); });
   bench.Pass("check plan", ops, [&] { (void)CheckNetPlan(net, plan); });
   bench.Pass("simulate", ops, [&] { (void)Simulate(net, plan); });
   const auto whole = [&](const NetObjective& objective) {
@@ -203,7 +203,7 @@ void RunSyncs(Bench& bench) {
   const QueueOrders queues = Queues(net, draft);
   NetPlan plan;
   bench.Figure("syncs of 10^6 ops, DeriveSyncs", kSyncSeconds,
-               [&] { (void)DeriveSyncs(net, queues, needs, plan); });
+               [&] { (void)DeriveSyncs(net, queues, {needs}, plan); });
   std::vector<std::vector<uint32_t>> orders(queues.size());
   for (size_t place = 0; place < queues.size(); ++place) {
     for (const NetOpId op : queues[place]) orders[place].push_back(static_cast<uint32_t>(op));

@@ -89,6 +89,7 @@ class Checker {
     scopes_.assign(places, {Scope{0, Vector(places, 0)}});
     ended_arms_.assign(places, std::vector<Vector>(net_.regions.size()));
     recorded_.resize(plan_.fences.size() * rounds_);
+    vectors_.reserve(plan_.fences.size() * rounds_ * places);
     // A list of fences for each op.
     first_fence_.assign(net_.ops.size(), kNone);
     next_fence_.assign(plan_.fences.size(), kNone);

@@ -14,11 +14,12 @@ class ShapeChecker {
   Result<std::vector<CommandAt>> Check() {
     TRY(CheckCommands());
     TRY(CheckBuffers());
+    TRY(CheckOps());
     return std::move(where_);
   }
 
  private:
-  // V1 and V7, and that every id exists.
+  // That every id exists, and no op is done twice (V1).
   Status CheckCommands() {
     if (plan_.queues.size() != net_.places.size()) {
       return InvalidPlan("V7", "plan", "it has not one queue for each place");
@@ -37,19 +38,6 @@ class ShapeChecker {
         }
         where = {place, at};
         for (const NetSync& sync : command.syncs) TRY(CheckSync(sync, place, at));
-      }
-    }
-    for (size_t i = 0; i < net_.ops.size(); ++i) {
-      const auto [place, at] = where_[i];
-      if (place == net_.places.size()) {
-        return InvalidPlan("V1", net_.ops[i].name, "it is never done");
-      }
-      const std::vector<NetChoice>& choices = net_.ops[i].choices;
-      if (std::none_of(choices.begin(), choices.end(), [place = place](const NetChoice& choice) {
-            return Index(choice.place) == place;
-          })) {
-        return InvalidPlan("V7", CommandNameOf(net_, plan_, place, at),
-                           "its op cannot be done there");
       }
     }
     return {};
@@ -119,14 +107,24 @@ class ShapeChecker {
         return InvalidPlan("V11", value.name, "it does not lie where it has to");
       }
     }
+    return {};
+  }
+
+  // V1 and V7: each is done, where it can be, in a workspace that is large enough.
+  Status CheckOps() const {
     for (size_t i = 0; i < net_.ops.size(); ++i) {
       const auto [place, at] = where_[i];
-      for (const NetChoice& choice : net_.ops[i].choices) {
-        if (Index(choice.place) != place) continue;
-        TRY(CheckBuffer(plan_.workspaces[i], choice.workspace_bytes, net_.ops[i].name));
-        if (plan_.workspaces[i].memory != net_.places[place].memory) {
-          return InvalidPlan("V11", net_.ops[i].name, "its workspace lies in another memory");
-        }
+      if (place == net_.places.size()) {
+        return InvalidPlan("V1", net_.ops[i].name, "it is never done");
+      }
+      const NetChoice* const choice = net_.ops[i].choice_at(PlaceId(place));
+      if (choice == nullptr) {
+        return InvalidPlan("V7", CommandNameOf(net_, plan_, place, at),
+                           "its op cannot be done there");
+      }
+      TRY(CheckBuffer(plan_.workspaces[i], choice->workspace_bytes, net_.ops[i].name));
+      if (plan_.workspaces[i].memory != net_.places[place].memory) {
+        return InvalidPlan("V11", net_.ops[i].name, "its workspace lies in another memory");
       }
     }
     return {};

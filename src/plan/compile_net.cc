@@ -1,10 +1,12 @@
 #include "plan/compile_net.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <tuple>
 #include <utility>
 
+#include "base/checked.h"
 #include "base/units.h"
 #include "fmt/format.h"
 #include "plan/draft_net.h"
@@ -38,50 +40,82 @@ tl::unexpected<Error> TooSmall(const NetMemory& memory, uint64_t need, uint64_t 
               fmt::format("{}; need={} ({})", what, need, FormatByteSize(need)));
 }
 
-// The busiest place, and the longest chain of ops that need each other.
-double LeastMakespan(const TaskNet& net, const std::vector<NetNeed>& needs, const NetDraft& draft) {
-  std::vector<double> busy(net.places.size(), 0), end(net.ops.size(), 0);
-  const NeedLists before = NeedLists::ByLater(needs, net.ops.size());
-  double chain = 0;
-  for (size_t at = 0; at < draft.order.size(); ++at) {
-    FetchAhead(net, draft.order, at);
-    const NetOpId id = draft.order[at];
-    double start = 0;
-    for (const NetNeed& need : before.of(id)) {
-      if (need.distance == 0) start = std::max(start, end[Index(need.earlier)]);
-    }
-    if (net.op(id).once) continue;
-    const double seconds = net.op(id).choice_at(draft.place_of[Index(id)])->seconds;
-    busy[Index(draft.place_of[Index(id)])] += seconds;
-    end[Index(id)] = start + seconds;
-    chain = std::max(chain, end[Index(id)]);
+// Needs such that those of an op come before those that it is needed for: as they are, or else
+// along `order`, which all of them allow.
+std::vector<NetNeed> InTurn(const std::vector<NetNeed>& needs, const std::vector<NetOpId>& order) {
+  const NeedLists before = NeedLists::ByLater(needs, order.size());
+  std::vector<NetNeed> out;
+  out.reserve(needs.size());
+  for (const NetOpId op : order) {
+    const auto some = before.of(op);
+    out.insert(out.end(), some.begin(), some.end());
   }
-  const double busiest = busy.empty() ? 0 : *std::max_element(busy.begin(), busy.end());
-  return net.loops ? busiest : std::max(chain, busiest);  // iterations of a loop overlap
+  return out;
+}
+bool AreInTurn(const std::vector<NetNeed>& needs) {
+  uint32_t last = 0;
+  for (const NetNeed& need : needs) {
+    if (need.distance != 0) continue;
+    if (need.earlier >= need.later || Index(need.later) < last) return false;
+    last = static_cast<uint32_t>(need.later);
+  }
+  return true;
 }
 
-// Bytes of values that ops at another place than their maker's use, once for each such place.
-uint64_t MovedBytes(const TaskNet& net, const QueueOrders& queues,
-                    const std::vector<PlaceId>& place_of) {
-  constexpr size_t kNowhere = ~size_t{0};
-  std::vector<size_t> made_at(net.values.size(), kNowhere);
-  for (size_t i = 0; i < net.ops.size(); ++i) {
-    for (const NetValueId out : net.ops[i].outs) made_at[Index(out)] = Index(place_of[i]);
+// The longest chain of ops that need each other.
+double LongestChain(const std::vector<NetNeed>& in_turn, const std::vector<double>& seconds) {
+  std::vector<double> start(seconds.size(), 0);
+  for (const NetNeed& need : in_turn) {
+    if (need.distance != 0) continue;
+    double& later = start[Index(need.later)];
+    later = std::max(later, start[Index(need.earlier)] + seconds[Index(need.earlier)]);
   }
-  std::vector<size_t> moved_to(net.values.size(), kNowhere);  // the last place that was counted
-  uint64_t bytes = 0;
-  for (size_t place = 0; place < queues.size(); ++place) {
-    for (size_t at = 0; at < queues[place].size(); ++at) {
-      FetchAhead(net, queues[place], at);
-      const NetOp& op = net.op(queues[place][at]);
-      bytes += op.moved_bytes;
-      for (const NetValueId in : op.ins) {
-        if (made_at[Index(in)] == place || made_at[Index(in)] == kNowhere) continue;
-        if (std::exchange(moved_to[Index(in)], place) != place) bytes += net.value(in).bytes;
-      }
+  double chain = 0;
+  for (size_t i = 0; i < start.size(); ++i) chain = std::max(chain, start[i] + seconds[i]);
+  return chain;
+}
+
+// What no plan on the places of a draft is better than.
+struct PlacesCost {
+  double makespan = 0;  // of the busiest place, and of the longest chain
+  uint64_t moved_bytes =
+      0;  // of values that other places than their maker's use, for each of these
+};
+
+PlacesCost CostOfPlaces(const TaskNet& net, const std::vector<NetNeed>& needs,
+                        const NetDraft& draft) {
+  const size_t places = net.places.size(), words = CeilDiv(places, 64);
+  std::vector<double> busy(places, 0), seconds(net.ops.size(), 0);
+  std::vector<uint64_t> made_at(net.values.size(), ~uint64_t{0});
+  std::vector<uint64_t> users(net.values.size() * words, 0);  // of each value, a bit for each place
+  PlacesCost out;
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    const NetOp& op = net.ops[i];
+    const size_t place = Index(draft.place_of[i]);
+    if (!op.once) seconds[i] = op.choice_at(PlaceId(place))->seconds;
+    busy[place] += seconds[i];
+    out.moved_bytes += op.moved_bytes;
+    for (const NetValueId made : op.outs) made_at[Index(made)] = place;
+    for (const NetValueId in : op.ins) {
+      users[Index(in) * words + place / 64] |= uint64_t{1} << place % 64;
     }
   }
-  return bytes;
+  for (size_t i = 0; i < net.values.size(); ++i) {
+    const uint64_t maker = made_at[i];
+    if (maker == ~uint64_t{0} || net.values[i].bytes == 0) continue;
+    users[i * words + maker / 64] &= ~(uint64_t{1} << maker % 64);
+    for (size_t word = 0; word < words; ++word) {
+      out.moved_bytes += net.values[i].bytes * std::popcount(users[i * words + word]);
+    }
+  }
+  if (!busy.empty()) out.makespan = *std::max_element(busy.begin(), busy.end());
+  if (!net.loops) {  // iterations of a loop overlap
+    const bool as_they_are = AreInTurn(needs);
+    const double chain = as_they_are ? LongestChain(needs, seconds)
+                                     : LongestChain(InTurn(needs, draft.order), seconds);
+    out.makespan = std::max(out.makespan, chain);
+  }
+  return out;
 }
 
 double Worth(const PlannedNet& planned, Term term) {
@@ -121,21 +155,17 @@ bool PlacesMeet(const TaskNet& net, Sharing sharing) {
 // From buffers to the whole plan. `net_needs`: without those of this draft.
 Status Complete(const TaskNet& net, const std::vector<NetNeed>& net_needs, const NetDraft& draft,
                 Sharing sharing, PlannedNet& out) {
-  out.least_makespan = LeastMakespan(net, net_needs, draft);
+  const PlacesCost cost = CostOfPlaces(net, net_needs, draft);
+  out.least_makespan = cost.makespan;
+  out.moved_bytes = cost.moved_bytes;
   std::vector<NetNeed> reuse;
   if (PlacesMeet(net, sharing)) reuse = ReuseNeeds(net, draft.order, draft.place_of, out.plan);
-  std::vector<NetNeed> needs;
-  needs.reserve(net_needs.size() + draft.extra.size() + reuse.size());
-  for (const std::vector<NetNeed>* some : {&net_needs, &draft.extra, &std::as_const(reuse)}) {
-    needs.insert(needs.end(), some->begin(), some->end());
-  }
   const QueueOrders queues = SplitByPlace(net, draft);
-  out.causes = DeriveSyncs(net, queues, needs, out.plan);
+  out.causes = DeriveSyncs(net, queues, {net_needs, draft.extra, reuse}, out.plan);
   TRY(CheckNetPlan(net, out.plan));
   out.simulation = Simulate(net, out.plan);
   out.syncs.value = out.plan.syncs();
   out.fences.value = out.plan.fences.size();
-  out.moved_bytes = MovedBytes(net, queues, draft.place_of);
   out.order = draft.order;
   out.place_of = draft.place_of;
   return {};

@@ -10,17 +10,18 @@ constexpr uint32_t kNone = ~uint32_t{0};
 
 // After these iterations of a loop nothing new is met: each needs the one before at most as far
 // back as the longest distance, and one more shows that the first ones were no exception.
-uint64_t IterationsToFollow(const TaskNet& net, const std::vector<NetNeed>& needs) {
+uint64_t IterationsToFollow(const TaskNet& net, NeedParts needs) {
   if (!net.loops) return 1;
   uint32_t longest = 1;
-  for (const NetNeed& need : needs) longest = std::max(longest, need.distance);
+  for (const auto part : needs) {
+    for (const NetNeed& need : part) longest = std::max(longest, need.distance);
+  }
   return 2 + longest;
 }
 
 class SyncDeriver {
  public:
-  SyncDeriver(const TaskNet& net, const QueueOrders& orders, const std::vector<NetNeed>& needs,
-              NetPlan& plan)
+  SyncDeriver(const TaskNet& net, const QueueOrders& orders, NeedParts needs, NetPlan& plan)
       : net_(net),
         plan_(plan),
         iterations_(IterationsToFollow(net, needs)),
@@ -44,6 +45,9 @@ class SyncDeriver {
       moments_[place].resize(orders[place].size() * iterations_);
     }
     SortNeeds(needs);
+    const auto awaited = std::count(awaited_.begin(), awaited_.end(), true);
+    clocks_.Expect(static_cast<size_t>(awaited) * iterations_);
+    causes_.reserve(static_cast<size_t>(awaited));
     PutFixed();
   }
 
@@ -68,19 +72,22 @@ class SyncDeriver {
   };
 
   // Those between places, by later op; counting sort.
-  void SortNeeds(const std::vector<NetNeed>& needs) {
-    const auto crosses = [&](const NetNeed& need) {
-      return place_of_[Index(need.earlier)] != place_of_[Index(need.later)];
+  void SortNeeds(NeedParts needs) {
+    const auto each_crossing = [&](auto visit) {
+      for (const auto part : needs) {
+        for (const NetNeed& need : part) {
+          if (place_of_[Index(need.earlier)] != place_of_[Index(need.later)]) visit(need);
+        }
+      }
     };
-    for (const NetNeed& need : needs) first_need_[Index(need.later) + 1] += crosses(need);
+    each_crossing([&](const NetNeed& need) { ++first_need_[Index(need.later) + 1]; });
     for (size_t i = 1; i < first_need_.size(); ++i) first_need_[i] += first_need_[i - 1];
     needs_.resize(first_need_.back());
     std::vector<uint32_t> next(first_need_.begin(), first_need_.end() - 1);
-    for (const NetNeed& need : needs) {
-      if (!crosses(need)) continue;
+    each_crossing([&](const NetNeed& need) {
       needs_[next[Index(need.later)]++] = need;
       awaited_[Index(need.earlier)] = true;
-    }
+    });
   }
 
   // What is given stands there from the beginning.
@@ -198,8 +205,8 @@ class SyncDeriver {
 
 }  // namespace
 
-std::vector<SyncCause> DeriveSyncs(const TaskNet& net, const QueueOrders& orders,
-                                   const std::vector<NetNeed>& needs, NetPlan& plan) {
+std::vector<SyncCause> DeriveSyncs(const TaskNet& net, const QueueOrders& orders, NeedParts needs,
+                                   NetPlan& plan) {
   return SyncDeriver(net, orders, needs, plan).Derive();
 }
 

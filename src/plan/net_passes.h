@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,14 +30,17 @@ struct SyncCause {
   NetNeed need;
 };
 
+// Needs from several sources, looked at without being copied together.
+using NeedParts = std::initializer_list<std::span<const NetNeed>>;
+
 // Writes the queues with the fewest syncs that hold all `needs` without any further order between
 // queues: the transitive reduction, which is unique (Krothapalli and Sadayappan 1991), by vector
 // clocks; in a loop over iterations too. ReduceSyncs of solve/ does the same for plain queues and
 // edges; here ops of regions may be left out, and what is learnt in one arm is not known after it.
 // The queues' orders must not contradict the needs. `plan` gets queues and fences. Returns the
 // cause of each sync.
-std::vector<SyncCause> DeriveSyncs(const TaskNet& net, const QueueOrders& orders,
-                                   const std::vector<NetNeed>& needs, NetPlan& plan);
+std::vector<SyncCause> DeriveSyncs(const TaskNet& net, const QueueOrders& orders, NeedParts needs,
+                                   NetPlan& plan);
 
 // Which values may lie in the same bytes, one after the other: any, or only those that one place
 // alone touches, which never makes a place wait for another.

@@ -7,7 +7,7 @@
 namespace tinyai {
 namespace {
 
-constexpr size_t kNone = ~size_t{0};
+constexpr uint32_t kNone = ~uint32_t{0};
 constexpr uint32_t kNobody = ~uint32_t{0}, kSeveral = kNobody - 1;
 
 // Values that lie in the same bytes, one after the other.
@@ -15,8 +15,8 @@ struct Storage {
   MemoryId memory{};
   uint32_t place = kNobody;  // the only one that touches it, or kSeveral
   uint64_t bytes = 0;
-  uint64_t begin = 0, end = 0;  // moments: half open, twice the position in the order
-  std::optional<uint64_t> offset;
+  uint32_t begin = 0, end = 0;  // positions in the order, half open
+  bool placed = false;          // its offset is given
 };
 
 class BufferPlacer {
@@ -30,18 +30,17 @@ class BufferPlacer {
         plan_(plan),
         last_use_(net.values.size(), 0),
         toucher_(net.values.size(), kNobody),
-        storage_of_(net.values.size(), kNone) {}
+        storage_of_(net.values.size(), kNone),
+        position_(net.ops.size()) {
+    for (uint32_t at = 0; at < order.size(); ++at) position_[Index(order[at])] = at;
+  }
 
   std::vector<Bounded> Place() {
     storages_.reserve(net_.values.size());
+    offsets_.reserve(net_.values.size());
     FindUses();
     PlaceGiven();
-    for (size_t at = 0; at < order_.size(); ++at) {
-      FetchAhead(net_, order_, at);
-      FetchResults(at + 4);
-      PlaceResults(at);
-      FindWorkspace(at);
-    }
+    PlaceResults();
     AddWorkspaces();
     plan_.heights.clear();
     return Pack();
@@ -49,22 +48,20 @@ class BufferPlacer {
 
  private:
   // Later than any use: nobody may take the place of what lives until then.
-  uint64_t End() const { return order_.size() + 1; }
+  uint32_t End() const { return static_cast<uint32_t>(order_.size()) + 1; }
 
+  // In the order of memory.
   void FindUses() {
-    for (size_t at = 0; at < order_.size(); ++at) {
-      FetchAhead(net_, order_, at);
-      const NetOp& op = net_.op(order_[at]);
-      const uint32_t place = static_cast<uint32_t>(place_of_[Index(order_[at])]);
-      for (const NetValueId in : op.ins) Use(in, place, at);
-      for (const NetValueId out : op.outs) Use(out, place, at);
+    for (size_t i = 0; i < net_.ops.size(); ++i) {
+      const NetOp& op = net_.ops[i];
+      const uint32_t place = static_cast<uint32_t>(place_of_[i]);
+      const bool stays = op.once && net_.loops;
+      for (const NetValueId in : op.ins) Use(in, place, position_[i] + 1);
+      for (const NetValueId out : op.outs) Use(out, place, stays ? End() : position_[i] + 1);
       // Conditions are looked at by every op of their region.
-      EachCondition(net_, op.region, [&](NetValueId id) { Use(id, place, at); });
-    }
-    for (const NetOp& op : net_.ops) {
-      if (!net_.loops) break;
-      if (!op.once) continue;
-      for (const NetValueId out : op.outs) last_use_[Index(out)] = End();
+      EachCondition(net_, op.region, [&](NetValueId id) { Use(id, place, position_[i] + 1); });
+      const uint64_t bytes = op.choice_at(place_of_[i])->workspace_bytes;
+      if (bytes != 0) workspaces_.emplace_back(i, bytes);
     }
     for (size_t i = 0; i < net_.values.size(); ++i) {
       const NetValue& value = net_.values[i];
@@ -72,51 +69,59 @@ class BufferPlacer {
       if (value.carried_from) last_use_[Index(*value.carried_from)] = End();
     }
   }
-  void Use(NetValueId id, uint32_t place, size_t at) {
+  void Use(NetValueId id, uint32_t place, uint32_t until) {
     uint32_t& toucher = toucher_[Index(id)];
     toucher = toucher == kNobody || toucher == place ? place : kSeveral;
-    last_use_[Index(id)] = at + 1;
+    last_use_[Index(id)] = std::max(last_use_[Index(id)], until);
   }
 
-  size_t AddStorage(NetValueId id, uint64_t begin, uint64_t end) {
+  uint32_t AddStorage(NetValueId id, uint32_t begin, uint32_t end) {
     const NetValue& value = net_.value(id);
-    storages_.push_back({value.memory, toucher_[Index(id)], value.bytes, begin, end, value.offset});
-    return storages_.size() - 1;
+    storages_.push_back(
+        {value.memory, toucher_[Index(id)], value.bytes, begin, end, value.offset.has_value()});
+    offsets_.push_back(value.offset.value_or(0));
+    return static_cast<uint32_t>(storages_.size() - 1);
   }
 
   void PlaceGiven() {
     for (size_t i = 0; i < net_.values.size(); ++i) {
       const NetValue& value = net_.values[i];
       if (!value.given) continue;
-      storage_of_[i] = AddStorage(NetValueId(i), 0, std::max<uint64_t>(1, last_use_[i]));
+      storage_of_[i] = AddStorage(NetValueId(i), 0, std::max(1u, last_use_[i]));
       if (value.carried_from) storage_of_[Index(*value.carried_from)] = storage_of_[i];
     }
   }
 
-  [[gnu::always_inline]] void FetchResults(size_t at) const {
-    if (at >= order_.size()) return;
-    for (const NetValueId out : net_.op(order_[at]).outs)
-      __builtin_prefetch(&net_.value(out).bytes);
-  }
-  void PlaceResults(size_t at) {
-    const NetOp& op = net_.op(order_[at]);
-    for (size_t i = 0; i < op.outs.size(); ++i) {
-      const NetValueId out = op.outs[i];
-      if (storage_of_[Index(out)] != kNone) continue;  // carried
-      if (i == 0 && op.in_place && MayTake(op.ins[0], out, at)) {
-        storage_of_[Index(out)] = storage_of_[Index(op.ins[0])];
-        Storage& shared = storages_[storage_of_[Index(out)]];
-        shared.end = std::max<uint64_t>(shared.end, last_use_[Index(out)]);
+  // First those that lie for themselves, in the order of memory; then, in the order in which they
+  // run, those that take the place of an operand if they may.
+  void PlaceResults() {
+    std::vector<uint32_t> in_place;  // positions
+    for (size_t i = 0; i < net_.ops.size(); ++i) {
+      const NetOp& op = net_.ops[i];
+      if (op.in_place) in_place.push_back(position_[i]);
+      for (size_t k = op.in_place ? 1 : 0; k < op.outs.size(); ++k) PlaceApart(op, i, op.outs[k]);
+    }
+    std::sort(in_place.begin(), in_place.end());
+    for (const uint32_t at : in_place) {
+      const NetOp& op = net_.op(order_[at]);
+      const NetValueId in = op.ins[0], out = op.outs[0];
+      if (storage_of_[Index(out)] != kNone || !MayTake(in, out, at)) {
+        PlaceApart(op, Index(order_[at]), out);
         continue;
       }
-      // Made once, it stays.
-      const bool stays = op.once && net_.loops;
-      storage_of_[Index(out)] =
-          AddStorage(out, stays ? 0 : at, stays ? End() : last_use_[Index(out)]);
+      storage_of_[Index(out)] = storage_of_[Index(in)];
+      Storage& shared = storages_[storage_of_[Index(out)]];
+      shared.end = std::max(shared.end, last_use_[Index(out)]);
     }
   }
+  void PlaceApart(const NetOp& op, size_t id, NetValueId out) {
+    if (storage_of_[Index(out)] != kNone) return;  // carried
+    const bool stays = op.once && net_.loops;      // made once
+    storage_of_[Index(out)] =
+        AddStorage(out, stays ? 0 : position_[id], stays ? End() : last_use_[Index(out)]);
+  }
 
-  bool MayTake(NetValueId in, NetValueId out, size_t at) const {
+  bool MayTake(NetValueId in, NetValueId out, uint32_t at) const {
     const NetValue &from = net_.value(in), &to = net_.value(out);
     if (sharing_ == Sharing::kWithinPlaces &&
         (toucher_[Index(in)] == kSeveral || toucher_[Index(in)] != toucher_[Index(out)])) {
@@ -126,46 +131,37 @@ class BufferPlacer {
            !from.offset && !to.offset;
   }
 
-  void FindWorkspace(size_t at) {
-    const PlaceId place = place_of_[Index(order_[at])];
-    const uint64_t bytes = net_.op(order_[at]).choice_at(place)->workspace_bytes;
-    if (bytes == 0) return;
-    workspaces_.push_back(
-        {net_.place(place).memory, static_cast<uint32_t>(place), bytes, at, at + 1, std::nullopt});
-  }
   // Behind the values.
   void AddWorkspaces() {
     workspace_of_.assign(net_.ops.size(), kNone);
-    for (const Storage& workspace : workspaces_) {
-      workspace_of_[Index(order_[workspace.begin])] = storages_.size();
-      storages_.push_back(workspace);
+    for (const auto& [op, bytes] : workspaces_) {
+      const PlaceId place = place_of_[op];
+      workspace_of_[op] = static_cast<uint32_t>(storages_.size());
+      storages_.push_back({net_.place(place).memory, static_cast<uint32_t>(place), bytes,
+                           position_[op], position_[op] + 1});
     }
+    offsets_.resize(storages_.size(), 0);
   }
 
   // Each memory by itself, behind its reserved bytes; without sharing between places, what each
   // place has for itself, and what several touch, lie one after the other.
   std::vector<Bounded> Pack() {
     std::vector<Bounded> out;
-    offsets_.assign(storages_.size(), 0);
     for (size_t memory = 0; memory < net_.memories.size(); ++memory) {
       const NetMemory& in = net_.memories[memory];
       const uint64_t base = RoundUp(in.reserved_bytes, in.alignment);
       Bounded height{base, base};
       // By place; behind these what several touch, and nobody.
       const size_t places = net_.places.size();
-      std::vector<std::vector<size_t>> groups(places + 2);
+      std::vector<std::vector<uint32_t>> groups(places + 2);
       const auto group_of = [&](const Storage& storage) {
         if (sharing_ == Sharing::kAll) return size_t{0};
         return std::min<size_t>(storage.place, storage.place == kNobody ? places + 1 : places);
       };
-      for (size_t i = 0; i < storages_.size(); ++i) {
+      for (uint32_t i = 0; i < storages_.size(); ++i) {
         const Storage& storage = storages_[i];
-        if (Index(storage.memory) != memory || storage.bytes == 0) continue;
-        if (storage.offset) {
-          offsets_[i] = *storage.offset;
-        } else {
-          groups[group_of(storage)].push_back(i);
-        }
+        if (Index(storage.memory) != memory || storage.bytes == 0 || storage.placed) continue;
+        groups[group_of(storage)].push_back(i);
       }
       for (size_t i = 0; i < groups.size(); ++i) {
         if (groups[i].empty()) continue;
@@ -178,22 +174,22 @@ class BufferPlacer {
       plan_.heights.push_back(height.value);
       out.push_back(height);
     }
-    Write(offsets_);
+    Write();
     return out;
   }
 
   // One after the other.
-  void LayOut(const std::vector<size_t>& group, uint64_t alignment, Bounded& height) {
-    for (const size_t i : group) {
+  void LayOut(const std::vector<uint32_t>& group, uint64_t alignment, Bounded& height) {
+    for (const uint32_t i : group) {
       offsets_[i] = height.value;
       height.value += RoundUp(storages_[i].bytes, alignment);
       height.lower_bound += RoundUp(storages_[i].bytes, alignment);
     }
   }
-  void PackGroup(const std::vector<size_t>& group, uint64_t alignment, Bounded& height) {
+  void PackGroup(const std::vector<uint32_t>& group, uint64_t alignment, Bounded& height) {
     std::vector<Buffer> buffers;
     buffers.reserve(group.size());
-    for (const size_t i : group) {
+    for (const uint32_t i : group) {
       buffers.push_back(
           {storages_[i].begin, storages_[i].end, RoundUp(storages_[i].bytes, alignment)});
     }
@@ -207,19 +203,19 @@ class BufferPlacer {
     height.lower_bound += packing.lower_bound;
   }
 
-  void Write(const std::vector<uint64_t>& offsets) {
+  void Write() {
     plan_.value_buffers.clear();
     plan_.value_buffers.reserve(net_.values.size());
     for (size_t i = 0; i < net_.values.size(); ++i) {
-      const size_t storage = storage_of_[i];
+      const uint32_t storage = storage_of_[i];
       plan_.value_buffers.push_back(
-          {net_.values[i].memory, offsets[storage], net_.values[i].bytes});
+          {net_.values[i].memory, offsets_[storage], net_.values[i].bytes});
     }
     plan_.workspaces.assign(net_.ops.size(), {});
     for (size_t i = 0; i < net_.ops.size(); ++i) {
       plan_.workspaces[i].memory = net_.place(place_of_[i]).memory;
       if (workspace_of_[i] == kNone) continue;
-      plan_.workspaces[i].offset = offsets[workspace_of_[i]];
+      plan_.workspaces[i].offset = offsets_[workspace_of_[i]];
       plan_.workspaces[i].bytes = storages_[workspace_of_[i]].bytes;
     }
   }
@@ -229,11 +225,13 @@ class BufferPlacer {
   const std::vector<PlaceId>& place_of_;
   const Sharing sharing_;
   NetPlan& plan_;
-  std::vector<uint64_t> last_use_;    // by value: position of the last op that touches it, plus 1
-  std::vector<uint32_t> toucher_;     // by value: a place, kNobody or kSeveral
-  std::vector<size_t> storage_of_;    // by value
-  std::vector<size_t> workspace_of_;  // by op
-  std::vector<Storage> storages_, workspaces_;
+  std::vector<uint32_t> last_use_;      // by value: position of the last op that touches it, plus 1
+  std::vector<uint32_t> toucher_;       // by value: a place, kNobody or kSeveral
+  std::vector<uint32_t> storage_of_;    // by value
+  std::vector<uint32_t> position_;      // by op: in the order
+  std::vector<uint32_t> workspace_of_;  // by op
+  std::vector<std::pair<size_t, uint64_t>> workspaces_;  // op and bytes
+  std::vector<Storage> storages_;
   std::vector<uint64_t> offsets_;  // by storage
 };
 

@@ -17,7 +17,7 @@ class Simulator {
         iterations_(net.loops ? std::max(2u, most_iterations) : 1),
         next_(net.places.size(), 0),
         free_at_(net.places.size(), 0),
-        seconds_(net.ops.size(), 0),
+        costs_(net.ops.size()),
         first_fence_(net.ops.size(), kNone),
         next_fence_(plan.fences.size(), kNone),
         times_(plan.fences.size() * iterations_),
@@ -29,7 +29,8 @@ class Simulator {
       }
     }
     for (size_t i = 0; i < net.ops.size(); ++i) {
-      seconds_[i] = net.ops[i].choice_at(place_of[i])->seconds;
+      const NetOp& op = net.ops[i];
+      costs_[i] = {op.choice_at(place_of[i])->seconds, op.moved_bytes, op.once};
     }
     for (size_t i = 0; i < plan.fences.size(); ++i) {
       const NetFence& fence = plan.fences[i];
@@ -64,6 +65,13 @@ class Simulator {
   }
 
  private:
+  // Of an op at its place.
+  struct Cost {
+    double seconds = 0;
+    uint64_t moved_bytes = 0;
+    bool once = false;
+  };
+
   static bool IsSame(double a, double b) { return std::abs(a - b) <= 1e-9 * std::abs(a); }
 
   void StartIteration(Simulation& out) {
@@ -90,7 +98,6 @@ class Simulator {
 
   bool Step(size_t place, Simulation& out) {
     const size_t at = next_[place];
-    FetchAhead(net_, plan_.queues[place], at, [](const NetCommand& next) { return next.op; });
     const NetCommand& command = plan_.queues[place][at];
     double ready = free_at_[place];
     for (const NetSync& sync : command.syncs) {
@@ -99,14 +106,14 @@ class Simulator {
       if (passed_[sync.fence] <= wanted) return false;
       ready = std::max(ready, times_[sync.fence * size_t{iterations_} + wanted]);
     }
-    const NetOp& op = net_.op(command.op);
-    const bool runs = !op.once || iteration_ == 0;
-    const double seconds = runs ? seconds_[Index(command.op)] : 0;
+    const Cost& cost = costs_[Index(command.op)];
+    const bool runs = !cost.once || iteration_ == 0;
+    const double seconds = runs ? cost.seconds : 0;
     const double stalled = ready - free_at_[place];
     out.stalled[place] += stalled;
     out.busy[place] += seconds;
     if (runs) {
-      out.moved_bytes[place] += op.moved_bytes;
+      out.moved_bytes[place] += cost.moved_bytes;
       out.spans[place].push_back({command.op, ready, ready + seconds, stalled});
     }
     free_at_[place] = ready + seconds;
@@ -134,7 +141,7 @@ class Simulator {
   uint32_t iteration_ = 0;
   std::vector<size_t> next_;         // by place
   std::vector<double> free_at_;      // by place
-  std::vector<double> seconds_;      // by op
+  std::vector<Cost> costs_;          // by op
   std::vector<size_t> first_fence_;  // by op
   std::vector<size_t> next_fence_;   // by fence: the next one of the same op
   std::vector<double> times_;        // by fence and iteration

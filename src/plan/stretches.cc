@@ -35,6 +35,7 @@ BufferCells::BufferCells(const NetPlan& plan)
       ranges_(plan.value_buffers.size() + plan.workspaces.size()),
       counts_(plan.heights.size(), 0) {
   std::vector<std::vector<Edge>> edges(plan.heights.size());
+  if (edges.size() == 1) edges[0].reserve(2 * ranges_.size());
   for (uint32_t i = 0; i < ranges_.size(); ++i) {
     const NetBuffer& buffer = i < values_ ? plan.value_buffers[i] : plan.workspaces[i - values_];
     if (buffer.bytes == 0) continue;

@@ -47,6 +47,7 @@ class Stretches {
 
   explicit Stretches(uint32_t cells) : stretches_(cells), heads_(cells / 64 + 1, 0) {
     heads_[0] = 1;
+    nodes_.reserve(cells);
   }
 
   // Calls visit(stretch) for every stretch of the range, cut so that they fit exactly, until one

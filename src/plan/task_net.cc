@@ -23,9 +23,9 @@ class NetCheck {
     TRY(CheckPlaces());
     for (const NetLink& link : net_.links) TRY(CheckLink(link));
     TRY(CheckRegions());
-    for (const NetValue& value : net_.values) TRY(CheckValue(value));
-    TRY(CheckSizes());
+    TRY(CheckValues());
     TRY(CheckOps());
+    TRY(CheckSizes());
     for (const NetOrder& order : net_.orders) TRY(CheckOrder(order));
     for (const NetFixedSync& sync : net_.fixed_syncs) {
       TRY(CheckOrder({sync.recorder, sync.waiter, NetOrder::Kind::kUser, 0}));
@@ -34,12 +34,14 @@ class NetCheck {
       TRY(CheckOrder({fence, fence, NetOrder::Kind::kUser, 0}));
     }
     TRY(CheckAcyclic());
-    return CheckFloors();
+    return CheckFloor();
   }
 
  private:
-  Status CheckPlaces() const {
+  Status CheckPlaces() {
+    least_budget_ = ~uint64_t{0};
     for (const NetMemory& memory : net_.memories) {
+      least_budget_ = std::min(least_budget_, memory.budget_bytes);
       if (!IsPowerOfTwo(memory.alignment)) {
         return Invalid(fmt::format("memory {}: alignment {} is no power of two", memory.name,
                                    memory.alignment));
@@ -106,33 +108,36 @@ class NetCheck {
     return {};
   }
 
+  Status CheckValues() {
+    for (const NetMemory& memory : net_.memories) AddSize(memory.reserved_bytes, memory);
+    for (const NetValue& value : net_.values) {
+      TRY(CheckValue(value));
+      AddSize(value.bytes, net_.memories[Index(value.memory)]);
+    }
+    return {};
+  }
+
+  void AddSize(uint64_t bytes, const NetMemory& memory) {
+    total_bytes_ = Saturated(total_bytes_, Saturated(bytes, memory.alignment));
+  }
   // Everything side by side stays far from overflow, alignment included, so no sum can wrap.
   Status CheckSizes() const {
     constexpr uint64_t kMostBytes = uint64_t{1} << 61;
-    uint64_t total = 0;
-    const auto add = [&](uint64_t bytes, const NetMemory& memory) {
-      total = Saturated(total, Saturated(bytes, memory.alignment));
-    };
-    for (const NetMemory& memory : net_.memories) add(memory.reserved_bytes, memory);
-    for (const NetValue& value : net_.values) {
-      add(value.bytes, net_.memories[Index(value.memory)]);
-    }
-    for (const NetOp& op : net_.ops) {
-      for (const NetChoice& choice : op.choices) {
-        if (Index(choice.place) >= net_.places.size()) continue;  // CheckChoices says so
-        add(choice.workspace_bytes, net_.memories[Index(net_.place(choice.place).memory)]);
-      }
-    }
-    if (total <= kMostBytes) return {};
+    if (total_bytes_ <= kMostBytes) return {};
     return Invalid("its values and workspaces are too large to be added up");
   }
 
+  // All that is asked of each, in one pass over what may be a large net.
   Status CheckOps() {
     made_.assign(net_.values.size(), false);
     in_order_ = net_.regions.size() == 1;
     for (const NetOp& op : net_.ops) {
       TRY(CheckIds(op));
       TRY(CheckChoices(op));
+      for (const NetChoice& choice : op.choices) {
+        AddSize(choice.workspace_bytes, net_.memories[Index(net_.place(choice.place).memory)]);
+      }
+      if (too_large_ == nullptr && !FitsSomewhere(op)) too_large_ = &op;
       for (const NetValueId in : op.ins) {
         const bool there = made_[Index(in)] || net_.value(in).given;
         in_order_ = in_order_ && there && !net_.value(in).carried_from;
@@ -251,31 +256,28 @@ class NetCheck {
   }
 
   // Operands, results and workspace of one op lie in memory together, whatever the order.
-  Status CheckFloors() const {
-    for (const NetOp& op : net_.ops) {
-      const bool fits = std::any_of(op.choices.begin(), op.choices.end(),
-                                    [&](const NetChoice& choice) { return Fits(op, choice); });
-      if (fits) continue;
-      uint64_t least = ~uint64_t{0};
-      for (const NetChoice& choice : op.choices) {
-        least = std::min(least, BytesAtOnce(op, choice, net_.place(choice.place).memory));
-      }
-      const NetPlace& place = net_.place(op.choices.front().place);
-      return Fail(
-          ErrorCode::kBudget, "BUDGET_INFEASIBLE",
-          fmt::format("memory: every order needs at least {} bytes on {} at '{}'; need={} ({})",
-                      least, place.name, op.name, least, FormatByteSize(least)));
+  Status CheckFloor() const {
+    if (too_large_ == nullptr) return {};
+    const NetOp& op = *too_large_;
+    uint64_t least = ~uint64_t{0};
+    for (const NetChoice& choice : op.choices) {
+      least = std::min(least, BytesAtOnce(op, choice, net_.place(choice.place).memory));
     }
-    return {};
+    const NetPlace& place = net_.place(op.choices.front().place);
+    return Fail(
+        ErrorCode::kBudget, "BUDGET_INFEASIBLE",
+        fmt::format("memory: every order needs at least {} bytes on {} at '{}'; need={} ({})",
+                    least, place.name, op.name, least, FormatByteSize(least)));
+  }
+  bool FitsSomewhere(const NetOp& op) const {
+    return std::any_of(op.choices.begin(), op.choices.end(),
+                       [&](const NetChoice& choice) { return Fits(op, choice); });
   }
   bool Fits(const NetOp& op, const NetChoice& choice) const {
     uint64_t most = choice.workspace_bytes;  // in any memory, and twice what is there twice
     for (const NetValueId in : op.ins) most = Saturated(most, net_.value(in).bytes);
     for (const NetValueId out : op.outs) most = Saturated(most, net_.value(out).bytes);
-    if (std::all_of(net_.memories.begin(), net_.memories.end(),
-                    [&](const NetMemory& memory) { return most <= memory.budget_bytes; })) {
-      return true;
-    }
+    if (most <= least_budget_) return true;
     for (size_t memory = 0; memory < net_.memories.size(); ++memory) {
       if (BytesAtOnce(op, choice, MemoryId(memory)) > net_.memories[memory].budget_bytes) {
         return false;
@@ -300,7 +302,10 @@ class NetCheck {
 
   const TaskNet& net_;
   std::vector<bool> made_;
-  bool in_order_ = false;  // every operand is there before its op, in program order
+  bool in_order_ = false;      // every operand is there before its op, in program order
+  uint64_t least_budget_ = 0;  // of any memory
+  uint64_t total_bytes_ = 0;
+  const NetOp* too_large_ = nullptr;  // the first op that fits nowhere
 };
 
 }  // namespace

@@ -32,6 +32,8 @@ class VectorClocks {
     size_t vectors = 0;  // where they begin
   };
   Moment Remember(size_t place);
+  // That at least so many moments will be remembered.
+  void Expect(size_t moments) { remembered_.reserve(moments * places_.size()); }
   // How much of that holds where `place` is: a vector over all places, valid until the next
   // Remember. Of another iteration, only what is known whichever arms were taken.
   const uint64_t* Heard(size_t place, const Moment& moment, bool same_iteration) const;

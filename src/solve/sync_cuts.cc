@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/checked.h"
+
 namespace tinyai {
 namespace {
 
@@ -24,7 +26,7 @@ std::vector<uint32_t> Groupings(uint32_t places) {
 class CrossingLanes {
  public:
   CrossingLanes(const SyncNet& net, const std::vector<uint32_t>& groupings)
-      : net_(net), lanes_(2 * groupings.size() + 1) {
+      : net_(net), any_(2 * groupings.size()), lanes_(RoundUp(any_ + 1, kTogether)) {
     const size_t pairs = size_t{net.places} * net.places;
     crosses_.assign(pairs * lanes_, 0);
     starts_.assign(pairs * lanes_, 0);
@@ -38,39 +40,48 @@ class CrossingLanes {
           crosses_[pair + 2 * i] = crosses_[pair + 2 * i + 1] = 1;
           starts_[pair + 2 * i + side] = 1;
         }
-        crosses_[pair + lanes_ - 1] = starts_[pair + lanes_ - 1] = 1;  // any two places
+        crosses_[pair + any_] = starts_[pair + any_] = 1;
       }
     }
   }
 
-  // By lane.
+  // By lane: two for each grouping, which start on one and on the other side, and one for crossings
+  // between any two places.
   std::vector<uint32_t> Most(const OpLists& predecessors, const std::vector<uint32_t>& order) {
-    std::vector<uint32_t> counts(lanes_ * net_.size()), most(lanes_);
+    std::vector<int32_t> counts(lanes_ * net_.size()), most(lanes_);
     for (const uint32_t op : order) {
-      uint32_t* const own = &counts[lanes_ * op];
+      int32_t* const own = &counts[lanes_ * op];
       for (const uint32_t p : predecessors.of(op)) {
         Extend(&counts[lanes_ * p], Pair(net_.place[p], net_.place[op]), own);
       }
       for (size_t i = 0; i < lanes_; ++i) most[i] = std::max(most[i], own[i]);
     }
-    return most;
+    return {most.begin(), most.begin() + static_cast<ptrdiff_t>(any_ + 1)};
   }
 
  private:
+  // Lanes that are counted by one instruction, of any processor: of signed numbers, for which it
+  // has comparisons.
+  static constexpr size_t kTogether = 4;
+
   size_t Pair(uint32_t from, uint32_t to) const {
     return (size_t{from} * net_.places + to) * lanes_;
   }
-  void Extend(const uint32_t* before, size_t pair, uint32_t* own) const {
-    const uint32_t *const crosses = &crosses_[pair], *const starts = &starts_[pair];
-    for (size_t i = 0; i < lanes_; ++i) {
-      const uint32_t counts = starts[i] | static_cast<uint32_t>(before[i] != 0);
-      own[i] = std::max(own[i], before[i] + (crosses[i] & counts));
+  void Extend(const int32_t* before, size_t pair, int32_t* own) const {
+    const int32_t *const crosses = &crosses_[pair], *const starts = &starts_[pair];
+    for (size_t first = 0; first < lanes_; first += kTogether) {
+      for (size_t i = first; i < first + kTogether; ++i) {
+        const int32_t counts = starts[i] | static_cast<int32_t>(before[i] != 0);
+        const int32_t after = before[i] + (crosses[i] & counts);
+        own[i] = own[i] > after ? own[i] : after;
+      }
     }
   }
 
   const SyncNet& net_;
-  const size_t lanes_;
-  std::vector<uint32_t> crosses_, starts_;  // by pair of places and lane
+  const size_t any_;                       // the lane of any two places, the last one
+  const size_t lanes_;                     // with those that round their number up
+  std::vector<int32_t> crosses_, starts_;  // by pair of places and lane
 };
 
 // The largest sum of worth[i] y[i], y >= 0, where `rows` hold sums of some y that are at most 1:
