@@ -16,6 +16,16 @@ bool IsLetter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
 }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+// Of names and units; one look instead of six comparisons.
+constexpr std::array<bool, 256> kIsWordPart = [] {
+  std::array<bool, 256> out{};
+  for (const char c :
+       std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$")) {
+    out[static_cast<uint8_t>(c)] = true;
+  }
+  return out;
+}();
+bool IsWordPart(char c) { return kIsWordPart[static_cast<uint8_t>(c)]; }
 
 // Where the first byte lies that no text has: a control character other than tab and the ends of
 // lines, or one that is not UTF-8.
@@ -39,20 +49,39 @@ size_t EndOfText(std::string_view text) {
   return text.size();
 }
 
-// The longest spelling first where one begins another.
-constexpr std::array<std::pair<std::string_view, TokenKind>, 31> kSymbols = {{
-    {"---", TokenKind::kFence},       {"???", TokenKind::kHole},     {"->", TokenKind::kArrow},
-    {"..", TokenKind::kDots},         {"||", TokenKind::kOr},        {"&&", TokenKind::kAnd},
-    {"==", TokenKind::kEqual},        {"!=", TokenKind::kNotEqual},  {"<=", TokenKind::kLessEqual},
-    {">=", TokenKind::kGreaterEqual}, {".", TokenKind::kDot},        {",", TokenKind::kComma},
-    {";", TokenKind::kSemicolon},     {":", TokenKind::kColon},      {"@", TokenKind::kAt},
-    {"?", TokenKind::kQuestion},      {"{", TokenKind::kOpenBrace},  {"}", TokenKind::kCloseBrace},
-    {"(", TokenKind::kOpenParen},     {")", TokenKind::kCloseParen}, {"[", TokenKind::kOpenBracket},
-    {"]", TokenKind::kCloseBracket},  {"<", TokenKind::kLess},       {">", TokenKind::kGreater},
-    {"+", TokenKind::kPlus},          {"-", TokenKind::kMinus},      {"*", TokenKind::kTimes},
-    {"/", TokenKind::kDivide},        {"%", TokenKind::kModulo},     {"!", TokenKind::kNot},
-    {"=", TokenKind::kAssign},
+struct Symbol {
+  std::string_view spelling;
+  TokenKind kind;
+};
+// By first character; the longest first where one begins another.
+constexpr std::array<Symbol, 31> kSymbols = {{
+    {"---", TokenKind::kFence},      {"->", TokenKind::kArrow},
+    {"-", TokenKind::kMinus},        {"\?\?\?", TokenKind::kHole},
+    {"?", TokenKind::kQuestion},     {"..", TokenKind::kDots},
+    {".", TokenKind::kDot},          {"||", TokenKind::kOr},
+    {"&&", TokenKind::kAnd},         {"==", TokenKind::kEqual},
+    {"=", TokenKind::kAssign},       {"!=", TokenKind::kNotEqual},
+    {"!", TokenKind::kNot},          {"<=", TokenKind::kLessEqual},
+    {"<", TokenKind::kLess},         {">=", TokenKind::kGreaterEqual},
+    {">", TokenKind::kGreater},      {",", TokenKind::kComma},
+    {";", TokenKind::kSemicolon},    {":", TokenKind::kColon},
+    {"@", TokenKind::kAt},           {"{", TokenKind::kOpenBrace},
+    {"}", TokenKind::kCloseBrace},   {"(", TokenKind::kOpenParen},
+    {")", TokenKind::kCloseParen},   {"[", TokenKind::kOpenBracket},
+    {"]", TokenKind::kCloseBracket}, {"+", TokenKind::kPlus},
+    {"*", TokenKind::kTimes},        {"/", TokenKind::kDivide},
+    {"%", TokenKind::kModulo},
 }};
+
+// By character: the first symbol that begins with it; kSymbols.size(): none does.
+constexpr std::array<uint8_t, 256> kFirstSymbols = [] {
+  std::array<uint8_t, 256> out{};
+  out.fill(kSymbols.size());
+  for (size_t i = kSymbols.size(); i-- > 0;) {
+    out[static_cast<uint8_t>(kSymbols[i].spelling[0])] = static_cast<uint8_t>(i);
+  }
+  return out;
+}();
 
 Span MakeSpan(size_t begin, size_t end) {
   return {static_cast<uint32_t>(begin), static_cast<uint32_t>(end)};
@@ -72,10 +101,6 @@ Lexer::Lexer(Diagnostics& diagnostics) : diagnostics_(diagnostics) {
   if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;  // a byte order mark
 }
 
-char Lexer::Peek(size_t ahead) const {
-  return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
-}
-
 void Lexer::Break(Span span, std::string message) {
   if (!broken_) diagnostics_.Error("S2", span, std::move(message));
   broken_ = true;
@@ -89,7 +114,9 @@ Token Lexer::Next(Mode mode) {
     if (IsLetter(c) || (mode == Mode::kPart && IsDigit(c))) return Word();
     if (IsDigit(c)) return Number();
     if (c == '"') return String();
-    for (const auto& [spelling, kind] : kSymbols) {
+    for (size_t i = kFirstSymbols[static_cast<uint8_t>(c)]; i < kSymbols.size(); ++i) {
+      const auto& [spelling, kind] = kSymbols[i];
+      if (spelling[0] != c) break;
       const bool of_schedules = kind == TokenKind::kFence || kind == TokenKind::kHole;
       if (of_schedules && dialect_ == Dialect::kProgram) continue;
       if (text_.substr(at_, spelling.size()) == spelling) return Make(kind, spelling.size());
@@ -142,7 +169,7 @@ Token Lexer::Make(TokenKind kind, size_t length) {
 
 Token Lexer::Word() {
   size_t length = 0;
-  while (IsLetter(Peek(length)) || IsDigit(Peek(length))) ++length;
+  while (IsWordPart(Peek(length))) ++length;
   while (Peek(length) == '\'') ++length;
   const Token token = Make(TokenKind::kName, length);
   if (length > kMostNameBytes) {
@@ -157,10 +184,10 @@ Token Lexer::Word() {
 Token Lexer::Number() {
   const std::string_view number = SplitNumber(text_.substr(at_)).digits;
   size_t length = number.size();
-  while (IsLetter(Peek(length)) || IsDigit(Peek(length))) ++length;
+  while (IsWordPart(Peek(length))) ++length;
   if (length > number.size() && Peek(length) == '/' && IsLetter(Peek(length + 1))) {
     ++length;
-    while (IsLetter(Peek(length)) || IsDigit(Peek(length))) ++length;
+    while (IsWordPart(Peek(length))) ++length;
   }
   const std::string_view unit = text_.substr(at_ + number.size(), length - number.size());
   const Token token = Make(TokenKind::kNumber, length);
@@ -209,8 +236,7 @@ void Lexer::StrangeCharacter() {
 bool IsNamePart(std::string_view text) {
   const size_t end = std::min(text.find_last_not_of('\'') + 1, text.size());
   if (end == 0 || text.size() > kMostNameBytes) return false;
-  return std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(end),
-                     [](char c) { return IsLetter(c) || IsDigit(c); });
+  return std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(end), IsWordPart);
 }
 
 bool IsName(std::string_view text) { return IsNamePart(text) && IsLetter(text[0]); }

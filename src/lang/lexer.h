@@ -35,10 +35,11 @@ class Lexer {
   bool broken() const { return broken_; }
 
  private:
-  char Peek(size_t ahead = 0) const;
+  char Peek(size_t ahead = 0) const {
+    return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
+  }
   void SkipBlanks();
   bool SkipComment();
-  Token Symbol();
   Token Word();
   Token Number();
   Token String();

@@ -5,17 +5,15 @@
 namespace tinyai {
 
 NameTable::NameId NameTable::Intern(std::string_view name) {
-  if (const auto found = ids_.find(name); found != ids_.end()) return found->second;
-  const NameId id = static_cast<NameId>(names_.size());
-  names_.push_back(&ids_.emplace(std::string(name), id).first->first);
+  if (const uint32_t known = ids_.Find(name); known != NameIndex::kNone) return known;
   bindings_.emplace_back();
-  return id;
+  return ids_.Add(names_.emplace_back(name));
 }
 
 const Binding* NameTable::Find(std::string_view name) const {
-  const auto found = ids_.find(name);
-  if (found == ids_.end() || !IsSeen(bindings_[found->second])) return nullptr;
-  return &bindings_[found->second];
+  const uint32_t id = ids_.Find(name);
+  if (id == NameIndex::kNone || !IsSeen(bindings_[id])) return nullptr;
+  return &bindings_[id];
 }
 
 void NameTable::Bind(NameId name, Binding binding) {
@@ -38,7 +36,7 @@ std::vector<NameTable::Closed> NameTable::Close() {
 std::vector<std::string_view> NameTable::Known() const {
   std::vector<std::string_view> out;
   for (size_t i = 0; i < names_.size(); ++i) {
-    if (IsSeen(bindings_[i])) out.push_back(*names_[i]);
+    if (IsSeen(bindings_[i])) out.push_back(names_[i]);
   }
   return out;
 }

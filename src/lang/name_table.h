@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "lang/name_index.h"
 #include "lang/program.h"
 
 namespace tinyai {
@@ -41,7 +42,7 @@ class NameTable {
  public:
   using NameId = uint32_t;
   NameId Intern(std::string_view name);
-  const std::string& text(NameId name) const { return *names_[name]; }
+  const std::string& text(NameId name) const { return names_[name]; }
 
   // Null if it means nothing here.
   const Binding* Find(std::string_view name) const;
@@ -63,10 +64,6 @@ class NameTable {
   std::vector<std::string_view> Known() const;
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
   bool IsSeen(const Binding& binding) const {
     return binding.kind != Binding::Kind::kNone &&
            (binding.frame == frame_ || binding.frame == kEveryFrame);
@@ -76,8 +73,8 @@ class NameTable {
   static constexpr uint32_t kEveryFrame = ~uint32_t{0};
 
  private:
-  std::unordered_map<std::string, NameId, Hash, std::equal_to<>> ids_;
-  std::vector<const std::string*> names_;
+  NameIndex ids_;
+  std::deque<std::string> names_;  // by id; what ids_ looks at
   std::vector<Binding> bindings_;  // by name
   struct Undo {
     NameId name;

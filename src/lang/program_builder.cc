@@ -22,6 +22,12 @@ ProgramBuilder::ProgramBuilder(Diagnostics& diagnostics, const ResolveOptions& o
   program_.scopes.emplace_back();
 }
 
+void ProgramBuilder::Expect(size_t statements) {
+  constexpr size_t kMost = size_t{1} << 20;  // memory that is not used is not held, up to a point
+  program_.evals.reserve(std::min(statements, kMost));
+  program_.defs.reserve(std::min(statements, kMost));
+}
+
 void ProgramBuilder::Resolve(const ValueStatement& statement) {
   if (return_ != nullptr && return_->returned) {
     out_.Error("T4", statement.where, "nothing follows 'return'").Help("delete it");
@@ -69,11 +75,15 @@ bool ProgramBuilder::CanDefine(const NameAt& name) {
 }
 
 std::string ProgramBuilder::NewName(std::string_view name) {
-  // As references are written: t[3]@join
-  const std::string_view base = name.substr(0, suffix_.empty() ? name.size() : name.find('@'));
-  std::string out = fmt::format("{}{}{}{}", prefix_, base, suffix_, name.substr(base.size()));
-  const uint32_t version = versions_[out]++;
-  return out.append(version, '\'');
+  std::string out(name);
+  if (!prefix_.empty() || !suffix_.empty()) {
+    // As references are written: t[3]@join
+    const std::string_view base = name.substr(0, suffix_.empty() ? name.size() : name.find('@'));
+    out = fmt::format("{}{}{}{}", prefix_, base, suffix_, name.substr(base.size()));
+  }
+  const NameTable::NameId id = names_.Intern(out);
+  if (id >= versions_.size()) versions_.resize(id + 1, 0);
+  return out.append(versions_[id]++, '\'');
 }
 
 DefId ProgramBuilder::AddDef(std::string name, ProgramType type, EvalId maker, Where where,
@@ -231,9 +241,7 @@ void ProgramBuilder::Do(const val::Const& constant, Where) {
 void ProgramBuilder::Do(const val::If& statement, Where) {
   const std::optional<DefId> condition = Condition(statement.condition);
   if (!condition) {  // the arms are looked at all the same
-    const size_t defs = program_.defs.size();
     program_.defs.push_back({"", {Scalar::kBool, {}}, {}, true, {}});
-    versions_.reserve(defs);
   }
   const auto index = static_cast<uint32_t>(program_.branches.size());
   Branch branch;

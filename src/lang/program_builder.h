@@ -22,6 +22,8 @@ class ProgramBuilder {
   ProgramBuilder(Diagnostics& diagnostics, const ResolveOptions& options);
 
   void set_name(std::string name) { program_.name = std::move(name); }
+  // About so many statements will come.
+  void Expect(size_t statements);
   // From now on nothing is reported.
   void set_quiet() { out_.set_quiet(); }
   void Add(ValueStatement statement) { Resolve(statement); }
@@ -109,9 +111,9 @@ class ProgramBuilder {
   Callables callables_;
   ExprTyper typer_;
   ScopeId scope_{};
-  std::string prefix_, suffix_;  // of names in bodies that were copied: "y.", "[3]"
-  std::unordered_map<std::string, uint32_t> versions_;  // of each name: how many definitions
-  std::vector<LoopFrame*> loops_;                       // around this place, the innermost last
+  std::string prefix_, suffix_;     // of names in bodies that were copied: "y.", "[3]"
+  std::vector<uint32_t> versions_;  // by id of a name: how many definitions
+  std::vector<LoopFrame*> loops_;   // around this place, the innermost last
   std::unordered_map<std::string, Declared> functions_;
   ReturnFrame* return_ = nullptr;  // of the function around this place
   size_t copies_ = 0;              // bodies around this place that were copied

@@ -17,6 +17,7 @@ class ProgramReader {
 
   Program Read() {
     in_.set_dialect(Lexer::Dialect::kProgram);
+    builder_.Expect(in_.source().line_count());
     if (in_.AtWord("value")) Wrapper();
     while (!in_.ended()) {
       if (in_.token().kind == TokenKind::kCloseBrace) {

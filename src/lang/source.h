@@ -41,6 +41,7 @@ class SourceText {
   }
   // `offset` is at most the size of the text.
   Position At(uint32_t offset) const;
+  size_t line_count() const { return line_begins_.size(); }
   // The line (from 1) without its end.
   std::string_view Line(uint32_t line) const;
   // "file:3:5"

@@ -46,6 +46,18 @@ std::optional<Constant> ParseConstant(std::string_view text) {
   return out;
 }
 
+// At most as many as the expression's code has, nearly always; nodes are added by conversions.
+size_t NodeCount(const Expr& expr) {
+  size_t count = 1;
+  for (const Expr& operand : expr.operands) count += NodeCount(operand);
+  return count;
+}
+size_t NameCount(const Expr& expr) {
+  size_t count = expr.kind == Expr::Kind::kName ? 1 : 0;
+  for (const Expr& operand : expr.operands) count += NameCount(operand);
+  return count;
+}
+
 int64_t Wrapped(uint64_t value) { return static_cast<int64_t>(value); }
 
 std::optional<Constant> Apply(std::string_view op, const Constant& a, const Constant& b) {
@@ -264,6 +276,8 @@ std::optional<ProgramType> ExprTyper::Append(const Expr& expr, const ProgramType
     seen_in_[Index(eval.ins[i])] = eval_number_;
     operand_of_[Index(eval.ins[i])] = static_cast<uint32_t>(i);
   }
+  eval.code.reserve(eval.code.size() + NodeCount(expr));
+  eval.ins.reserve(eval.ins.size() + NameCount(expr));
   MaybeTyped typed = Build(expr, wanted);
   if (!typed) return std::nullopt;
   if (wanted != nullptr ? !Fit(*typed, *wanted, expr) : !Settle(*typed, expr)) return std::nullopt;

@@ -13,6 +13,9 @@ namespace {
 
 using LineKind = WishedLine::Kind;
 
+// Fences that the user did not write, by direction: from the place with effects, and to it.
+constexpr std::string_view kAway = "write", kBack = "read";
+
 // One line of the text, or what stands nowhere in it but has its turn.
 struct Entry {
   enum class Kind : uint8_t { kSilent, kOp, kFence, kSync };
@@ -58,7 +61,9 @@ class Writer {
   void NameFences() {
     std::set<std::string> used;
     for (const auto& [name, fence] : wishes_.fences) used.insert(name);
-    for (const Def& def : compiled_.program.defs) used.insert(def.name);
+    for (const Def& def : compiled_.program.defs) {
+      if (def.name.starts_with(kAway) || def.name.starts_with(kBack)) used.insert(def.name);
+    }
     fence_names_.resize(plan_.fences.size());
     uint32_t counts[2] = {0, 0};
     // In the order in which places come to them.
@@ -84,8 +89,8 @@ class Writer {
         if (fence == ~uint32_t{0} || !fence_names_[fence].empty()) continue;
         do {
           const uint32_t number = ++counts[away ? 0 : 1];
-          fence_names_[fence] = fmt::format("{}{}", away ? "write" : "read",
-                                            number == 1 ? "" : std::to_string(number));
+          fence_names_[fence] =
+              fmt::format("{}{}", away ? kAway : kBack, number == 1 ? "" : std::to_string(number));
         } while (!used.insert(fence_names_[fence]).second);
       }
     }

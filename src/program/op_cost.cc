@@ -77,7 +77,8 @@ double OpCosts::SaidSeconds(const Costs::Op& op, const ExprNode& node, const Eva
 
 void OpCosts::Add(const Eval& eval, uint32_t place, double times, Sum& sum) const {
   for (const ExprNode& node : eval.code) {
-    const Costs::Op* const op = costs_.Find(OpName(node), devices_.places[place].name);
+    const Costs::Op* const op =
+        costs_.ops.empty() ? nullptr : costs_.Find(OpName(node), devices_.places[place].name);
     if (op == nullptr) {
       sum.flops += times * Flops(node, eval);
       continue;

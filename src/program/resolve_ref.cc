@@ -41,8 +41,6 @@ Ref RefFromName(const std::string& name) {
 RefResolver::RefResolver(const Program& program, const ProgramNet& net, const SourceText& values,
                          Diagnostics& out)
     : program_(program), net_(net), values_(values), out_(out) {
-  defs_.reserve(net.def_of.size());
-  for (const DefId def : net.def_of) defs_.emplace(program.def(def).name, def);
   for (size_t i = 0; i < program.evals.size(); ++i) {
     const Eval& eval = program.evals[i];
     if (eval.kind != Eval::Kind::kMerge || !net.op_of[i]) continue;
@@ -50,6 +48,18 @@ RefResolver::RefResolver(const Program& program, const ProgramNet& net, const So
       merges_of_[Index(in)].push_back(EvalId(i));
     }
   }
+}
+
+std::optional<DefId> RefResolver::DefOf(std::string_view name) {
+  if (defs_.empty()) {
+    defs_.reserve(net_.def_of.size());
+    for (const DefId def : net_.def_of) {
+      if (names_.Add(program_.def(def).name) == defs_.size()) defs_.push_back(def);
+    }
+  }
+  const uint32_t found = names_.Find(name);
+  if (found == NameIndex::kNone) return std::nullopt;
+  return defs_[found];
 }
 
 std::vector<std::string> RefResolver::Iterations(std::string_view loop) const {
@@ -74,9 +84,9 @@ std::string RefResolver::ArmText(RegionId region) const {
 void RefResolver::ReportUnknown(const Ref& ref, const std::string& text) {
   const size_t base_end = text.find('\'');
   const std::string base = text.substr(0, base_end);
-  if (base_end != std::string::npos && defs_.contains(base)) {
+  if (base_end != std::string::npos && DefOf(base)) {
     size_t count = 1;
-    while (defs_.contains(base + std::string(count, '\''))) ++count;
+    while (DefOf(base + std::string(count, '\''))) ++count;
     std::string names;
     for (size_t i = 0; i < std::min<size_t>(count, 4); ++i) {
       names += fmt::format("{}`{}{:'>{}}`", i == 0 ? "" : ", ", base, "", i);
@@ -86,15 +96,15 @@ void RefResolver::ReportUnknown(const Ref& ref, const std::string& text) {
             "A4", ref.where,
             fmt::format("'{}' has {} definition{} ({}); no {}", base, count, count == 1 ? "" : "s",
                         names, count <= 3 ? kOrdinals[count - 1] : "further one"))
-        .NoteIn(values_, program_.def(defs_.at(base)).where, "the first definition")
+        .NoteIn(values_, program_.def(*DefOf(base)).where, "the first definition")
         .Help(fmt::format("write one of {}", names));
     return;
   }
   Diagnostic& error =
       out_.Error("I7", ref.where, fmt::format("no value '{}' in the value program", text));
   std::vector<std::string_view> known;
-  for (const auto& [name, def] : defs_) {
-    if (!program_.def(def).implied) known.push_back(name);
+  for (const DefId def : net_.def_of) {
+    if (!program_.def(def).implied) known.push_back(program_.def(def).name);
   }
   std::sort(known.begin(), known.end());
   const std::string near = NearestName(text, known);
@@ -114,10 +124,9 @@ std::optional<DefId> RefResolver::FindArm(const Ref& ref, bool arm) {
   base.qualifier.clear();
   std::string name = RefText(base);
   std::vector<DefId> found;
-  for (; defs_.contains(name); name += '\'') {
-    const DefId def = defs_.at(name);
-    const RegionId region = RegionOf(def);
-    if (Index(region) != 0 && net_.net.regions[Index(region)].arm == arm) found.push_back(def);
+  for (auto def = DefOf(name); def; def = DefOf(name += '\'')) {
+    const RegionId region = RegionOf(*def);
+    if (Index(region) != 0 && net_.net.regions[Index(region)].arm == arm) found.push_back(*def);
   }
   if (found.size() == 1) return found[0];
   const std::string text = RefText(ref);
@@ -141,10 +150,10 @@ std::optional<DefId> RefResolver::Find(const Ref& ref, RegionId) {
     const size_t prime = std::min(text.find('\''), at);
     const std::string name =
         text.substr(0, prime) + ending + text.substr(at) + text.substr(prime, at - prime);
-    if (const auto found = defs_.find(name); found != defs_.end()) return found->second;
+    if (const auto found = DefOf(name)) return found;
     ending.resize(ending.size() - endings_[levels - 1].size());
   }
-  if (const auto found = defs_.find(text); found != defs_.end()) return found->second;
+  if (const auto found = DefOf(text)) return found;
   if (ref.qualifier == "then" || ref.qualifier == "else") {
     return FindArm(ref, ref.qualifier == "then");
   }
@@ -223,12 +232,12 @@ std::optional<DefId> RefResolver::ResolveValue(const Ref& ref, RegionId region) 
 }
 
 // Whether commands name something of this arm.
-bool RefResolver::Mentions(const std::vector<Command>& commands, RegionId arm) const {
+bool RefResolver::Mentions(const std::vector<Command>& commands, RegionId arm) {
   return std::any_of(commands.begin(), commands.end(), [&](const Command& command) {
     const auto* work = std::get_if<cmd::Work>(&command.what);
     if (work == nullptr) return false;
-    const auto found = defs_.find(RefText(work->ref));
-    return found != defs_.end() && IsInside(net_.net, RegionOf(found->second), arm);
+    const auto found = DefOf(RefText(work->ref));
+    return found && IsInside(net_.net, RegionOf(*found), arm);
   });
 }
 

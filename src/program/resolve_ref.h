@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lang/diagnostics.h"
+#include "lang/name_index.h"
 #include "lang/schedule.h"
 #include "program/program_net.h"
 
@@ -35,7 +36,7 @@ class RefResolver {
   // The value that a name means there.
   std::optional<DefId> ResolveValue(const Ref& ref, RegionId region);
   std::optional<ResolvedBranch> ResolveBranch(const cmd::If& branch, RegionId region, Span where);
-  bool IsValue(std::string_view name) const { return defs_.contains(std::string(name)); }
+  bool IsValue(std::string_view name) { return DefOf(name).has_value(); }
 
   // The endings of names in the iterations of an unrolled loop: "[0]", "[1]", ..
   std::vector<std::string> Iterations(std::string_view loop) const;
@@ -44,6 +45,8 @@ class RefResolver {
   void Leave() { endings_.pop_back(); }
 
  private:
+  // The def of this name.
+  std::optional<DefId> DefOf(std::string_view name);
   std::optional<DefId> Find(const Ref& ref, RegionId region);
   std::optional<DefId> FindArm(const Ref& ref, bool arm);
   void ReportUnknown(const Ref& ref, const std::string& text);
@@ -51,13 +54,15 @@ class RefResolver {
   std::optional<DefId> MergedIn(DefId def, RegionId region) const;
   void CollectMerged(DefId def, std::vector<NetOpId>& ops) const;
   std::string ArmText(RegionId region) const;
-  bool Mentions(const std::vector<Command>& commands, RegionId arm) const;
+  bool Mentions(const std::vector<Command>& commands, RegionId arm);
 
   const Program& program_;
   const ProgramNet& net_;
   const SourceText& values_;
   Diagnostics& out_;
-  std::unordered_map<std::string, DefId> defs_;                // that have ops of the net
+  // Of defs that have ops of the net; made when the first name is looked for.
+  NameIndex names_;
+  std::vector<DefId> defs_;                                    // by number of the name
   std::unordered_map<size_t, std::vector<EvalId>> merges_of_;  // by def
   std::vector<std::string> endings_;
 };
