@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+// Random programs with schedules, as texts, with the graph of their ops by the words of the
+// language's pages alone: nothing of the compiler is used to make them.
+namespace tinyai {
+
+struct RandomOp {
+  std::vector<uint32_t> needs;    // ops before it: what it reads, conditions of its arms, orders
+  std::optional<uint32_t> place;  // nothing: nobody says it, and every place can do it
+};
+
+struct RandomText {
+  std::string values, schedule;
+  std::vector<RandomOp> ops;
+  bool branches = false;
+};
+
+struct RandomTextShape {
+  uint32_t most_ops = 12;  // conditions and merged values are ops, too
+  uint32_t places = 2;     // of kRandomPlaces
+  bool branches = true;
+  bool lines = false;  // the schedule lists ops in blocks, which fixes their order; else it says
+                       // only where each is
+  uint32_t reach = ~uint32_t{0};  // ops read only the last so many values
+};
+
+// A device file for as many places.
+std::string RandomPlaces(uint32_t places);
+RandomText MakeRandomText(const RandomTextShape& shape, uint64_t seed);
+
+}  // namespace tinyai

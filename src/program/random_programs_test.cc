@@ -1,0 +1,222 @@
+// Fences and syncs of compiled programs against the least numbers that there can be, found without
+// any of the compiler's searches: by enumeration for small programs, by theorem 1 of
+// docs/ARCHITECTURE.md for long ones. What counts is what the text has: each fence and sync once,
+// whichever arms are taken.
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <queue>
+#include <random>
+
+#include "fmt/format.h"
+#include "lang/parse_devices.h"
+#include "program/program_test_support.h"
+#include "program/random_program_test_support.h"
+
+namespace tinyai {
+namespace {
+
+// TINYAI_RANDOM_PROGRAMS=10000 asks for more than everyday tests have time for, and for longer
+// ones.
+uint64_t Programs(uint64_t usual) {
+  const char* const wish = std::getenv("TINYAI_RANDOM_PROGRAMS");
+  return wish != nullptr ? std::strtoull(wish, nullptr, 10) : usual;
+}
+
+constexpr uint32_t kMostPlaces = 3;
+
+struct Counts {
+  uint32_t syncs = 0, fences = 0;
+  auto operator<=>(const Counts&) const = default;
+};
+
+// What each place knows to have ended, and what its last fence says; sets of ops.
+struct Moment {
+  std::array<uint32_t, kMostPlaces> known{}, fence{};
+  auto operator<=>(const Moment&) const = default;
+};
+
+// All orders of all queues with all fences and syncs between them, the least counts first. `eager`:
+// what can be carried out is carried out at once, since nothing is lost by that; else each moment
+// is tried for each op.
+class Enumeration {
+ public:
+  Enumeration(const std::vector<RandomOp>& ops, const std::vector<uint32_t>& place, uint32_t places,
+              bool eager)
+      : place_(place), places_(places), eager_(eager), needs_(ops.size(), 0) {
+    for (size_t op = 0; op < ops.size(); ++op) {
+      for (const uint32_t need : ops[op].needs) needs_[op] |= uint32_t{1} << need;
+    }
+  }
+
+  Counts Least() {
+    Reach({}, Moment{});
+    while (!queue_.empty()) {
+      const auto [counts, moment] = queue_.top();
+      queue_.pop();
+      if (best_.at(moment) < counts) continue;
+      if (Done(moment)) return counts;
+      if (!eager_) {
+        for (uint32_t op = 0; op < needs_.size(); ++op) {
+          if (!CanRun(moment, op)) continue;
+          Moment next = moment;
+          next.known[place_[op]] |= uint32_t{1} << op;
+          Reach(counts, next);
+        }
+      }
+      for (uint32_t from = 0; from < places_; ++from) {
+        if (moment.fence[from] != moment.known[from]) {
+          Moment next = moment;
+          next.fence[from] = moment.known[from];
+          Reach({counts.syncs, counts.fences + 1}, next);
+        }
+        for (uint32_t to = 0; to < places_; ++to) {
+          if (to == from || (moment.fence[from] & ~moment.known[to]) == 0) continue;
+          Moment next = moment;
+          next.known[to] |= moment.fence[from];
+          Reach({counts.syncs + 1, counts.fences}, next);
+        }
+      }
+    }
+    return {~uint32_t{0}, ~uint32_t{0}};
+  }
+
+ private:
+  bool CanRun(const Moment& moment, uint32_t op) const {
+    const uint32_t known = moment.known[place_[op]];
+    return (known >> op & 1) == 0 && (needs_[op] & ~known) == 0;
+  }
+  bool Done(const Moment& moment) const {
+    for (uint32_t op = 0; op < needs_.size(); ++op) {
+      if ((moment.known[place_[op]] >> op & 1) == 0) return false;
+    }
+    return true;
+  }
+  void Reach(Counts counts, Moment moment) {
+    for (bool more = eager_; more;) {
+      more = false;
+      for (uint32_t op = 0; op < needs_.size(); ++op) {
+        if (!CanRun(moment, op)) continue;
+        moment.known[place_[op]] |= uint32_t{1} << op;
+        more = true;
+      }
+    }
+    const auto [known, added] = best_.try_emplace(moment, counts);
+    if (!added && known->second <= counts) return;
+    known->second = counts;
+    queue_.push({counts, moment});
+  }
+
+  const std::vector<uint32_t>& place_;
+  const uint32_t places_;
+  const bool eager_;
+  std::vector<uint32_t> needs_;  // by op, as sets
+  std::map<Moment, Counts> best_;
+  using Entry = std::pair<Counts, Moment>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue_;
+};
+
+// Over all places for the ops that nobody places.
+Counts LeastCounts(const RandomText& text, uint32_t places, bool eager) {
+  std::vector<uint32_t> place(text.ops.size(), 0), free;
+  for (uint32_t op = 0; op < text.ops.size(); ++op) {
+    place[op] = text.ops[op].place.value_or(0);
+    if (!text.ops[op].place) free.push_back(op);
+  }
+  Counts least{~uint32_t{0}, ~uint32_t{0}};
+  while (true) {
+    least = std::min(least, Enumeration(text.ops, place, places, eager).Least());
+    size_t i = 0;
+    for (; i < free.size() && ++place[free[i]] == places; ++i) place[free[i]] = 0;
+    if (i == free.size()) return least;
+  }
+}
+
+CompileOptions WithPlaces(uint32_t places) {
+  const SourceText text("places", RandomPlaces(places));
+  Diagnostics said(text);
+  CompileOptions options;
+  options.devices = ParseDevices(said);
+  EXPECT_EQ(said.Text(), "");
+  return options;
+}
+
+Counts CountsOf(const Compiled& compiled) {
+  const Certificate& certificate = compiled.program->certificate;
+  return {static_cast<uint32_t>(certificate.syncs.value),
+          static_cast<uint32_t>(certificate.fences.value)};
+}
+
+TEST(RandomPrograms, EnumerationLosesNothingByCarryingOutWhatItCan) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const RandomText text = MakeRandomText({.most_ops = 7, .places = 2}, seed);
+    EXPECT_EQ(LeastCounts(text, 2, true), LeastCounts(text, 2, false)) << text.values;
+  }
+}
+
+TEST(RandomPrograms, HaveTheLeastFencesAndSyncs) {
+  const uint64_t programs = Programs(200);
+  uint64_t branches = 0, more = 0;
+  for (uint64_t seed = 0; seed < programs; ++seed) {
+    RandomTextShape shape;
+    shape.places = seed % 5 == 0 ? 3 : 2;
+    shape.most_ops = 6 + static_cast<uint32_t>(seed % 7);
+    shape.lines = seed % 2 == 1;
+    const RandomText text = MakeRandomText(shape, seed);
+    const Compiled compiled = CompileTexts(text.values, text.schedule, WithPlaces(shape.places));
+    ASSERT_TRUE(compiled.program) << seed << "\n" << text.values << text.schedule << compiled.said;
+    const Counts least = LeastCounts(text, shape.places, true);
+    const Counts ours = CountsOf(compiled);
+    ASSERT_GE(ours, least) << seed << "\n" << text.values << text.schedule << compiled.text();
+    branches += text.branches;
+    if (ours == least) continue;
+    // A sync that stands in an arm brings nothing behind it, and each arm has its own.
+    more += text.branches;
+    EXPECT_TRUE(text.branches) << seed << "\n" << text.values << text.schedule << compiled.text();
+  }
+  fmt::print("{} programs, {} with conditionals: {} have more than the least\n", programs, branches,
+             more);
+  EXPECT_GT(branches, programs / 3);
+  EXPECT_LT(more, branches / 3);
+}
+
+// The most crossings on a path that crosses first from the CPU to the GPU, and the other way; by
+// theorem 1 the least number of syncs follows.
+uint32_t LeastByTheorem(const RandomText& text) {
+  std::vector<std::array<uint32_t, 2>> most(text.ops.size(), {0, 0});
+  std::array<uint32_t, 2> all = {0, 0};
+  for (size_t op = 0; op < text.ops.size(); ++op) {
+    for (const uint32_t need : text.ops[op].needs) {
+      const uint32_t from = *text.ops[need].place;
+      const bool crosses = from != *text.ops[op].place;
+      for (uint32_t first = 0; first < 2; ++first) {
+        const uint32_t so_far = most[need][first];
+        const bool longer = crosses && (so_far > 0 || from == first);
+        most[op][first] = std::max(most[op][first], so_far + (longer ? 1 : 0));
+      }
+    }
+    for (uint32_t first = 0; first < 2; ++first) all[first] = std::max(all[first], most[op][first]);
+  }
+  return all[0] == 0 && all[1] == 0 ? 0 : all[0] == all[1] ? all[0] + 1 : std::max(all[0], all[1]);
+}
+
+TEST(RandomPrograms, OfManyOpsHaveWhatTheTheoremSays) {
+  for (const uint32_t ops : {30u, 1000u, Programs(200) < 10000 ? 20000u : 100000u}) {
+    for (const bool lines : {false, true}) {
+      const RandomTextShape shape{
+          .most_ops = ops, .places = 2, .branches = false, .lines = lines, .reach = 30};
+      const RandomText text = MakeRandomText(shape, ops);
+      const Compiled compiled = CompileTexts(text.values, text.schedule, WithPlaces(2));
+      ASSERT_TRUE(compiled.program) << compiled.said;
+      const uint32_t least = LeastByTheorem(text);
+      EXPECT_EQ(CountsOf(compiled), (Counts{least, least})) << ops;
+      EXPECT_TRUE(compiled.program->certificate.optimal);
+      EXPECT_GT(least, 2u);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tinyai
