@@ -168,7 +168,10 @@ Status RunCommand::Generate(Session& session, Console& console) {
   std::atomic<size_t> prompt_done = 0;
   TRY_ASSIGN(std::unique_ptr<Ticker> ticker, ShowWaiting(prompt_done, console));
   GenerateHooks hooks;
-  hooks.prompt_progress = [&](size_t done) { prompt_done = done; };
+  hooks.prompt_progress = [&](size_t done) {
+    prompt_done = done;
+    return true;
+  };
   hooks.token = [&](TokenId, std::string_view text) {
     ticker.reset();
     return TakeToken(text, console);

@@ -18,7 +18,7 @@ uint64_t LongestToken(const Tokenizer& tokenizer) {
 }  // namespace
 
 Result<std::vector<TokenId>> EncodePrompt(const Model& model, std::string_view text,
-                                          uint64_t context) {
+                                          uint64_t context, const EncodeOptions& options) {
   const Tokenizer& tokenizer = model.tokenizer();
   const uint64_t longest = LongestToken(tokenizer);
   if (text.size() / longest > context) {
@@ -28,7 +28,7 @@ Result<std::vector<TokenId>> EncodePrompt(const Model& model, std::string_view t
                     "{} bytes; shorten it or use a larger -c",
                     text.size(), context, longest));
   }
-  return tokenizer.Encode(text, {});
+  return tokenizer.Encode(text, options);
 }
 
 }  // namespace tinyai

@@ -32,7 +32,8 @@ Status Generate(Session& session, std::span<const TokenId> prompt, const Generat
   const Tokenizer& tokenizer = session.model().tokenizer();
   Sampler sampler(options.sampler);
   TextStream text;
-  std::vector<TokenId> history(prompt.begin(), prompt.end());
+  std::vector<TokenId> history(options.before.begin(), options.before.end());
+  history.insert(history.end(), prompt.begin(), prompt.end());
   const Clock::time_point start = Clock::now();
   TRY_ASSIGN(std::span<float> logits, session.Feed(prompt, hooks.prompt_progress));
   out.prompt_seconds = SecondsSince(start);

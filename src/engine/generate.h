@@ -19,6 +19,7 @@ struct GenerateOptions {
   uint64_t most_tokens = ~uint64_t{0};  // the context ends it in any case
   bool ignore_end = false;              // go on after an end-of-text token
   size_t top_logits = 0;                // how many of the best to keep per token
+  std::span<const TokenId> before;      // tokens that the context has already, for penalties
 };
 
 enum class StopReason : uint8_t { kEnd, kLength, kContext, kCaller };
@@ -36,7 +37,8 @@ struct Generated {
 struct GenerateHooks {
   // Text of one more token, valid UTF-8, "" while a character is incomplete. False ends it.
   std::function<bool(TokenId, std::string_view)> token = {};
-  std::function<void(size_t done)> prompt_progress = {};
+  // Tokens of the prompt done, after each chunk. False ends it with CANCELLED.
+  std::function<bool(size_t done)> prompt_progress = {};
 };
 
 // Continues `prompt` (at least one token) from where the session stands. An error leaves what was

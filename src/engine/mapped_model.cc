@@ -238,13 +238,19 @@ MappedLayer MappedModel::layer(uint32_t layer) const {
   return layers_[layer];
 }
 
+std::shared_ptr<const Overlay> MappedModel::overlay() const {
+  const std::lock_guard lock(mutex_);
+  return transformed_.empty() ? nullptr : transformed_.back()->overlay;
+}
+
 ForwardModel MappedModel::forward() const {
-  std::shared_ptr<const Overlay> overlay;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!transformed_.empty()) overlay = transformed_.back()->overlay;
-  }
-  return overlay != nullptr ? Overlay::Of(std::move(overlay)) : ForwardModel::Of(model_);
+  std::shared_ptr<const Overlay> made = overlay();
+  return made != nullptr ? Overlay::Of(std::move(made)) : ForwardModel::Of(model_);
+}
+
+std::shared_ptr<const Model> MappedModel::transformed() const {
+  const std::shared_ptr<const Overlay> made = overlay();
+  return made != nullptr ? Model::WithWeights(model_, made->graph, *made->file, made) : model_;
 }
 
 Status MappedModel::SetTypes(std::span<const std::optional<DType>> types) {

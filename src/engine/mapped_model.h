@@ -55,6 +55,8 @@ class MappedModel : private LayerStore {
   std::shared_ptr<const Model> model() const { return model_; }
   // What executions compute with: the model, or what was made of its weights.
   ForwardModel forward() const;
+  // The same for a session.
+  std::shared_ptr<const Model> transformed() const;
   // Has the matrices of each layer in the type given, nothing: that of its files; and its weights
   // pruned, by layer, as given. Both from the model's own weights, and each leaves the other as it
   // is. Schedulers see it when they are prepared next. Errors of MakeOverlay; nothing is changed
@@ -96,6 +98,7 @@ class MappedModel : private LayerStore {
   uint64_t bytes(uint32_t layer) const override { return layers_[layer].bytes; }
   Status Load(uint32_t layer) override { return Visit(layer, true); }
   Status Look(uint32_t layer) override { return Visit(layer, false); }
+  std::shared_ptr<const Overlay> overlay() const;  // in force; null: none
   Status Transform(std::vector<LayerForm> forms);  // with transforming_ held
   void Advise(uint32_t layer) override;
   void Drop(uint32_t layer) override;

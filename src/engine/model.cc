@@ -44,6 +44,18 @@ Result<std::shared_ptr<const Model>> Model::Open(OpenedModelFile opened,
   return std::shared_ptr<const Model>(std::move(model));
 }
 
+std::shared_ptr<const Model> Model::WithWeights(std::shared_ptr<const Model> base, Graph graph,
+                                                const File& more,
+                                                std::shared_ptr<const void> owner) {
+  std::shared_ptr<Model> model(new Model());
+  model->graph_ = std::move(graph);
+  model->sources_ = base->sources();
+  model->sources_.push_back(&more);
+  model->base_ = std::move(base);
+  model->owner_ = std::move(owner);
+  return model;
+}
+
 Status Model::MakeGraph(const ModelOptions& options) {
   const bool of_layers = file_.graph && !file_.graph->ops.empty();
   const bool of_text = !of_layers && file_.metadata.Has("general.architecture");
@@ -78,30 +90,31 @@ Status Model::ReadRope() {
 }
 
 std::unique_ptr<BlockChecker> Model::MakeChecker(uint32_t part) const {
-  if (!file_.checksums || part != 0) return nullptr;
-  return std::make_unique<BlockChecker>(file_, *sources_[part]);
+  if (!file().checksums || part != 0) return nullptr;
+  return std::make_unique<BlockChecker>(file(), *sources_[part]);
 }
 
 uint64_t Model::checker_bytes() const {
-  return file_.checksums ? BlockChecker::MemoryBytes(*file_.checksums) : 0;
+  return file().checksums ? BlockChecker::MemoryBytes(*file().checksums) : 0;
 }
 
 uint64_t Model::bytes() const {
-  return std::accumulate(file_.part_sizes.begin(), file_.part_sizes.end(), uint64_t{0});
+  const std::vector<uint64_t>& sizes = file().part_sizes;
+  return std::accumulate(sizes.begin(), sizes.end(), uint64_t{0});
 }
 
 uint64_t Model::memory_bytes() const {
   uint64_t held = 0;  // of files that are in memory
   for (const File* source : sources_) held += source->disk_path().empty() ? source->size() : 0;
-  return held + (tokenizer_ ? tokenizer_->memory_bytes() : 0) +
-         file_.tensors.size() * kBytesPerTensor + graph_.ops.size() * kBytesPerOp;
+  return held + (is_text() ? tokenizer().memory_bytes() : 0) +
+         file().tensors.size() * kBytesPerTensor + graph_.ops.size() * kBytesPerOp;
 }
 
 std::vector<std::string> Model::Warnings() const {
-  std::vector<std::string> all = file_.warnings;
+  std::vector<std::string> all = file().warnings;
   all.insert(all.end(), graph_.warnings.begin(), graph_.warnings.end());
-  if (tokenizer_ == nullptr) return all;
-  all.insert(all.end(), tokenizer_->warnings().begin(), tokenizer_->warnings().end());
+  if (!is_text()) return all;
+  all.insert(all.end(), tokenizer().warnings().begin(), tokenizer().warnings().end());
   return all;
 }
 

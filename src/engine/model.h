@@ -37,11 +37,19 @@ class Model {
   static Result<std::shared_ptr<const Model>> Open(OpenedModelFile opened,
                                                    const ModelOptions& options);
 
-  const ModelFile& file() const { return file_; }
+  // The same model with some weights elsewhere: those that `graph` has in the part after those of
+  // `base` are in `more`. Both outlive it through `owner`.
+  static std::shared_ptr<const Model> WithWeights(std::shared_ptr<const Model> base, Graph graph,
+                                                  const File& more,
+                                                  std::shared_ptr<const void> owner);
+
+  const ModelFile& file() const { return base_ ? base_->file() : file_; }
   const Graph& graph() const { return graph_; }
-  const RopeFrequencies& rope() const { return rope_; }
+  const RopeFrequencies& rope() const { return base_ ? base_->rope() : rope_; }
   bool is_text() const { return graph_.is_text(); }
-  const Tokenizer& tokenizer() const { return *tokenizer_; }  // of a text model
+  const Tokenizer& tokenizer() const {  // of a text model
+    return base_ ? base_->tokenizer() : *tokenizer_;
+  }
   const std::vector<const File*>& sources() const { return sources_; }
   // What checks the weights of a file as they are read; null if it keeps no checksums. Each holds
   // checker_bytes(), and this model must outlive it.
@@ -56,6 +64,9 @@ class Model {
   Status MakeGraph(const ModelOptions& options);
   Status ReadRope();
 
+  // Of a model with weights elsewhere: what it has the rest from, and what keeps those alive.
+  std::shared_ptr<const Model> base_;
+  std::shared_ptr<const void> owner_;
   ModelFile file_;
   std::vector<std::unique_ptr<ByteSource>> owned_;
   std::vector<const File*> sources_;  // the same

@@ -142,7 +142,7 @@ Status Session::CheckLimit() {
 }
 
 Result<std::span<float>> Session::Feed(std::span<const TokenId> tokens,
-                                       const std::function<void(size_t)>& progress) {
+                                       const std::function<bool(size_t)>& progress) {
   if (tokens.empty()) return Fail(ErrorCode::kUsage, "BAD_TOKEN", "there are no tokens");
   if (tokens.size() > context() - position_) {
     return Fail(ErrorCode::kUsage, "CONTEXT_FULL",
@@ -169,7 +169,9 @@ Result<std::span<float>> Session::Feed(std::span<const TokenId> tokens,
                                     .wants_logits = last}));
     done += count;
     position_ += count;
-    if (progress) progress(done);
+    if (progress && !progress(done) && !last) {
+      return Fail(ErrorCode::kCancelled, "CANCELLED", "the caller stopped it within the prompt");
+    }
   }
   return logits;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -37,15 +38,17 @@ class Session {
                                                Budget& process);
 
   // Puts tokens into the context, in chunks of the plan. Returns the logits of the last one, valid
-  // and writable until the next call. `progress` hears the number of tokens done after each chunk.
+  // and writable until the next call. `progress` hears the number of tokens done after each chunk;
+  // false ends it there with CANCELLED, and what was done stays in the context.
   // Where the passes before contradict the plan (engine/drift.h), it first makes another one for
   // the rates that were measured, in the same memory; the context stays, and so do all results.
   // Errors CONTEXT_FULL (nothing was done), BAD_TOKEN, BUDGET_LIMIT_LOWERED (the cgroup's limit
   // fell below what is held), those of Executor::RunPass.
   Result<std::span<float>> Feed(std::span<const TokenId> tokens,
-                                const std::function<void(size_t)>& progress = {});
-  // Forgets the context.
-  void Reset() { position_ = 0; }
+                                const std::function<bool(size_t)>& progress = {});
+  // Forgets the context from its token `position` on, which there is.
+  void Rewind(uint64_t position) { position_ = std::min(position_, position); }
+  void Reset() { Rewind(0); }
   void Cancel();
 
   uint64_t position() const { return position_; }  // tokens in the context

@@ -49,8 +49,27 @@ TEST(Session, ReportsProgressAfterEachChunk) {
   const auto model = OpenModel(MakeFile({}));
   const auto session = OpenSession(model, {.context = 16, .chunk = 2});
   std::vector<size_t> heard;
-  ASSERT_TRUE(session->Feed(kPrompt, [&](size_t done) { heard.push_back(done); }));
+  ASSERT_TRUE(session->Feed(kPrompt, [&](size_t done) {
+    heard.push_back(done);
+    return true;
+  }));
   EXPECT_EQ(heard, (std::vector<size_t>{2, 4, 5}));
+}
+
+TEST(Session, StopsBetweenChunksAndKeepsWhatWasDone) {
+  const auto model = OpenModel(MakeFile({}));
+  const auto whole = OpenSession(model, {.context = 16});
+  const auto expected = Feed(*whole, kPrompt);
+  const auto session = OpenSession(model, {.context = 16, .chunk = 2});
+  const auto stopped = session->Feed(kPrompt, [](size_t done) { return done < 4; });
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().key, "CANCELLED");
+  EXPECT_EQ(session->position(), 4u);
+  EXPECT_EQ(*Feed(*session, {kPrompt[4]}), *expected);
+  // What was forgotten is computed again, to the same bits.
+  session->Rewind(2);
+  EXPECT_EQ(session->position(), 2u);
+  EXPECT_EQ(*Feed(*session, {kPrompt[2], kPrompt[3], kPrompt[4]}), *expected);
 }
 
 TEST(Session, ChargesTheProcessAndGivesBack) {
