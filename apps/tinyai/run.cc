@@ -7,9 +7,9 @@
 #include "command.h"
 #include "embedded_model.h"
 #include "engine/encode_prompt.h"
+#include "engine/measured_trace.h"
 #include "fmt/format.h"
 #include "json.h"
-#include "measured_trace.h"
 #include "os/signals.h"
 #include "output_file.h"
 #include "plan_source.h"
@@ -189,7 +189,8 @@ Status RunCommand::WriteTrace(Session& session) {
   const std::string model = session_.model.path
                                 ? std::filesystem::path(*session_.model.path).filename().string()
                                 : "the model inside tinyai";
-  TRY(WriteMeasuredTrace(session, model,
+  const Recorder& recorder = *session.Stop();
+  TRY(WriteMeasuredTrace(session.model().graph(), session.plan().plan, recorder, model,
                          [this](std::string_view text) { return trace_->Write(text); }));
   return trace_->Commit();
 }

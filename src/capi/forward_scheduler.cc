@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "capi/from_c.h"
 #include "capi/guard.h"
 #include "capi/handles.h"
 #include "engine/forward_scheduler.h"
@@ -16,46 +17,6 @@ namespace tinyai::capi {
 namespace {
 
 constexpr double kBytesPerMb = 1 << 20;
-
-Result<PlanMode> FromC(TinyAIExecutionMode mode) {
-  switch (mode) {
-    case TINYAI_EXEC_NORMAL:
-      return PlanMode::kNormal;
-    case TINYAI_EXEC_MEMORY_OPT:
-      return PlanMode::kMemoryOptimised;
-    case TINYAI_EXEC_STREAMING:
-      return PlanMode::kStreaming;
-    case TINYAI_EXEC_ADAPTIVE:
-      return PlanMode::kAdaptive;
-  }
-  return BadValue(fmt::format("{} is no mode of execution", static_cast<int>(mode)));
-}
-
-TinyAIExecutionMode ToC(PlanMode mode) {
-  switch (mode) {
-    case PlanMode::kNormal:
-      return TINYAI_EXEC_NORMAL;
-    case PlanMode::kMemoryOptimised:
-      return TINYAI_EXEC_MEMORY_OPT;
-    case PlanMode::kStreaming:
-      return TINYAI_EXEC_STREAMING;
-    case PlanMode::kAdaptive:
-      break;
-  }
-  return TINYAI_EXEC_ADAPTIVE;
-}
-
-TextSettings FromC(const TinyAITextSettings& settings) {
-  return {.sampler = {.temperature = settings.temperature,
-                      .top_k = settings.top_k,
-                      .top_p = settings.top_p,
-                      .min_p = settings.min_p,
-                      .repeat_penalty = settings.repeat_penalty,
-                      .seed = settings.seed},
-          .most_tokens = settings.max_new_tokens < 0
-                             ? ~uint64_t{0}
-                             : static_cast<uint64_t>(settings.max_new_tokens)};
-}
 
 Result<ForwardScheduler*> Get(const TinyAIForwardScheduler* scheduler) {
   if (scheduler == nullptr) return NullArgument("scheduler");
@@ -238,12 +199,12 @@ bool tinyaiGetExecLayer(const TinyAIForwardScheduler* scheduler, int layerIndex,
     const std::optional<LayerOutput> output = asked.scheduler.Output(asked.layer);
     out->outputNeeded =
         asked.scheduler.is_needed(asked.layer) && (!out->executed || output.has_value());
-    out->outputSize = layer->output_bytes;
+    out->outputSize = asked.scheduler.ReservedBytes(*layer);
     if (output) {
-      const uint64_t held = ElementsOf(*output) * sizeof(float);
       out->outputPtr = const_cast<float*>(output->data);
       out->memoryUsage = static_cast<float>(
-          static_cast<double>(std::max<uint64_t>(held, layer->output_bytes)) / kBytesPerMb);
+          static_cast<double>(std::max(ElementsOf(*output) * sizeof(float), out->outputSize)) /
+          kBytesPerMb);
     }
     return {};
   });
@@ -310,5 +271,42 @@ bool tinyaiSetSchedulerTextSettings(TinyAIForwardScheduler* scheduler,
     TRY_ASSIGN(ForwardScheduler* const own, Get(scheduler));
     if (settings == nullptr) return NullArgument("settings");
     return own->SetText(FromC(*settings));
+  });
+}
+
+bool tinyaiAddModelToSchedule(TinyAIForwardScheduler* scheduler) {
+  return GuardStatus([&]() -> Status {
+    TRY_ASSIGN(ForwardScheduler* const own, Get(scheduler));
+    return own->AddModel();
+  });
+}
+
+bool tinyaiSetSchedulerTrace(TinyAIForwardScheduler* scheduler, size_t trace_bytes) {
+  return GuardStatus([&]() -> Status {
+    TRY_ASSIGN(ForwardScheduler* const own, Get(scheduler));
+    own->SetTrace(trace_bytes);
+    return {};
+  });
+}
+
+bool tinyaiWriteSchedulerTrace(TinyAIForwardScheduler* scheduler, const char* filepath) {
+  return GuardStatus([&]() -> Status {
+    TRY_ASSIGN(ForwardScheduler* const own, Get(scheduler));
+    if (filepath == nullptr) return NullArgument("filepath");
+    return own->WriteTrace(filepath);
+  });
+}
+
+size_t tinyaiGetSchedulerInputSize(const TinyAIForwardScheduler* scheduler) {
+  return Guard<size_t>(0, [&]() -> Result<size_t> {
+    TRY_ASSIGN(const ForwardScheduler* const own, Get(scheduler));
+    return own->InputBytes();
+  });
+}
+
+size_t tinyaiGetSchedulerOutputSize(const TinyAIForwardScheduler* scheduler) {
+  return Guard<size_t>(0, [&]() -> Result<size_t> {
+    TRY_ASSIGN(const ForwardScheduler* const own, Get(scheduler));
+    return own->OutputBytes();
   });
 }

@@ -222,3 +222,10 @@ bool tinyaiGetModelStats(const TinyAIMappedModel* model, TinyAIMemoryStats* out)
     return {};
   });
 }
+
+bool tinyaiIsTextModel(const TinyAIMappedModel* model) {
+  return Guard<bool>(false, [&]() -> Result<bool> {
+    if (model == nullptr) return NullArgument("model");
+    return model->objects->mapped().model()->is_text();
+  });
+}

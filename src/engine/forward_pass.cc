@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/measured_trace.h"
 #include "fmt/format.h"
 
 namespace tinyai {
@@ -42,8 +43,11 @@ ForwardPass::ForwardPass(ForwardModel model, ForwardPlan plan, Budget& process)
 }
 
 Result<std::unique_ptr<ForwardPass>> ForwardPass::Open(ForwardModel model, ForwardPlan plan,
-                                                       Budget& process) {
+                                                       Budget& process, uint64_t trace_bytes) {
   std::unique_ptr<ForwardPass> pass(new ForwardPass(std::move(model), std::move(plan), process));
+  if (trace_bytes != 0) {
+    pass->recorder_ = std::make_unique<Recorder>(pass->plan_.plan, trace_bytes);
+  }
   TRY(pass->Start());
   pass->Restart(0);
   return pass;
@@ -53,8 +57,9 @@ Status ForwardPass::Start() {
   executor_.reset();
   TRY_ASSIGN(std::unique_ptr<ReadQueue> disk, model_.open_queue(plan_.plan.io_depth));
   TRY_ASSIGN(std::unique_ptr<ReadQueue> rows, model_.open_queue(2));
-  TRY_ASSIGN(executor_, Executor::Create(*plan_.graph, plan_.plan, *model_.rope, budget_,
-                                         std::move(disk), std::move(rows), {}));
+  TRY_ASSIGN(executor_,
+             Executor::Create(*plan_.graph, plan_.plan, *model_.rope, budget_, std::move(disk),
+                              std::move(rows), {.recorder = recorder_.get()}));
   return {};
 }
 
@@ -229,6 +234,13 @@ std::vector<Component> ForwardPass::Breakdown() const {
   }
   out.push_back({std::string(Name(BufferKind::kActivation)), held_bytes_, true});
   return out;
+}
+
+Status ForwardPass::WriteTrace(const std::string& title, const std::string& path) {
+  executor_.reset();
+  began_ = false;
+  if (recorder_ == nullptr) return {};
+  return WriteMeasuredTrace(*plan_.graph, plan_.plan, *recorder_, title, path);
 }
 
 }  // namespace tinyai

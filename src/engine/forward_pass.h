@@ -12,6 +12,7 @@
 #include "engine/forward_lifetimes.h"
 #include "engine/forward_plan.h"
 #include "run/executor.h"
+#include "run/recorder.h"
 
 namespace tinyai {
 
@@ -27,9 +28,10 @@ struct LayerOutput {
 // Carries a planned pass out, layer by layer or whole, again and again. One thread at a time.
 class ForwardPass {
  public:
-  // Takes the arena, starts the threads and begins to read weights. Errors: those of Executor.
+  // Takes the arena, starts the threads and begins to read weights; holds `trace_bytes` besides to
+  // keep when what ran. Errors: those of Executor.
   static Result<std::unique_ptr<ForwardPass>> Open(ForwardModel model, ForwardPlan plan,
-                                                   Budget& process);
+                                                   Budget& process, uint64_t trace_bytes = 0);
 
   const ForwardPlan& plan() const { return plan_; }
   // The model's layers, in the order in which they run.
@@ -72,6 +74,10 @@ class ForwardPass {
   std::vector<Component> Breakdown() const;
   ExecutorStats stats() const { return executor_->stats(); }
 
+  // Writes when the last passes did what (engine/measured_trace.h), nothing without `trace_bytes`.
+  // Ends the threads: no pass runs from then on.
+  Status WriteTrace(const std::string& title, const std::string& path);
+
  private:
   ForwardPass(ForwardModel model, ForwardPlan plan, Budget& process);
   Status Start();
@@ -86,6 +92,7 @@ class ForwardPass {
   ForwardPlan plan_;
   ForwardLifetimes lifetimes_;
   Budget budget_;
+  std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Executor> executor_;
   // The model's layers in the order in which they are reported: layer of the plan's graph, member.
   struct Place {

@@ -16,7 +16,7 @@ uint64_t SampleBytes(const Value& value) {
   return bytes;
 }
 
-uint64_t InputBytes(const Graph& graph) {
+uint64_t AllInputBytes(const Graph& graph) {
   uint64_t bytes = 0;
   for (const ValueId id : graph.inputs) bytes += SampleBytes(graph.value(id));
   return bytes;
@@ -28,6 +28,11 @@ uint64_t ResidentBytes(const Plan& plan) {
     if (buffer.kind == BufferKind::kResident) bytes += buffer.bytes;
   }
   return bytes;
+}
+
+tl::unexpected<Error> NotPrepared() {
+  return Fail(ErrorCode::kSchedule, "NOT_PREPARED",
+              "the schedule is not prepared, or was changed since; prepare the forward pass");
 }
 
 }  // namespace
@@ -56,8 +61,40 @@ void ForwardScheduler::Unprepare() {
 Status ForwardScheduler::Add(int32_t layer, int32_t depends_on, DependencyKind kind,
                              uint64_t output_bytes) {
   TRY(schedule_.Add(layer, depends_on, kind, output_bytes));
+  own_wiring_ = false;
   Unprepare();
   return {};
+}
+
+Status ForwardScheduler::AddModel() {
+  LayerSchedule schedule(model_->layer_count());
+  const std::vector<std::vector<uint32_t>> wiring = OwnDependencies(graph());
+  for (uint32_t i = 0; i < wiring.size(); ++i) {
+    const auto layer = static_cast<int32_t>(i);
+    if (wiring[i].empty()) TRY(schedule.Add(layer, -1, DependencyKind::kNone, 0));
+    for (const uint32_t on : wiring[i]) {
+      TRY(schedule.Add(layer, static_cast<int32_t>(on), DependencyKind::kSequential, 0));
+    }
+  }
+  schedule_ = std::move(schedule);
+  own_wiring_ = true;
+  Unprepare();
+  return {};
+}
+
+void ForwardScheduler::SetTrace(uint64_t bytes) {
+  trace_bytes_ = bytes;
+  Unprepare();
+}
+
+Status ForwardScheduler::WriteTrace(const std::string& path) {
+  if (pass_ == nullptr || trace_bytes_ == 0) {
+    return Fail(ErrorCode::kSchedule, "NOT_PREPARED",
+                "there are no records of a pass; set the trace's size, prepare and execute one");
+  }
+  const Status written = pass_->WriteTrace(model_->model()->sources()[0]->path(), path);
+  Unprepare();
+  return written;
 }
 
 Status ForwardScheduler::SetBatch(uint64_t batch) {
@@ -79,6 +116,7 @@ Status ForwardScheduler::SetText(const TextSettings& settings) {
 
 ForwardOptions ForwardScheduler::OptionsOf() const {
   ForwardOptions options{.mode = mode_, .memory_bytes = memory_bytes_, .batch = batch_};
+  if (own_wiring_) return options;
   for (const ScheduledLayer& layer : schedule_.layers()) {
     WiredLayer& wired = options.layers.emplace_back();
     wired.layer = layer.layer;
@@ -115,8 +153,8 @@ Result<ForwardPlan> ForwardScheduler::PlanWithinCache() {
 
 // Whether entry layers that the model does not have as such can be fed from the model's input.
 Status ForwardScheduler::CheckInputs() const {
-  if (graph().is_text()) return {};
-  const uint64_t input_bytes = InputBytes(graph());
+  if (graph().is_text() || own_wiring_) return {};
+  const uint64_t input_bytes = AllInputBytes(graph());
   for (const ScheduledLayer& scheduled : schedule_.layers()) {
     if (!scheduled.dependencies.empty()) continue;
     for (const ValueId operand : graph().layers[scheduled.layer].operands) {
@@ -141,7 +179,7 @@ Status ForwardScheduler::Prepare() {
   process_ = std::make_unique<Budget>("scheduler",
                                       memory_bytes_ != 0 ? memory_bytes_ : Budget::kUnlimited);
   Result<std::unique_ptr<ForwardPass>> pass =
-      ForwardPass::Open(model_->forward(), std::move(plan), *process_);
+      ForwardPass::Open(model_->forward(), std::move(plan), *process_, trace_bytes_);
   if (!pass) {
     Unprepare();
     return tl::unexpected<Error>(std::move(pass).error());
@@ -168,10 +206,7 @@ void ForwardScheduler::FindLastSink() {
 
 Result<std::optional<uint32_t>> ForwardScheduler::ExecuteNext(const void* input, void* output,
                                                               std::optional<uint32_t>& failed) {
-  if (pass_ == nullptr) {
-    return Fail(ErrorCode::kSchedule, "NOT_PREPARED",
-                "the schedule is not prepared, or was changed since; prepare the forward pass");
-  }
+  if (pass_ == nullptr) return NotPrepared();
   if (!graph().is_text() && executed_ == order_.size()) return std::nullopt;
   if (graph().is_text() && !text_) TRY(StartText(input, output));
   if (graph().is_text() && executed_ == order_.size()) {
@@ -257,11 +292,18 @@ Result<std::vector<const float*>> ForwardScheduler::InputsOf(uint32_t layer,
                                                              const void* input) const {
   std::vector<const float*> pointers;
   if (graph().is_text() || input == nullptr) return pointers;
-  if (!schedule_.Find(layer)->dependencies.empty()) return pointers;
+  if (!own_wiring_ && !schedule_.Find(layer)->dependencies.empty()) return pointers;
   if (reinterpret_cast<uintptr_t>(input) % alignof(float) != 0) {
     return Fail(ErrorCode::kUsage, "ARG_VALUE", "the input's address is no multiple of 4");
   }
   const auto* bytes = static_cast<const std::byte*>(input);
+  if (own_wiring_) {
+    for (const ValueId id : graph().inputs) {
+      pointers.push_back(reinterpret_cast<const float*>(bytes));
+      bytes += SampleBytes(graph().value(id)) * batch_;
+    }
+    return pointers;
+  }
   for (const ValueId operand : graph().layers[layer].operands) {
     uint64_t offset = 0;
     if (std::ranges::find(graph().inputs, operand) != graph().inputs.end()) {
@@ -290,6 +332,23 @@ void ForwardScheduler::WriteText(void* output) const {
   if (output == nullptr) return;
   const std::string& text = text_->text();
   std::memcpy(output, text.c_str(), text.size() + 1);
+}
+
+Result<uint64_t> ForwardScheduler::InputBytes() const {
+  if (pass_ == nullptr) return NotPrepared();
+  return graph().is_text() ? 0 : AllInputBytes(graph()) * batch_;
+}
+
+Result<uint64_t> ForwardScheduler::OutputBytes() const {
+  if (pass_ == nullptr) return NotPrepared();
+  if (graph().is_text()) return schedule_.Find(last_sink_)->output_bytes;
+  return SampleBytes(graph().value(graph().layers[last_sink_].output)) * batch_;
+}
+
+uint64_t ForwardScheduler::ReservedBytes(const ScheduledLayer& layer) const {
+  if (graph().is_text()) return layer.output_bytes;
+  const uint64_t sample = SampleBytes(graph().value(graph().layers[layer.layer].output));
+  return std::max(layer.output_bytes, sample) * batch_;
 }
 
 void ForwardScheduler::Reset() {

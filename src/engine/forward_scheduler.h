@@ -28,10 +28,18 @@ class ForwardScheduler {
 
   // As LayerSchedule::Add. It has to be prepared again.
   Status Add(int32_t layer, int32_t depends_on, DependencyKind kind, uint64_t output_bytes);
+  // Every layer, as the model itself has them; what was added before is forgotten. Prepared again.
+  Status AddModel();
   // Samples of a pass, one after the other in input and output. Prepared again.
   Status SetBatch(uint64_t batch);
   // Takes effect with the next text.
   Status SetText(const TextSettings& settings);
+
+  // Bytes to keep records of passes in, besides the limit; 0: none are kept. Prepared again.
+  void SetTrace(uint64_t bytes);
+  // Writes when the last passes did what to a file, which is replaced. Has to be prepared again.
+  // Errors NOT_PREPARED (or without SetTrace), those of AtomicFile.
+  Status WriteTrace(const std::string& path);
 
   // Plans the pass and takes its memory. A pass under way is given up. Errors: those of
   // LayerSchedule::Check, PlanForward and Executor::Create.
@@ -44,6 +52,10 @@ class ForwardScheduler {
   // ARG_VALUE, those of ForwardPass::RunNext; `failed` is the layer then.
   Result<std::optional<uint32_t>> ExecuteNext(const void* input, void* output,
                                               std::optional<uint32_t>& failed);
+  // What ExecuteNext reads of `input` at most, and what it writes to `output` at most. Error
+  // NOT_PREPARED.
+  Result<uint64_t> InputBytes() const;
+  Result<uint64_t> OutputBytes() const;
   // Nothing is executed; the plan stays, and the weights that are there. A text is forgotten.
   void Reset();
 
@@ -55,6 +67,8 @@ class ForwardScheduler {
   bool is_executed(uint32_t layer) const;
   bool is_needed(uint32_t layer) const;
   std::optional<LayerOutput> Output(uint32_t layer) const;
+  // For the result of a layer of the schedule; of a text model what was asked for.
+  uint64_t ReservedBytes(const ScheduledLayer& layer) const;
   const LayerSchedule& schedule() const { return schedule_; }
   bool is_prepared() const { return pass_ != nullptr; }
   const ForwardPass* pass() const { return pass_.get(); }  // null before Prepare
@@ -82,7 +96,9 @@ class ForwardScheduler {
   const PlanMode mode_;
   const uint64_t memory_bytes_;
   LayerSchedule schedule_;
+  bool own_wiring_ = false;  // the schedule is what the model has
   uint64_t batch_ = 1;
+  uint64_t trace_bytes_ = 0;
   TextSettings text_settings_;
   std::vector<bool> marked_;  // by layer: the user withdrew his interest
 

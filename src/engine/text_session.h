@@ -41,6 +41,8 @@ class TextSession {
   // Ends the Generate under way, or else the next, between two tokens or two chunks of the prompt;
   // the reason is kCaller.
   void RequestStop() { stop_ = true; }
+  // What was asked for and has not ended anything yet is not to.
+  void TakeBackStop() { stop_ = false; }
 
   Session& session() { return *session_; }
   const Session& session() const { return *session_; }

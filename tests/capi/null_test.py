@@ -22,12 +22,14 @@ VALUES = {
     "TinyAIProgressiveLoader *": "loader", "TinyAILayerScheduler *": "layers",
     "TinyAIMemoryOptimizer *": "optimizer", "TinyAITensor *": "tensor", "TinyAIExecutionPlan *": "plan",
     "TinyAIModelBuilder *": "builder", "char *": '"x"', "void *": "memory", "int *": "ints",
+    "TinyAISessionPlan *": "session_plan", "TinyAISession *": "session", "TinyAITokenFunction": "token",
     "size_t *": "sizes", "TinyAITensorReuseFunction": "reuse", "TinyAIWeightFunction": "weight",
 }
 # (function, parameter) where NULL is allowed, as the header says.
 NULL_IS_FINE = re.compile(
     r"(Open|Create|Configure)\w+ config$| user_data$|tinyaiExecuteNextLayer (input|output|layerIndex)"
     r"|tinyaiExecuteLayerWithMemoryOptimization (input|output)|tinyaiCreateModelBuilder name"
+    r"|tinyai(Plan|Read)Session(Plan)? config|tinyaiGenerate (settings|function|out)$"
     r"|tinyaiBuilderAddOp attributes|tinyaiGetLayerDependencies (layers|types)")
 GIVES_BACK = re.compile(r"tinyai(Free|Destroy|Close)\w+$")
 
@@ -74,6 +76,7 @@ static bool weight(void *data, uint64_t offset, void *out, size_t size) {
     memset(out, 0, size);
     return true;
 }
+static bool token(void *data, int32_t id, const char *text) { (void)data, (void)id, (void)text; return false; }
 static int failed, made;
 #define CHECK(call, name, parameter, fine)                                                     \\
     do {                                                                                       \\
@@ -106,6 +109,13 @@ int main(void) {
     TinyAIExecutionPlan *plan = tinyaiCreateExecutionPlan(layers);
     TinyAIMemoryOptimizer *optimizer = tinyaiCreateMemoryOptimizer(NULL);
     TinyAITensor *tensor = tinyaiCreateTensor(ints, 1, TINYAI_TENSOR_FLOAT32);
+    TinyAIModel *text = tinyaiOpenMappedModel("TEXT_MODEL", NULL);
+    TinyAISessionConfig config;
+    tinyaiInitSessionConfig(&config);
+    config.trace_bytes = 4096;
+    TinyAISession *session = tinyaiOpenSession(tinyaiPlanSession(text, &config));
+    TinyAISessionPlan *session_plan = tinyaiPlanSession(text, &config);
+    if (session == NULL) return printf("%s\\n", tinyaiGetErrorMessage()), 2;
     (void)plan, (void)tensor, (void)optimizer, (void)loader, (void)forward;
 CALLS
     printf("%d calls, %d without ARG_NULL\\n", made, failed);
@@ -117,7 +127,8 @@ CALLS
 def main():
     with tempfile.TemporaryDirectory() as folder:
         program = pathlib.Path(folder, "null.c")
-        program.write_text(PROGRAM.replace("CALLS", "\n".join(calls())))
+        text_model = SOURCE / "apps/tinyai/models/tales-q8_0.gguf"
+        program.write_text(PROGRAM.replace("CALLS", "\n".join(calls())).replace("TEXT_MODEL", str(text_model)))
         command = ["cc", "-std=c11", "-w", f"-I{SOURCE / 'include'}", str(program), "-o", f"{folder}/null",
                    f"-L{LIBRARY}", f"-Wl,-rpath,{LIBRARY}", "-ltinyai"]
         subprocess.run(command, check=True)

@@ -11,7 +11,7 @@ import sys
 
 MOST_BYTES = 8_000_000
 MOST_LINES = 600
-SOURCES = {".cc", ".h", ".c", ".comp"}
+SOURCES = {".cc", ".h", ".hpp", ".c", ".comp"}
 
 
 def files_of(root):
@@ -33,7 +33,7 @@ def faults_of(path):
         return
     text = path.read_text()
     lines = text.count("\n")
-    if path.suffix == ".h" and not path.stem.endswith("-inl") and "#pragma once" not in text:
+    if path.suffix in (".h", ".hpp") and not path.stem.endswith("-inl") and "#pragma once" not in text:
         yield "no #pragma once"
     if text and not text.endswith("\n"):
         yield "no end of line at the end"

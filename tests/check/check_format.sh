@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$1"
 for tool in clang-format-14 clang-format; do
   if command -v $tool >/dev/null && $tool --version | grep -q 'version 14\.'; then
-    find src apps tests bench fuzz examples -name node_modules -prune -o \
-      \( -name '*.cc' -o -name '*.h' \) -print0 | xargs -0 $tool --dry-run --Werror
+    find src apps tests bench fuzz examples include/tinyai/cpp include/tinyai/tinyai.hpp -name node_modules -prune -o \
+      \( -name '*.cc' -o -name '*.h' -o -name '*.hpp' \) -print0 | xargs -0 $tool --dry-run --Werror
     exit
   fi
 done

@@ -33,7 +33,7 @@ MAP = {
     "run": "base os graph plan kernel gpu",
     "device": "base os lang plan program kernel gpu run",
     "text": "base format",
-    "engine": "base os format graph compress lang plan kernel gpu run text",
+    "engine": "base os format graph compress lang plan view kernel gpu run text",
     "capi": "base engine",
     "server": "base engine",
 }

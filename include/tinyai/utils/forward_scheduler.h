@@ -91,6 +91,13 @@ TINYAI_API void *tinyaiGetLayerOutput(const TinyAIForwardScheduler *scheduler, i
 
 /* ---- beyond the four API pages ---- */
 
+/* Every layer as the model's own file has them, and nothing else that was added before. `input` then holds
+ * every input of the model, one after the other. False: ARG_NULL. */
+TINYAI_API bool tinyaiAddModelToSchedule(TinyAIForwardScheduler *scheduler);
+/* Of a scheduler that is prepared: the bytes of `input` that tinyaiExecuteNextLayer() may read, and of
+ * `output` that it writes (of a text model 0, and the capacity of the text). 0: ARG_NULL, NOT_PREPARED. */
+TINYAI_API size_t tinyaiGetSchedulerInputSize(const TinyAIForwardScheduler *scheduler);
+TINYAI_API size_t tinyaiGetSchedulerOutputSize(const TinyAIForwardScheduler *scheduler);
 /* Samples of a pass, 1 unless set, one after the other in input and output; in force after the next
  * Prepare. False: ARG_VALUE. */
 TINYAI_API bool tinyaiSetSchedulerBatchSize(TinyAIForwardScheduler *scheduler, int batchSize);
@@ -128,6 +135,14 @@ typedef struct {
 TINYAI_API void tinyaiInitTextSettings(TinyAITextSettings *settings);
 /* From the next text on. False: ARG_NULL, BAD_OPTION. */
 TINYAI_API bool tinyaiSetSchedulerTextSettings(TinyAIForwardScheduler *scheduler, const TinyAITextSettings *settings);
+
+/* Keeps when the last passes did what, in so many bytes besides the limit (0: nothing, as at first); in force
+ * after the next Prepare. False: ARG_NULL. */
+TINYAI_API bool tinyaiSetSchedulerTrace(TinyAIForwardScheduler *scheduler, size_t trace_bytes);
+/* Writes that as a trace in JSON, which ui.perfetto.dev opens: a lane for each queue, loads with their bytes,
+ * computations by their ops. Ends the pass: the scheduler has to be prepared again. A file that is there is
+ * replaced once the new one is whole. False: ARG_NULL, NOT_PREPARED, OUTPUT_TARGET, IO_WRITE. */
+TINYAI_API bool tinyaiWriteSchedulerTrace(TinyAIForwardScheduler *scheduler, const char *filepath);
 
 #ifdef __cplusplus
 }

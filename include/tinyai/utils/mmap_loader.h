@@ -91,6 +91,8 @@ TINYAI_API TinyAILayerRole tinyaiGetLayerRole(const TinyAIMappedModel *model, in
 /* The exact format of the layer's main weight tensor: "F32", "BF16", "Q4_0"; "" without weights. A fixed
  * text. NULL for a bad index. */
 TINYAI_API const char *tinyaiGetLayerFormat(const TinyAIMappedModel *model, int layerIndex);
+/* Whether it is a text model, which sessions continue texts with; else a layer graph. False: ARG_NULL. */
+TINYAI_API bool tinyaiIsTextModel(const TinyAIMappedModel *model);
 TINYAI_API bool tinyaiGetModelStats(const TinyAIMappedModel *model, TinyAIMemoryStats *out);
 
 #ifdef __cplusplus

@@ -1,9 +1,11 @@
-#include "measured_trace.h"
+#include "engine/measured_trace.h"
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "fmt/format.h"
+#include "os/atomic_file.h"
 #include "plan/step_names.h"
 
 namespace tinyai {
@@ -11,11 +13,11 @@ namespace {
 
 class RunTracer {
  public:
-  RunTracer(const Session& session, const Recorder& recorder, const std::string& title,
-            const TextSink& sink)
-      : plan_(session.plan().plan),
+  RunTracer(const Graph& graph, const Plan& plan, const Recorder& recorder,
+            const std::string& title, const TextSink& sink)
+      : plan_(plan),
         recorder_(recorder),
-        names_(StepNames(session.model().graph(), plan_)),
+        names_(StepNames(graph, plan_)),
         first_pass_(recorder.first_pass()),
         writer_(sink, "measured: " + title) {}
 
@@ -70,9 +72,21 @@ class RunTracer {
 
 }  // namespace
 
-Status WriteMeasuredTrace(Session& session, const std::string& title, const TextSink& sink) {
-  const Recorder& recorder = *session.Stop();
-  return RunTracer(session, recorder, title, sink).Write();
+Status WriteMeasuredTrace(const Graph& graph, const Plan& plan, const Recorder& recorder,
+                          const std::string& title, const TextSink& sink) {
+  return RunTracer(graph, plan, recorder, title, sink).Write();
+}
+
+Status WriteMeasuredTrace(const Graph& graph, const Plan& plan, const Recorder& recorder,
+                          const std::string& title, const std::string& path) {
+  TRY_ASSIGN(const std::unique_ptr<AtomicFile> file, AtomicFile::Create(path, {.replace = true}));
+  uint64_t size = 0;
+  const TextSink append = [&](std::string_view text) {
+    const uint64_t at = std::exchange(size, size + text.size());
+    return file->WriteAt(at, std::as_bytes(std::span(text)));
+  };
+  TRY(WriteMeasuredTrace(graph, plan, recorder, title, append));
+  return file->Commit();
 }
 
 }  // namespace tinyai

@@ -1,0 +1,63 @@
+#include "engine/text_plan.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "lang/source.h"
+#include "os/cache_directory.h"
+#include "os/machine.h"
+#include "os/rates_cache.h"
+#include "plan/plan_file.h"
+#include "plan/resolve_schedule.h"
+
+namespace tinyai {
+namespace {
+
+Machine ThisMachine() {
+  Machine machine = ProbeMachine();
+  if (const Result<CacheDirectory> cache = CacheDirectory::Open()) {
+    if (const std::optional<Rates> rates = LoadRates(*cache, machine.name)) machine.rates = *rates;
+  }
+  return machine;
+}
+
+Status CheckText(const Model& model) {
+  if (model.is_text()) return {};
+  return Fail(ErrorCode::kUnsupported, "NO_TEXT_MODEL",
+              "this model is a layer graph, which makes no text; a forward scheduler executes it");
+}
+
+}  // namespace
+
+Result<SessionPlan> PlanText(const Model& model, const SessionOptions& options) {
+  TRY(CheckText(model));
+  return PlanSession(model, options, ThisMachine());
+}
+
+Result<SessionPlan> PlanText(const Model& model, const SessionOptions& options, std::string text) {
+  TRY(CheckText(model));
+  const Machine machine = ThisMachine();
+  const SourceText source("<plan>", std::move(text));
+  Diagnostics diagnostics(source);
+  if (!IsWholePlan(diagnostics)) {
+    return PlanScheduledSession(model, options, machine, diagnostics);
+  }
+  TRY_ASSIGN(SavedPlan saved, ReadPlan(model.graph(), diagnostics));
+  SessionOptions as_planned = options;
+  if (options.threads == 0) as_planned.threads = std::min(machine.threads, saved.plan.workers);
+  as_planned.key_type = saved.plan.key_type;
+  as_planned.value_type = saved.plan.value_type;
+  return AdoptPlan(model, as_planned, machine, std::move(saved));
+}
+
+std::string WriteTextPlan(const Model& model, const SessionPlan& session) {
+  return WritePlan(model.graph(), session.plan, session.purpose);
+}
+
+PlanReport SimulateText(const Model& model, const SessionPlan& session, const Rates& rates) {
+  SessionPlan other = session;
+  Reconsider(model, rates, other);
+  return other.report;
+}
+
+}  // namespace tinyai
