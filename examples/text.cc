@@ -1,51 +1,49 @@
-// A language model, layer by layer: each pass through the layers makes a token.
+// A language model in a fixed number of bytes: what it will take is known before a weight is read.
 //
-//   text MODEL [PROMPT]    # a GGUF or .tmai file
-#include <cstddef>
+//   text MODEL [PROMPT]    # a GGUF or .tmai file, or the folder of a Hugging Face model
+#include <cstdint>
 #include <cstdio>
-#include <memory>
-#include <vector>
+#include <string>
+#include <string_view>
+#include <tinyai/tinyai.hpp>
 
-#include "chain.h"
+namespace {
+
+int Fail(const tinyai::Error& error) {
+  std::fprintf(stderr, "%s: %s\n", error.key.c_str(), error.message.c_str());
+  return 1;
+}
+
+bool Show(std::int32_t /*token*/, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+  return true;  // false would end the text here
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) {
     std::fprintf(stderr, "usage: text MODEL [PROMPT]\n");
     return 2;
   }
-  const char* prompt = argc > 2 ? argv[2] : "Once upon a time";
-  const std::unique_ptr<TinyAIMappedModel, decltype(&tinyaiCloseMappedModel)> model(
-      tinyaiOpenMappedModel(argv[1], nullptr), tinyaiCloseMappedModel);
-  Check(model != nullptr, argv[1]);
-  const std::unique_ptr<TinyAIForwardScheduler, decltype(&tinyaiDestroyForwardScheduler)> scheduler(
-      tinyaiCreateForwardScheduler(model.get(), TINYAI_EXEC_ADAPTIVE, 64 << 20),
-      tinyaiDestroyForwardScheduler);
-  Check(scheduler != nullptr, "scheduler");
+  const std::string prompt = argc > 2 ? argv[2] : "Once upon a time";
+  const auto model = tinyai::Model::Open(argv[1]);
+  if (!model) return Fail(model.error());
+  auto plan = tinyai::Plan::Make(*model, {.memory_bytes = 64 << 20, .context = 256});
+  if (!plan) return Fail(plan.error());
+  const tinyai::PlanReport report = plan->report();
+  std::fprintf(stderr, "at most %zu bytes, %zu of weights stay; %.1f tokens/s are expected\n",
+               report.predicted_peak_bytes, report.resident_bytes, report.tokens_per_second);
+  auto session = tinyai::Session::Open(*std::move(plan));
+  if (!session) return Fail(session.error());
 
-  // Embedding, then attention and feed-forward of each block, then output: a chain. What the last
-  // layer is given bounds the text and its end.
-  std::vector<char> text(2048);
-  const int layers = tinyaiGetMappedLayerCount(model.get());
-  for (int i = 0; i < layers; ++i) {
-    Check(tinyaiAddLayerToSchedule(scheduler.get(), i, i - 1,
-                                   i > 0 ? TINYAI_DEP_SEQUENTIAL : TINYAI_DEP_NONE,
-                                   i == layers - 1 ? text.size() : 0),
-          "schedule");
-  }
-  TinyAITextSettings settings;
-  tinyaiInitTextSettings(&settings);
-  settings.max_new_tokens = 40;
-  Check(tinyaiSetSchedulerTextSettings(scheduler.get(), &settings), "settings");
-  Check(tinyaiPrepareForwardPass(scheduler.get()), "prepare");
-
-  int layer = -1;
-  int passes = 0;
-  while (tinyaiExecuteNextLayer(scheduler.get(), prompt, text.data(), &layer)) {
-    passes += layer == layers - 1;
-  }
-  Check(layer == -1, "execute");
-  std::printf("%s\n", text.data());
-  std::fprintf(stderr, "%d passes, at most %zu bytes\n", passes,
-               tinyaiGetSchedulerPeakMemoryUsage(scheduler.get()));
+  if (const auto added = session->Add(prompt); !added) return Fail(added.error());
+  std::fputs(prompt.c_str(), stdout);
+  const auto made = session->Generate({.most_tokens = 40}, Show);
+  if (!made) return Fail(made.error());
+  std::puts("");
+  std::fprintf(stderr, "%zu tokens, %zu bytes were held at most\n", made->tokens,
+               session->stats().counted_peak_bytes);
   return 0;
 }

@@ -5,8 +5,8 @@
 #include <tinyai/utils/forward_scheduler.h>
 
 #include "base/result.h"
+#include "engine/session_plan.h"
 #include "engine/text_continuation.h"
-#include "plan/request.h"
 
 namespace tinyai::capi {
 

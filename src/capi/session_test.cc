@@ -109,6 +109,13 @@ TEST(SessionPlan, IsTextThatIsReadBack) {
   ASSERT_NE(again, nullptr) << tinyaiGetErrorMessage();
   EXPECT_EQ(tinyaiGetSessionPlanText(again.get()), text);
   EXPECT_EQ(ReportOf(again).context, 32u);
+  // A schedule fixes a part, here the memory.
+  const size_t budget = ReportOf(again).predicted_peak_bytes + (1 << 20);
+  const std::string schedule = fmt::format("budget RAM <= {};", budget);
+  const Plan bounded(tinyaiReadSessionPlan(model.get(), &config, schedule.c_str()),
+                     tinyaiFreeSessionPlan);
+  ASSERT_NE(bounded, nullptr) << tinyaiGetErrorMessage();
+  EXPECT_EQ(ReportOf(bounded).budget_bytes, budget);
   EXPECT_EQ(tinyaiReadSessionPlan(model.get(), &config, "no plan"), nullptr);
   EXPECT_EQ(LastKey(), "SCHEDULE_SYNTAX");
 }

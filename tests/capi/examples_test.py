@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles every C example of the API pages and guides as C11 and as C++20.
+"""Compiles every C example of the API pages and guides as C11 and as C++20, every C++ one as C++20.
 
 usage: examples_test.py SOURCE
 An example that is no whole program is put into a function, after the includes that it begins with.
@@ -15,10 +15,26 @@ PAGES = [*sorted((SOURCE / "docs/api").glob("*.md")), *sorted((SOURCE / "docs/gu
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", f"-I{SOURCE / 'include'}"]
 
 
+C = ["cc", "-std=c11"]
+CPP = ["c++", "-std=c++20", "-xc++"]
+CPP_FRAME = """
+#include <cstdio>
+#include <tinyai/tinyai.hpp>
+int Example(const tinyai::Model& model, const tinyai::Model& small, tinyai::Session& session);
+int Example(const tinyai::Model& model, const tinyai::Model& small, tinyai::Session& session) {
+(void)model, (void)small, (void)session;
+%s
+return 0; }
+"""
+
+
 def programs():
     for page in PAGES:
-        for i, block in enumerate(re.findall(r"```c\n(.*?)```", page.read_text(), re.DOTALL)):
-            if "int main(" not in block:
+        for i, (language, block) in enumerate(re.findall(r"```(c|cpp)\n(.*?)```", page.read_text(), re.DOTALL)):
+            whole = "int main(" in block
+            if language == "cpp" and not whole:
+                block = CPP_FRAME % block
+            elif not whole:
                 lines = block.splitlines()
                 includes = [line for line in lines if line.startswith("#include")]
                 rest = [line for line in lines if not line.startswith("#include")]
@@ -26,16 +42,16 @@ def programs():
                                    "int example(TinyAIMappedModel* model, TinyAIForwardScheduler* scheduler);",
                                    "int example(TinyAIMappedModel* model, TinyAIForwardScheduler* scheduler) {",
                                    "(void)model; (void)scheduler;", *rest, "return 0; }", ""])
-            yield f"{page.relative_to(SOURCE)} #{i + 1}", block
+            yield f"{page.relative_to(SOURCE)} #{i + 1}", [CPP] if language == "cpp" else [C, CPP], block
 
 
 def main():
     faults = count = 0
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in programs():
+        for name, commands, text in programs():
             path = pathlib.Path(folder, "example.c")
             path.write_text(text)
-            for command in (["cc", "-std=c11"], ["c++", "-std=c++20", "-xc++"]):
+            for command in commands:
                 done = subprocess.run([*command, *STRICT, str(path)], capture_output=True, text=True)
                 count += 1
                 if done.returncode != 0:
