@@ -20,7 +20,7 @@ tinyai_optional(URING_FOUND "io_uring" "liburing-dev" "reads go through pread")
 find_path(VULKAN_INCLUDE vulkan/vulkan.h)
 find_path(VOLK_INCLUDE volk.c)
 find_path(GLSLANG_INCLUDE glslang/Include/glslang_c_interface.h)
-set(TINYAI_VULKAN ON)
+set(TINYAI_VULKAN ${TINYAI_GPU})
 set(GLSLANG_LIBRARIES)
 foreach(library glslang MachineIndependent GenericCodeGen OSDependent OGLCompiler SPIRV
     glslang-default-resource-limits SPIRV-Tools-opt SPIRV-Tools)

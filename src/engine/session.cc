@@ -10,6 +10,7 @@
 #include "os/heap.h"
 #include "os/machine.h"
 #include "os/measure.h"
+#include "os/program_pages.h"
 #include "os/read_queue.h"
 #include "run/move_caches.h"
 
@@ -50,6 +51,7 @@ Result<std::unique_ptr<Session>> Session::Open(std::shared_ptr<const Model> mode
                                               session->model_budget_.get());
   TRY(session->TakeFixed());
   ReturnFreedMemory();
+  ReadProgramByThePage();
   TRY_ASSIGN(session->io_path_, session->ChooseIoPath());
   session->MakeCheckers();
   TRY_ASSIGN(std::unique_ptr<ReadQueue> disk, session->OpenQueue(session->plan_->plan.io_depth));
@@ -63,6 +65,7 @@ Result<std::unique_ptr<Session>> Session::Open(std::shared_ptr<const Model> mode
       Executor::Create(session->model_->graph(), session->plan_->plan, session->model_->rope(),
                        *session->budget_, std::move(disk), std::move(rows), session->RunOptions()));
   session->Install(std::move(executor));
+  ReturnFreedMemory();
   return session;
 }
 

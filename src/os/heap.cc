@@ -1,5 +1,7 @@
 #include "os/heap.h"
 
+#include <cstdlib>  // tells which C library this is
+
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
