@@ -64,6 +64,15 @@ size_t BytesOf(const ForwardPass& pass, std::initializer_list<BufferKind> kinds)
   return bytes;
 }
 
+TinyAIMemoryBreakdown BreakdownOf(const ForwardPass& pass) {
+  return {.resident_weights = BytesOf(pass, {BufferKind::kResident}),
+          .streamed_weights = BytesOf(pass, {BufferKind::kRing, BufferKind::kStaging}),
+          .activations = BytesOf(pass, {BufferKind::kActivation}),
+          .context = BytesOf(pass, {BufferKind::kCache}),
+          .workspace = BytesOf(pass, {BufferKind::kWorkspace}),
+          .planned_peak = pass.plan().peak_bytes()};
+}
+
 }  // namespace
 }  // namespace tinyai::capi
 
@@ -233,6 +242,38 @@ TinyAIExecutionMode tinyaiGetSchedulerMode(const TinyAIForwardScheduler* schedul
   });
 }
 
+int tinyaiGetSchedulerPeakLayer(const TinyAIForwardScheduler* scheduler,
+                                TinyAIMemoryBreakdown* out) {
+  return Guard<int>(-1, [&]() -> Result<int> {
+    TRY_ASSIGN(ForwardScheduler* const own, Get(scheduler));
+    if (out != nullptr) *out = {};
+    const ForwardPass* const pass = own->pass();
+    if (pass == nullptr) return -1;
+    const ForwardPass::Peak peak = pass->FindPeak();
+    if (out != nullptr) {
+      *out = BreakdownOf(*pass);
+      out->activations = peak.activation_bytes;
+    }
+    return static_cast<int>(peak.layer);
+  });
+}
+
+int tinyaiGetSchedulerPeakOutputs(const TinyAIForwardScheduler* scheduler, int* layers,
+                                  size_t* bytes, int capacity) {
+  return Guard<int>(-1, [&]() -> Result<int> {
+    TRY_ASSIGN(ForwardScheduler* const own, Get(scheduler));
+    if (own->pass() == nullptr) return 0;
+    const ForwardPass::Peak peak = own->pass()->FindPeak();
+    const int count = static_cast<int>(peak.outputs.size());
+    for (int i = 0; i < std::min(count, capacity); ++i) {
+      const ForwardPass::Peak::Held& held = peak.outputs[static_cast<size_t>(i)];
+      if (layers != nullptr) layers[i] = static_cast<int>(held.layer);
+      if (bytes != nullptr) bytes[i] = held.bytes;
+    }
+    return count;
+  });
+}
+
 bool tinyaiGetSchedulerMemoryBreakdown(const TinyAIForwardScheduler* scheduler,
                                        TinyAIMemoryBreakdown* out) {
   return GuardStatus([&]() -> Status {
@@ -240,13 +281,7 @@ bool tinyaiGetSchedulerMemoryBreakdown(const TinyAIForwardScheduler* scheduler,
     TRY_ASSIGN(ForwardScheduler* const own, Get(scheduler));
     *out = {};
     const ForwardPass* const pass = own->pass();
-    if (pass == nullptr) return {};
-    out->resident_weights = BytesOf(*pass, {BufferKind::kResident});
-    out->streamed_weights = BytesOf(*pass, {BufferKind::kRing, BufferKind::kStaging});
-    out->activations = BytesOf(*pass, {BufferKind::kActivation});
-    out->context = BytesOf(*pass, {BufferKind::kCache});
-    out->workspace = BytesOf(*pass, {BufferKind::kWorkspace});
-    out->planned_peak = pass->plan().peak_bytes();
+    if (pass != nullptr) *out = BreakdownOf(*pass);
     return {};
   });
 }

@@ -89,8 +89,7 @@ Result<TinyAIMemoryEstimate> Estimate(LayerScheduler& scheduler) {
   out.min_memory = std::min(plan.least_bytes, plan.peak_bytes);
   out.max_memory = std::max(all.peak_bytes, plan.peak_bytes);
   out.peak_memory = plan.peak_bytes;
-  // What lasts, and half of what comes and goes.
-  out.average_memory = plan.peak_bytes - plan.activation_bytes / 2;
+  out.average_memory = plan.average_bytes;
   out.weights_memory = plan.weight_bytes;
   out.activation_memory = plan.activation_bytes;
   out.workspace_memory = plan.workspace_bytes;
@@ -190,5 +189,22 @@ double tinyaiGetPlanRecomputeOverhead(const TinyAIExecutionPlan* plan) {
   return Guard<double>(0, [&]() -> Result<double> {
     if (plan == nullptr) return NullArgument("plan");
     return 1 - 1 / plan->plan.recompute_ratio;
+  });
+}
+
+bool tinyaiGetLayerSchedulerStats(const TinyAILayerScheduler* scheduler, TinyAIMemoryStats* out) {
+  return GuardStatus([&]() -> Status {
+    if (scheduler == nullptr) return NullArgument("scheduler");
+    if (out == nullptr) return NullArgument("out");
+    const LayerScheduler& own = *scheduler->scheduler;
+    *out = {};
+    out->memory_budget = own.options().activation_bytes;
+    out->total_layers = own.graph().layers.size();
+    const ForwardPass* const pass = own.pass();
+    if (pass == nullptr) return {};
+    out->current_usage = pass->memory_bytes();
+    out->peak_usage = pass->peak_bytes();
+    out->in_place_count = pass->plan().in_place_count();
+    return {};
   });
 }

@@ -12,7 +12,8 @@ struct TinyAIMemoryOptimizer {
   std::shared_ptr<tinyai::ReuseArena> arena;
   size_t budget = 0;
   float tradeoff = 0.5f;
-  bool in_place = true;
+  // Of the models that it set up too.
+  std::shared_ptr<tinyai::InPlaceSwitch> in_place = std::make_shared<tinyai::InPlaceSwitch>();
 };
 
 namespace tinyai::capi {
@@ -51,11 +52,13 @@ TinyAIMemoryOptimizer* tinyaiCreateMemoryOptimizer(const TinyAIMemoryOptimizerCo
     const TinyAIMemoryOptimizerConfig defaults = {true, true, 0.5f, 0};
     const TinyAIMemoryOptimizerConfig& from = config != nullptr ? *config : defaults;
     if (std::isnan(from.memory_speed_tradeoff)) return BadValue("memory_speed_tradeoff is NaN");
-    return new TinyAIMemoryOptimizer{
-        .arena = std::make_shared<ReuseArena>(from.max_memory_budget, from.enable_tensor_reuse),
-        .budget = from.max_memory_budget,
-        .tradeoff = std::clamp(from.memory_speed_tradeoff, 0.0f, 1.0f),
-        .in_place = from.enable_in_place_ops};
+    auto optimizer = std::make_unique<TinyAIMemoryOptimizer>();
+    optimizer->arena =
+        std::make_shared<ReuseArena>(from.max_memory_budget, from.enable_tensor_reuse);
+    optimizer->budget = from.max_memory_budget;
+    optimizer->tradeoff = std::clamp(from.memory_speed_tradeoff, 0.0f, 1.0f);
+    optimizer->in_place->enabled = from.enable_in_place_ops;
+    return optimizer.release();
   });
 }
 
@@ -73,6 +76,7 @@ TinyAIMemoryStats tinyaiGetMemoryOptimizerStats(const TinyAIMemoryOptimizer* opt
     out.allocation_count = stats.takes;
     out.free_count = stats.gives;
     out.tensor_reuse_count = stats.reuses;
+    out.in_place_count = optimizer->in_place->count;
     out.memory_saved = stats.reused_bytes;
     out.fragmentation = stats.fragmentation;
     return out;
@@ -91,7 +95,7 @@ void tinyaiSetMemorySpeedTradeoff(TinyAIMemoryOptimizer* optimizer, float tradeo
 void tinyaiEnableInPlaceOperations(TinyAIMemoryOptimizer* optimizer, bool enable) {
   GuardStatus([&]() -> Status {
     if (optimizer == nullptr) return NullArgument("optimizer");
-    optimizer->in_place = enable;
+    optimizer->in_place->enabled = enable;
     return {};
   });
 }
@@ -112,6 +116,6 @@ bool tinyaiOptimizeMemoryUsage(TinyAIMemoryOptimizer* optimizer, TinyAIModel* mo
     if (optimizer == nullptr) return NullArgument("optimizer");
     if (model == nullptr) return NullArgument("model");
     return OptimizeMemory(*model->objects->shared(), ModeOf(optimizer->tradeoff),
-                          SmallerLimit(memory_budget, optimizer->budget));
+                          SmallerLimit(memory_budget, optimizer->budget), optimizer->in_place);
   });
 }

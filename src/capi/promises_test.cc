@@ -8,84 +8,10 @@
 #include <cstring>
 #include <thread>
 
-#include "capi/capi_test_support.h"
+#include "capi/chain_test_support.h"
 
 namespace tinyai::capi {
 namespace {
-
-constexpr size_t kMiB = size_t{1} << 20;
-constexpr size_t kSlack = 8 * kMiB;
-constexpr int kWidth = 64;
-constexpr size_t kSmallLayer = kWidth * kWidth * sizeof(float);
-constexpr int kWide = 512;  // a layer has 1 MiB
-using SchedulerHandle = Handle<TinyAIForwardScheduler>;
-
-std::string Chain(int layers, size_t width) {
-  DenseModel dense(width);
-  int value = dense.input();
-  for (int i = 0; i < layers; ++i) value = dense.Dense(value);
-  return dense.Save();
-}
-
-// Sanitizers hold memory of their own for what a program reads.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kResidentIsOurs = false;
-#else
-constexpr bool kResidentIsOurs = true;
-#endif
-
-// Bytes of this process that are in memory, exactly.
-size_t Resident() {
-  std::ifstream file("/proc/self/smaps_rollup");
-  std::string word;
-  size_t kilobytes = 0;
-  while (file >> word) {
-    if (word == "Rss:") file >> kilobytes;
-  }
-  EXPECT_GT(kilobytes, 0u);
-  return kilobytes * 1024;
-}
-
-// So much more than `before`; 0 if it is less.
-size_t Growth(size_t before) {
-  const size_t now = Resident();
-  return now > before ? now - before : 0;
-}
-
-// Reads all of the layer.
-float Touch(TinyAIMappedModel* model, int layer) {
-  const auto* weights = static_cast<const float*>(tinyaiGetLayerWeights(model, layer));
-  EXPECT_NE(weights, nullptr) << tinyaiGetErrorMessage();
-  float sum = 0;
-  const size_t count = tinyaiGetLayerDescriptor(model, layer)->size / sizeof(float);
-  for (size_t i = 0; weights != nullptr && i < count; ++i) sum += weights[i];
-  return sum;
-}
-
-TinyAIMmapConfig Config(size_t bytes, bool prefetch = false, bool adaptive = true) {
-  TinyAIMmapConfig config = tinyaiCreateDefaultMmapConfig();
-  config.maxCacheSize = bytes;
-  config.prefetchEnabled = prefetch;
-  config.adaptiveCaching = adaptive;
-  return config;
-}
-
-TinyAIMemoryStats StatsOf(const ModelHandle& model) {
-  TinyAIMemoryStats stats;
-  EXPECT_TRUE(tinyaiGetModelStats(model.get(), &stats));
-  return stats;
-}
-
-SchedulerHandle MakeScheduler(const ModelHandle& model, size_t memory) {
-  return {tinyaiCreateForwardScheduler(model.get(), TINYAI_EXEC_MEMORY_OPT, memory),
-          tinyaiDestroyForwardScheduler};
-}
-
-void AddChainLayer(const SchedulerHandle& scheduler, int layer) {
-  EXPECT_TRUE(tinyaiAddLayerToSchedule(scheduler.get(), layer, layer - 1,
-                                       layer > 0 ? TINYAI_DEP_SEQUENTIAL : TINYAI_DEP_NONE, 0))
-      << tinyaiGetErrorMessage();
-}
 
 TEST(Promises, WalkingAModelTakesItsCacheAndNoMore) {
   if (!kResidentIsOurs) GTEST_SKIP() << "a sanitizer holds memory too";

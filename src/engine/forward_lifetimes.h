@@ -33,6 +33,11 @@ class ForwardLifetimes {
   bool is_read_after(ValueId value, uint32_t layer) const {
     return values_[Index(value)].last_read >= layers_[layer].end;
   }
+  // Whether the value is there while the layer runs, made or read by it or others.
+  bool is_live_in(ValueId value, uint32_t layer) const {
+    const OfValue& it = values_[Index(value)];
+    return it.first < layers_[layer].end && it.last >= layers_[layer].begin;
+  }
   // Where the highest buffer ends that a layer touches.
   uint64_t end_offset(uint32_t layer) const { return layers_[layer].end_offset; }
 

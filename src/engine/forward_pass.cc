@@ -1,6 +1,7 @@
 #include "engine/forward_pass.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "engine/measured_trace.h"
@@ -79,13 +80,19 @@ void ForwardPass::Restart(uint64_t samples) {
   peak_bytes_ = lasting_end_;
 }
 
+// Ends a pass under way; what failed starts anew.
+Status ForwardPass::GiveUp() {
+  const bool under_way = std::exchange(began_, false) && !is_complete();
+  if (failed()) return Start();
+  return under_way ? executor_->GiveUpPass() : Status();
+}
+
 Status ForwardPass::Begin(uint64_t samples) {
   if (plan_.graph->is_text() || samples == 0 || samples > plan_.plan.chunk) {
     return Misused(
         fmt::format("a pass of this plan has 1 to {} samples, not {}", plan_.plan.chunk, samples));
   }
-  if (began_ && !is_complete()) TRY(executor_->GiveUpPass());
-  if (executor_->failed()) TRY(Start());
+  TRY(GiveUp());
   Restart(samples);
   began_ = true;
   return executor_->Begin({.tokens = {}, .samples = samples});
@@ -103,8 +110,7 @@ Status ForwardPass::Begin(std::span<const int32_t> tokens, uint64_t position) {
       return Misused(fmt::format("there is no token {}", token));
     }
   }
-  if (began_ && !is_complete()) TRY(executor_->GiveUpPass());
-  if (executor_->failed()) TRY(Start());
+  TRY(GiveUp());
   Restart(tokens.size());
   began_ = true;
   return executor_->Begin({.tokens = tokens, .position = position});
@@ -112,8 +118,7 @@ Status ForwardPass::Begin(std::span<const int32_t> tokens, uint64_t position) {
 
 void ForwardPass::Reset() {
   // An error of it is told by the next pass, which begins by starting anew.
-  if (began_ && !is_complete()) (void)executor_->GiveUpPass();
-  began_ = false;
+  (void)GiveUp();
   Restart(0);
 }
 
@@ -169,9 +174,7 @@ uint64_t ForwardPass::BytesOf(ValueId value) const {
 void ForwardPass::Hold(uint32_t layer) {
   peak_bytes_ = std::max(peak_bytes_, lifetimes_.end_offset(layer));
   for (const ValueId value : lifetimes_.goes_in(layer)) {
-    if (!held_[Index(value)]) continue;
-    held_[Index(value)] = false;
-    held_bytes_ -= BytesOf(value);
+    if (held_[Index(value)]) LetGo(value);
   }
   for (const ValueId value : lifetimes_.stays_after(layer)) {
     if (unneeded_[Index(value)] && lifetimes_.last_step(value) == ForwardLifetimes::kForever &&
@@ -183,9 +186,14 @@ void ForwardPass::Hold(uint32_t layer) {
   }
   for (const ValueId value : lifetimes_.last_read_in(layer)) {
     if (!held_[Index(value)] || !unneeded_[Index(value)]) continue;
-    held_[Index(value)] = false;
-    held_bytes_ -= BytesOf(value);
+    LetGo(value);
+    executor_->Discard(value);
   }
+}
+
+void ForwardPass::LetGo(ValueId value) {
+  held_[Index(value)] = false;
+  held_bytes_ -= BytesOf(value);
 }
 
 std::optional<LayerOutput> ForwardPass::Output(uint32_t layer) const {
@@ -208,8 +216,8 @@ void ForwardPass::MarkUnneeded(uint32_t layer) {
   if (known || !held_[Index(id)]) return;
   const bool wanted = done_ != 0 && lifetimes_.is_read_after(id, sequence_[done_ - 1].group);
   if (wanted) return;
-  held_[Index(id)] = false;
-  held_bytes_ -= BytesOf(id);
+  LetGo(id);
+  executor_->Discard(id);
 }
 
 bool ForwardPass::is_needed(uint32_t layer) const {
@@ -220,6 +228,21 @@ bool ForwardPass::is_needed(uint32_t layer) const {
 std::span<const float> ForwardPass::Logits() const {
   if (!plan_.graph->is_text() || !began_ || !is_complete()) return {};
   return executor_->Row(plan_.graph->logits(), 0);
+}
+
+ForwardPass::Peak ForwardPass::FindPeak() const {
+  const uint32_t largest = lifetimes_.largest_layer();
+  Peak peak{.layer = plan_.groups[largest].members[0].layer,
+            .activation_bytes = lifetimes_.layer_bytes(largest),
+            .outputs = {}};
+  for (uint32_t group = 0; group < plan_.groups.size(); ++group) {
+    for (const LayerGroup::Member& member : plan_.groups[group].members) {
+      if (!member.output || !lifetimes_.is_live_in(*member.output, largest)) continue;
+      peak.outputs.push_back({member.layer, BytesOf(*member.output)});
+    }
+  }
+  std::ranges::stable_sort(peak.outputs, std::greater<>(), &Peak::Held::bytes);
+  return peak;
 }
 
 std::vector<Component> ForwardPass::Breakdown() const {

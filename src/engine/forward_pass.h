@@ -56,6 +56,8 @@ class ForwardPass {
 
   bool is_scheduled(uint32_t layer) const;
   bool is_executed(uint32_t layer) const;
+  // After an error: what is kept from pass to pass is lost when the next one begins.
+  bool failed() const { return executor_ == nullptr || executor_->failed(); }
   bool is_complete() const { return done_ == sequence_.size(); }
 
   // Nothing if it is not scheduled, not executed, or no longer held. Valid until the next run,
@@ -72,6 +74,18 @@ class ForwardPass {
   uint64_t memory_bytes() const { return lasting_bytes_ + held_bytes_; }
   uint64_t peak_bytes() const { return peak_bytes_; }
   std::vector<Component> Breakdown() const;
+  // Where the plan holds most: while which layer, how much of that activations are, and whose
+  // outputs are among these, the largest first.
+  struct Peak {
+    uint32_t layer = 0;
+    uint64_t activation_bytes = 0;
+    struct Held {
+      uint32_t layer;
+      uint64_t bytes;
+    };
+    std::vector<Held> outputs;
+  };
+  Peak FindPeak() const;
   ExecutorStats stats() const { return executor_->stats(); }
 
   // Writes when the last passes did what (engine/measured_trace.h), nothing without `trace_bytes`.
@@ -85,7 +99,9 @@ class ForwardPass {
   const LayerGroup::Member* Find(uint32_t layer) const;
   std::optional<ValueId> OutputOf(uint32_t layer) const;
   uint64_t BytesOf(ValueId value) const;
+  Status GiveUp();
   void Hold(uint32_t layer);
+  void LetGo(ValueId value);
   void Restart(uint64_t samples);
 
   ForwardModel model_;
@@ -93,7 +109,7 @@ class ForwardPass {
   ForwardLifetimes lifetimes_;
   Budget budget_;
   std::unique_ptr<Recorder> recorder_;
-  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Executor> executor_;  // null where it could not start anew
   // The model's layers in the order in which they are reported: layer of the plan's graph, member.
   struct Place {
     uint32_t group, member;

@@ -33,13 +33,20 @@ class ForwardPlanner {
       case PlanMode::kAdaptive:
         break;
     }
-    if (Result<ForwardPlan> normal = PlanNormal(); normal) return normal;
+    if (Result<ForwardPlan> normal = PlanNormal(); Fits(normal)) return normal;
     Result<ForwardPlan> lean = PlanLean(PlanMode::kAdaptive);
-    if (lean) return lean;
-    return PlanLean(PlanMode::kStreaming);
+    if (!Fits(lean)) return PlanLean(PlanMode::kStreaming);
+    lean->mode = PlanMode::kMemoryOptimised;  // in which some weights may stay
+    return lean;
   }
 
  private:
+  // Whether there is such a plan, and its activations keep within their limit.
+  bool Fits(const Result<ForwardPlan>& plan) const {
+    if (!plan) return false;
+    return options_.activation_bytes == 0 || plan->activation_bytes() <= options_.activation_bytes;
+  }
+
   Result<ForwardPlan> PlanNormal() const {
     Graph graph = rewired_.graph;
     std::vector<uint32_t> layers;
@@ -50,7 +57,14 @@ class ForwardPlanner {
       if (needed) layers.push_back(i);
     }
     KeepOutputs(graph, layers);
-    return Compile(WithoutBands(std::move(graph)), PlanMode::kNormal);
+    TRY_ASSIGN(ForwardPlan plan, Compile(WithoutBands(std::move(graph)), PlanMode::kNormal));
+    const uint64_t resident = plan.bytes({BufferKind::kResident});
+    if (resident <= options_.resident_bytes) return plan;
+    return Fail(ErrorCode::kBudget, "CACHE_FULL",
+                fmt::format("{} bytes of weights are to stay resident, and of what maxCacheSize "
+                            "allows {} are not in use or held; raise it, or choose another mode "
+                            "than normal",
+                            resident, options_.resident_bytes));
   }
   // Outputs go when nobody needs them.
   Result<ForwardPlan> PlanLean(PlanMode mode) const {
@@ -74,10 +88,10 @@ class ForwardPlanner {
       return Smaller(std::move(best),
                      Compile(ChooseRecomputes(std::move(start), options_.batch).back(), mode));
     }
-    if (best || !options_.recompute) return best;
+    if (Fits(best) || !options_.recompute) return best;
     for (BandedGraph& step : ChooseRecomputes(std::move(start), options_.batch)) {
       Result<ForwardPlan> fits = Compile(std::move(step), mode);
-      if (fits) return fits;
+      if (Fits(fits)) return fits;
     }
     return best;
   }
@@ -85,12 +99,15 @@ class ForwardPlanner {
     return !b || (a && a->peak_bytes() <= b->peak_bytes()) ? std::move(a) : std::move(b);
   }
 
-  // Those that the caller wants computed again are, for the first reader that does not come next.
+  // Those that the caller wants computed again are, for the first reader that does not come next,
+  // unless they have to stay.
   Result<BandedGraph> WithRecomputed(BandedGraph graph) const {
     for (const uint32_t layer : options_.recomputed) {
       const auto found = std::find(rewired_.origin.begin(), rewired_.origin.end(), layer);
       if (found == rewired_.origin.end()) continue;
       const auto at = static_cast<uint32_t>(found - rewired_.origin.begin());
+      const ValueId output = graph.graph.layers[at].output;
+      if (std::ranges::find(graph.graph.outputs, output) != graph.graph.outputs.end()) continue;
       uint32_t before = at;
       for (const uint32_t reader : ReadersOf(graph.graph, at)) {
         if (reader > std::exchange(before, reader) + 1) {
@@ -116,6 +133,8 @@ class ForwardPlanner {
       request.chunk = options_.batch;
     }
     request.mode = mode;
+    if (mode != PlanMode::kNormal) request.resident_bytes = options_.resident_bytes;
+    request.in_place = options_.in_place;
     request.rates = machine_.rates;
     request.whole_layers = true;
     request.arena_only = true;
@@ -195,6 +214,31 @@ uint64_t ForwardPlan::peak_bytes() const {
     if (buffer.bytes != 0) end = std::max(end, buffer.offset + buffer.bytes);
   }
   return end;
+}
+
+uint64_t ForwardPlan::bytes(std::initializer_list<BufferKind> kinds) const {
+  uint64_t bytes = 0;
+  for (const PlanBuffer& buffer : plan.buffers) {
+    if (std::ranges::find(kinds, buffer.kind) != kinds.end()) bytes += buffer.bytes;
+  }
+  return bytes;
+}
+
+uint64_t ForwardPlan::activation_bytes() const {
+  const uint64_t lasting = bytes({BufferKind::kResident, BufferKind::kRing, BufferKind::kCache,
+                                  BufferKind::kStaging, BufferKind::kWorkspace});
+  return peak_bytes() - std::min(peak_bytes(), lasting);
+}
+
+uint64_t ForwardPlan::in_place_count() const {
+  uint64_t count = 0;
+  for (const Op& op : graph->ops) {
+    if (!op.out || !WorksInPlace(op.kind)) continue;
+    const auto buffer = [&](ValueId id) { return plan.value_buffers[Index(id)]; };
+    const PlanBuffer &from = plan.buffer(buffer(op.ins[0])), &to = plan.buffer(buffer(*op.out));
+    count += from.bytes != 0 && from.offset == to.offset;
+  }
+  return count;
 }
 
 Result<ForwardPlan> PlanForward(const ForwardModel& model, const ForwardOptions& options,

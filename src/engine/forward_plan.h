@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,9 +35,12 @@ struct ForwardOptions {
   // are needed, outputs go when nobody needs them any more, the order is that of least memory.
   // kStreaming: large maps are computed in bands too. kAdaptive: the fastest of these that fits.
   PlanMode mode = PlanMode::kAdaptive;
-  uint64_t memory_bytes = 0;   // for weights, activations and workspace; 0: what the machine has
-  uint64_t batch = 1;          // samples of a pass
-  std::vector<uint32_t> kept;  // layers whose outputs stay to the end; those of sinks do anyhow
+  uint64_t memory_bytes = 0;  // for weights, activations and workspace; 0: what the machine has
+  uint64_t resident_bytes = ~uint64_t{0};  // of those, for weights that stay
+  uint64_t activation_bytes = 0;           // of those, for activations; 0: no limit of their own
+  bool in_place = true;                    // results may be written over an operand
+  uint64_t batch = 1;                      // samples of a pass
+  std::vector<uint32_t> kept;      // layers whose outputs stay to the end; those of sinks do anyhow
   std::vector<uint32_t> not_kept;  // layers whose outputs kNormal need not keep
   // Where outputs do not fit, some are not kept until their next reader but computed again for it.
   bool recompute = false;
@@ -58,6 +62,11 @@ struct ForwardPlan {
 
   // Where the highest buffer ends.
   uint64_t peak_bytes() const;
+  // Of all buffers for these purposes; and what lies above those that are not activations.
+  uint64_t bytes(std::initializer_list<BufferKind> kinds) const;
+  uint64_t activation_bytes() const;
+  // Results that are written over an operand.
+  uint64_t in_place_count() const;
 };
 
 // Errors: GRAPH_DEPENDENCY; BUDGET_INFEASIBLE naming the layer that needs most, the

@@ -22,14 +22,6 @@ uint64_t AllInputBytes(const Graph& graph) {
   return bytes;
 }
 
-uint64_t ResidentBytes(const Plan& plan) {
-  uint64_t bytes = 0;
-  for (const PlanBuffer& buffer : plan.buffers) {
-    if (buffer.kind == BufferKind::kResident) bytes += buffer.bytes;
-  }
-  return bytes;
-}
-
 tl::unexpected<Error> NotPrepared() {
   return Fail(ErrorCode::kSchedule, "NOT_PREPARED",
               "the schedule is not prepared, or was changed since; prepare the forward pass");
@@ -43,6 +35,7 @@ ForwardScheduler::ForwardScheduler(std::shared_ptr<MappedModel> model, PlanMode 
       // Without a limit of its own it keeps to what was found for the model.
       mode_(mode == PlanMode::kAdaptive && memory_bytes == 0 ? model_->defaults().mode : mode),
       memory_bytes_(memory_bytes == 0 ? model_->defaults().memory_bytes : memory_bytes),
+      in_place_(model_->defaults().in_place),
       schedule_(model_->layer_count()),
       marked_(model_->layer_count()) {}
 
@@ -51,7 +44,7 @@ ForwardScheduler::~ForwardScheduler() { Unprepare(); }
 void ForwardScheduler::Unprepare() {
   pass_.reset();
   process_.reset();
-  model_->cache().Unreserve(std::exchange(reserved_bytes_, 0));
+  reservation_ = {};
   order_.clear();
   text_.reset();
   executed_ = 0;
@@ -115,7 +108,10 @@ Status ForwardScheduler::SetText(const TextSettings& settings) {
 }
 
 ForwardOptions ForwardScheduler::OptionsOf() const {
-  ForwardOptions options{.mode = mode_, .memory_bytes = memory_bytes_, .batch = batch_};
+  ForwardOptions options{.mode = mode_,
+                         .memory_bytes = memory_bytes_,
+                         .in_place = in_place_->enabled,
+                         .batch = batch_};
   if (own_wiring_) return options;
   for (const ScheduledLayer& layer : schedule_.layers()) {
     WiredLayer& wired = options.layers.emplace_back();
@@ -127,28 +123,6 @@ ForwardOptions ForwardScheduler::OptionsOf() const {
     }
   }
   return options;
-}
-
-// Weights that stay count in the model's cache too, which has a limit of its own: where that is the
-// smaller one, fewer of them stay. What every plan has to keep, vectors and the slots that weights
-// go through, is in use rather than cached.
-Result<ForwardPlan> ForwardScheduler::PlanWithinCache() {
-  const Machine machine = ProbeMachine();
-  const ForwardModel model = model_->forward();
-  ForwardOptions options = OptionsOf();
-  for (const PlanMode mode : {mode_, PlanMode::kMemoryOptimised, PlanMode::kStreaming}) {
-    options.mode = mode;
-    TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, machine));
-    const uint64_t resident = ResidentBytes(plan.plan);
-    const Status reserved = model_->cache().Reserve(resident);
-    if (reserved) {
-      reserved_bytes_ = resident;
-      return plan;
-    }
-    if (mode_ == PlanMode::kNormal) return tl::unexpected<Error>(reserved.error());
-    if (mode_ != PlanMode::kAdaptive || mode == PlanMode::kStreaming) return plan;
-  }
-  return Fail(ErrorCode::kBudget, "BUDGET_INFEASIBLE", "no mode fits");
 }
 
 // Whether entry layers that the model does not have as such can be fed from the model's input.
@@ -175,11 +149,12 @@ Status ForwardScheduler::Prepare() {
   Unprepare();
   TRY(schedule_.Check());
   TRY(CheckInputs());
-  TRY_ASSIGN(ForwardPlan plan, PlanWithinCache());
+  TRY_ASSIGN(MappedModel::ReservedPlan planned, model_->PlanWithinCache(OptionsOf()));
+  reservation_ = std::move(planned.reservation);
   process_ = std::make_unique<Budget>("scheduler",
                                       memory_bytes_ != 0 ? memory_bytes_ : Budget::kUnlimited);
   Result<std::unique_ptr<ForwardPass>> pass =
-      ForwardPass::Open(model_->forward(), std::move(plan), *process_, trace_bytes_);
+      ForwardPass::Open(model_->forward(), std::move(planned.plan), *process_, trace_bytes_);
   if (!pass) {
     Unprepare();
     return tl::unexpected<Error>(std::move(pass).error());
@@ -208,6 +183,8 @@ Result<std::optional<uint32_t>> ForwardScheduler::ExecuteNext(const void* input,
                                                               std::optional<uint32_t>& failed) {
   if (pass_ == nullptr) return NotPrepared();
   if (!graph().is_text() && executed_ == order_.size()) return std::nullopt;
+  const bool at_start = graph().is_text() ? !text_ : executed_ == 0;
+  if (at_start && in_place_->enabled != pass_->plan().options.in_place) TRY(Prepare());
   if (graph().is_text() && !text_) TRY(StartText(input, output));
   if (graph().is_text() && executed_ == order_.size()) {
     executed_ = 0;
@@ -250,6 +227,7 @@ Status ForwardScheduler::RunNext(const void* input, void* output) {
   TRY(RunOne(order_[executed_], input));
   ++executed_;
   const uint32_t layer = order_[executed_ - 1];
+  if (executed_ == order_.size()) in_place_->count += pass_->plan().in_place_count();
   if (!graph().is_text()) {
     if (layer != last_sink_) return {};
     if (output != nullptr) WriteOutput(output);
@@ -272,12 +250,24 @@ Status ForwardScheduler::RunNext(const void* input, void* output) {
 Status ForwardScheduler::CatchUp(const void* input) {
   if (began_) return {};
   if (graph().is_text()) {
+    if (pass_->failed()) TRY(RestoreContext());
     TRY(pass_->Begin(*text_->NextTokens(), text_->position()));
   } else {
     TRY(pass_->Begin(batch_));
   }
   began_ = true;
   for (size_t i = 0; i < executed_; ++i) TRY(RunOne(order_[i], input));
+  return {};
+}
+
+// The keys and values of the text so far went with what failed: they are computed again.
+Status ForwardScheduler::RestoreContext() {
+  const std::span<const TokenId> tokens = text_->done();
+  const uint64_t chunk = pass_->plan().plan.chunk;
+  for (uint64_t at = 0; at < tokens.size(); at += chunk) {
+    TRY(pass_->Begin(tokens.subspan(at, std::min(chunk, tokens.size() - at)), at));
+    for (const uint32_t layer : order_) TRY(RunOne(layer, nullptr));
+  }
   return {};
 }
 
@@ -393,18 +383,17 @@ uint64_t ForwardScheduler::peak_bytes() const { return pass_ == nullptr ? 0 : pa
 
 PlanMode ForwardScheduler::mode() const { return pass_ == nullptr ? mode_ : pass_->plan().mode; }
 
-Status OptimizeMemory(MappedModel& model, PlanMode mode, uint64_t memory_bytes) {
-  const Machine machine = ProbeMachine();
-  const ForwardModel forward = model.forward();
+Status OptimizeMemory(MappedModel& model, PlanMode mode, uint64_t memory_bytes,
+                      std::shared_ptr<InPlaceSwitch> in_place) {
   std::vector<PlanMode> modes = {mode};
   if (mode != PlanMode::kStreaming) modes.push_back(PlanMode::kStreaming);
   std::optional<Error> failed;
   for (const PlanMode tried : modes) {
-    model.SetDefaults({.memory_bytes = memory_bytes, .mode = tried});
-    const ForwardOptions options{.mode = tried, .memory_bytes = memory_bytes};
-    const Result<ForwardPlan> plan = PlanForward(forward, options, machine);
-    if (plan) return {};
-    failed = plan.error();
+    model.SetDefaults({.memory_bytes = memory_bytes, .mode = tried, .in_place = in_place});
+    const Result<MappedModel::ReservedPlan> planned = model.PlanWithinCache(
+        {.mode = tried, .memory_bytes = memory_bytes, .in_place = in_place->enabled});
+    if (planned) return {};
+    failed = planned.error();
   }
   return tl::unexpected<Error>(*std::move(failed));
 }

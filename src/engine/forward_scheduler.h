@@ -80,13 +80,13 @@ class ForwardScheduler {
  private:
   const Graph& graph() const { return model_->model()->graph(); }
   ForwardOptions OptionsOf() const;
-  Result<ForwardPlan> PlanWithinCache();
   Status CheckInputs() const;
   void Unprepare();
   void FindLastSink();
   Status StartText(const void* input, void* output);
   Status RunNext(const void* input, void* output);
   Status CatchUp(const void* input);
+  Status RestoreContext();
   Status RunOne(uint32_t layer, const void* input);
   Result<std::vector<const float*>> InputsOf(uint32_t layer, const void* input) const;
   void WriteOutput(void* output) const;
@@ -95,6 +95,7 @@ class ForwardScheduler {
   const std::shared_ptr<MappedModel> model_;
   const PlanMode mode_;
   const uint64_t memory_bytes_;
+  const std::shared_ptr<InPlaceSwitch> in_place_;
   LayerSchedule schedule_;
   bool own_wiring_ = false;  // the schedule is what the model has
   uint64_t batch_ = 1;
@@ -105,7 +106,7 @@ class ForwardScheduler {
   // From Prepare on.
   std::unique_ptr<Budget> process_;
   std::unique_ptr<ForwardPass> pass_;
-  uint64_t reserved_bytes_ = 0;  // of the model's cache
+  CacheReservation reservation_;  // of the model's cache
   std::vector<uint32_t> order_;
   uint32_t last_sink_ = 0;
   std::optional<TextContinuation> text_;
@@ -113,9 +114,10 @@ class ForwardScheduler {
   bool began_ = false;   // the pass runs, and has executed that many
 };
 
-// Makes a limit (0: what the machine has) the default of the model, with the first mode from `mode`
-// towards less memory that keeps within it. Error BUDGET_INFEASIBLE: none does; the least of them
-// is the default then all the same.
-Status OptimizeMemory(MappedModel& model, PlanMode mode, uint64_t memory_bytes);
+// Makes a limit (0: what the machine has) and the switch the defaults of the model, with the first
+// mode from `mode` towards less memory that keeps within it. Error BUDGET_INFEASIBLE: none does;
+// the least of them is the default then all the same.
+Status OptimizeMemory(MappedModel& model, PlanMode mode, uint64_t memory_bytes,
+                      std::shared_ptr<InPlaceSwitch> in_place);
 
 }  // namespace tinyai

@@ -1,6 +1,7 @@
 #include "engine/layer_scheduler.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "fmt/format.h"
@@ -8,17 +9,6 @@
 
 namespace tinyai {
 namespace {
-
-// From here on the faster of two plans is preferred.
-constexpr double kPreferSpeed = 0.5;
-
-uint64_t BytesOf(const Plan& plan, std::initializer_list<BufferKind> kinds) {
-  uint64_t bytes = 0;
-  for (const PlanBuffer& buffer : plan.buffers) {
-    if (std::ranges::find(kinds, buffer.kind) != kinds.end()) bytes += buffer.bytes;
-  }
-  return bytes;
-}
 
 // The model's layers as the plan executes them.
 std::vector<uint32_t> OrderOf(const ForwardPlan& plan) {
@@ -36,17 +26,29 @@ std::vector<uint32_t> OrderOf(const ForwardPlan& plan) {
 
 LayerScheduler::LayerScheduler(std::shared_ptr<MappedModel> model,
                                const LayerSchedulerOptions& options)
-    : model_(std::move(model)), options_(options), strategies_(model_->layer_count()) {}
+    : model_(std::move(model)),
+      options_(options),
+      in_place_(model_->defaults().in_place),
+      strategies_(model_->layer_count()) {}
 
 LayerScheduler::~LayerScheduler() = default;
 
-Result<ForwardPlan> LayerScheduler::PlanIn(PlanMode mode) const {
-  const ForwardModel model = model_->forward();
-  const Machine machine = ProbeMachine();
-  ForwardOptions options{.mode = mode};
+ForwardOptions LayerScheduler::OptionsFor(PlanMode mode) const {
+  ForwardOptions options{.mode = mode,
+                         .resident_bytes = model_->cache().available_bytes(),
+                         .activation_bytes = options_.activation_bytes,
+                         .in_place = in_place_->enabled,
+                         .recompute = options_.checkpointing && options_.recompute};
   for (uint32_t layer = 0; layer < strategies_.size(); ++layer) {
     if (strategies_[layer] == CheckpointStrategy::kKeep) options.kept.push_back(layer);
+    if (strategies_[layer] == CheckpointStrategy::kRecompute) options.recomputed.push_back(layer);
   }
+  return options;
+}
+
+Result<ForwardPlan> LayerScheduler::PlanIn(const ForwardOptions& options) const {
+  const ForwardModel model = model_->forward();
+  const Machine machine = ProbeMachine();
   TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, machine));
   // A caller goes through the layers by their numbers: what the plan executes earlier than that has
   // to be there until it is asked for.
@@ -58,59 +60,89 @@ Result<ForwardPlan> LayerScheduler::PlanIn(PlanMode mode) const {
     if (is_early) early.push_back(order[i]);
   }
   if (early.empty()) return plan;
-  options.kept.insert(options.kept.end(), early.begin(), early.end());
-  return PlanForward(model, options, machine);
+  ForwardOptions kept = options;
+  kept.kept.insert(kept.kept.end(), early.begin(), early.end());
+  return PlanForward(model, kept, machine);
 }
 
-// The first that keeps within the limit for activations, from the fastest or from the smallest.
+Result<ForwardPlan> LayerScheduler::PlanWithinLimits(const ForwardOptions& options) const {
+  TRY_ASSIGN(ForwardPlan plan, PlanIn(options));
+  const uint64_t bytes = plan.activation_bytes();
+  if (options_.activation_bytes == 0 || bytes <= options_.activation_bytes) return plan;
+  return Fail(ErrorCode::kBudget, "BUDGET_INFEASIBLE",
+              fmt::format("the activations need {} bytes; max_activation_memory allows {}", bytes,
+                          options_.activation_bytes));
+}
+
+// Of the plans within the limits, from that of least memory to the fastest, the one as far along as
+// the speed says.
 Result<ForwardPlan> LayerScheduler::Choose() const {
-  std::vector<PlanMode> modes = {PlanMode::kNormal};
-  if (options_.checkpointing) modes.push_back(PlanMode::kMemoryOptimised);
-  if (options_.checkpointing && options_.recompute) modes.push_back(PlanMode::kStreaming);
-  if (options_.speed < kPreferSpeed) std::ranges::reverse(modes);
+  std::vector<ForwardPlan> plans;
   std::optional<Error> failed;
-  for (const PlanMode mode : modes) {
-    Result<ForwardPlan> plan = PlanIn(mode);
-    if (!plan) {
-      failed = plan.error();
-      continue;
+  const auto add = [&](const ForwardOptions& options) {
+    Result<ForwardPlan> plan = PlanWithinLimits(options);
+    if (plan) {
+      plans.push_back(*std::move(plan));
+    } else if (!failed) {
+      failed = plan.error();  // of what needs least
     }
-    const uint64_t bytes = Describe(*plan).activation_bytes;
-    if (options_.activation_bytes == 0 || bytes <= options_.activation_bytes) return plan;
-    failed = Error{ErrorCode::kBudget, "BUDGET_INFEASIBLE",
-                   fmt::format("the activations need {} bytes; max_activation_memory allows {}",
-                               bytes, options_.activation_bytes)};
+    return plan.has_value();
+  };
+  if (options_.checkpointing && options_.recompute) add(OptionsFor(PlanMode::kStreaming));
+  if (options_.checkpointing) add(OptionsFor(PlanMode::kMemoryOptimised));
+  if (!add(OptionsFor(PlanMode::kNormal)) && !options_.checkpointing) {
+    // All outputs stay all the same where not all weights can.
+    failed.reset();
+    ForwardOptions lean = OptionsFor(PlanMode::kMemoryOptimised);
+    for (uint32_t layer = 0; layer < strategies_.size(); ++layer) lean.kept.push_back(layer);
+    add(lean);
   }
-  return tl::unexpected<Error>(*std::move(failed));
+  if (plans.empty()) return tl::unexpected<Error>(*std::move(failed));
+  std::ranges::stable_sort(plans, {}, &ForwardPlan::peak_bytes);
+  const double last = static_cast<double>(plans.size() - 1);
+  return std::move(plans[static_cast<size_t>(std::lround(options_.speed * last))]);
 }
 
 LayerPlan LayerScheduler::Describe(const ForwardPlan& plan) const {
-  const uint64_t lasting =
-      BytesOf(plan.plan, {BufferKind::kResident, BufferKind::kRing, BufferKind::kCache,
-                          BufferKind::kStaging, BufferKind::kWorkspace});
-  const uint64_t peak = plan.peak_bytes();
-  return {.order = OrderOf(plan),
-          .peak_bytes = peak,
-          .activation_bytes = peak - std::min(peak, lasting),
-          .weight_bytes =
-              BytesOf(plan.plan, {BufferKind::kResident, BufferKind::kRing, BufferKind::kStaging}),
-          .workspace_bytes = BytesOf(plan.plan, {BufferKind::kWorkspace}),
-          .least_bytes = plan.report.least_budget_bytes,
-          .recompute_ratio = plan.recompute_ratio};
+  const ForwardLifetimes lifetimes(*plan.graph, plan.plan);
+  const uint64_t activations = plan.activation_bytes();
+  LayerPlan out{
+      .order = OrderOf(plan),
+      .peak_bytes = plan.peak_bytes(),
+      .activation_bytes = activations,
+      .weight_bytes = plan.bytes({BufferKind::kResident, BufferKind::kRing, BufferKind::kStaging}),
+      .workspace_bytes = plan.bytes({BufferKind::kWorkspace}),
+      .least_bytes = plan.report.least_budget_bytes,
+      .recompute_ratio = plan.recompute_ratio};
+  uint64_t sum = 0;
+  for (const uint32_t layer : lifetimes.order()) {
+    sum += out.peak_bytes - activations + std::min(activations, lifetimes.layer_bytes(layer));
+  }
+  out.average_bytes = sum / std::max<size_t>(1, lifetimes.order().size());
+  return out;
 }
 
 Status LayerScheduler::MakePlan() {
-  pass_.reset();
-  next_.reset();
-  plan_.reset();
+  Forget();
   TRY_ASSIGN(ForwardPlan plan, Choose());
+  const uint64_t kept = std::min(plan.bytes({BufferKind::kResident}), plan.options.resident_bytes);
+  TRY_ASSIGN(reservation_, CacheReservation::Take(model_->cache(), kept));
   plan_ = Describe(plan);
   next_ = std::make_unique<ForwardPlan>(std::move(plan));
   return {};
 }
 
+void LayerScheduler::Forget() {
+  pass_.reset();
+  next_.reset();
+  plan_.reset();
+  reservation_ = {};
+}
+
 Result<LayerPlan> LayerScheduler::PlanAllResident() const {
-  TRY_ASSIGN(const ForwardPlan plan, PlanIn(PlanMode::kNormal));
+  ForwardOptions options = OptionsFor(PlanMode::kNormal);
+  options.resident_bytes = ~uint64_t{0};
+  TRY_ASSIGN(const ForwardPlan plan, PlanIn(options));
   return Describe(plan);
 }
 
@@ -132,9 +164,7 @@ Status LayerScheduler::SetStrategy(uint32_t layer, CheckpointStrategy strategy) 
       return tl::unexpected<Error>(possible.error());
     }
   }
-  pass_.reset();
-  next_.reset();
-  plan_.reset();
+  Forget();
   return {};
 }
 
@@ -151,6 +181,10 @@ Status LayerScheduler::Start() {
 Result<LayerOutput> LayerScheduler::Execute(uint32_t layer, std::span<const float* const> inputs) {
   TRY(Start());
   if (!began_ || (pass_->is_complete() && InputBytes(layer) > 0)) {
+    if (pass_->plan().options.in_place != in_place_->enabled) {
+      TRY(MakePlan());
+      TRY(Start());
+    }
     TRY(pass_->Begin(1));
     began_ = true;
   }

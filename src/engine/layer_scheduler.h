@@ -17,7 +17,7 @@ enum class CheckpointStrategy : uint8_t { kAuto, kKeep, kStore, kRecompute };
 struct LayerSchedulerOptions {
   bool checkpointing = true;      // else every output stays until the pass ends
   double speed = 0.5;             // 0: least memory .. 1: fastest that fits
-  bool recompute = true;          // large maps may be computed in bands
+  bool recompute = true;          // outputs need not stay until their next reader
   uint64_t activation_bytes = 0;  // limit; 0: none
 };
 
@@ -25,6 +25,7 @@ struct LayerSchedulerOptions {
 struct LayerPlan {
   std::vector<uint32_t> order;
   uint64_t peak_bytes = 0, activation_bytes = 0, weight_bytes = 0, workspace_bytes = 0;
+  uint64_t average_bytes = 0;  // of what is held while each of the layers runs
   uint64_t least_bytes = 0;    // the lowest limit with which this mode works
   double recompute_ratio = 1;  // as in ForwardPlan
 };
@@ -39,8 +40,10 @@ class LayerScheduler {
   // Errors: those of PlanForward, BUDGET_INFEASIBLE where the activations need more than the limit.
   Status MakePlan();
   const LayerPlan* plan() const { return plan_ ? &*plan_ : nullptr; }
-  // Where everything stays.
+  // Where everything stays, whatever the limits.
   Result<LayerPlan> PlanAllResident() const;
+  // Of the pass under way, nullptr if there is none.
+  const ForwardPass* pass() const { return pass_.get(); }
 
   // Error CONFIG, BUDGET_INFEASIBLE: nothing was changed then.
   Status SetStrategy(uint32_t layer, CheckpointStrategy strategy);
@@ -49,22 +52,28 @@ class LayerScheduler {
   // layers: one for each operand, or none. Errors OUTPUT_GONE, those of MakePlan and ForwardPass.
   Result<LayerOutput> Execute(uint32_t layer, std::span<const float* const> inputs);
 
+  const LayerSchedulerOptions& options() const { return options_; }
   const Graph& graph() const { return model_->model()->graph(); }
   // Bytes that an entry layer reads of the caller's input; 0 of another one.
   uint64_t InputBytes(uint32_t layer) const;
 
  private:
-  Result<ForwardPlan> PlanIn(PlanMode mode) const;
+  ForwardOptions OptionsFor(PlanMode mode) const;
+  Result<ForwardPlan> PlanIn(const ForwardOptions& options) const;
+  Result<ForwardPlan> PlanWithinLimits(const ForwardOptions& options) const;
   Result<ForwardPlan> Choose() const;
   LayerPlan Describe(const ForwardPlan& plan) const;
   Status Start();
+  void Forget();
   Status RunThrough(uint32_t layer, std::span<const float* const> inputs);
 
   const std::shared_ptr<MappedModel> model_;
   const LayerSchedulerOptions options_;
+  const std::shared_ptr<InPlaceSwitch> in_place_;
   std::vector<CheckpointStrategy> strategies_;
   std::optional<LayerPlan> plan_;
   std::unique_ptr<ForwardPlan> next_;  // planned, and not running yet
+  CacheReservation reservation_;       // of the model's cache
   std::unique_ptr<Budget> process_;
   std::unique_ptr<ForwardPass> pass_;
   bool began_ = false;

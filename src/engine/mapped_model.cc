@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "os/machine.h"
 
 namespace tinyai {
 namespace {
@@ -251,6 +252,14 @@ ForwardModel MappedModel::forward() const {
 std::shared_ptr<const Model> MappedModel::transformed() const {
   const std::shared_ptr<const Overlay> made = overlay();
   return made != nullptr ? Model::WithWeights(model_, made->graph, *made->file, made) : model_;
+}
+
+Result<MappedModel::ReservedPlan> MappedModel::PlanWithinCache(ForwardOptions options) {
+  options.resident_bytes = cache_->available_bytes();
+  TRY_ASSIGN(ForwardPlan plan, PlanForward(forward(), options, ProbeMachine()));
+  const uint64_t kept = std::min(plan.bytes({BufferKind::kResident}), options.resident_bytes);
+  TRY_ASSIGN(CacheReservation reservation, CacheReservation::Take(*cache_, kept));
+  return ReservedPlan{std::move(plan), std::move(reservation)};
 }
 
 Status MappedModel::SetTypes(std::span<const std::optional<DType>> types) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -18,10 +19,18 @@
 
 namespace tinyai {
 
+// Whether results are written over operands, as it may be switched while passes run; and how many
+// were.
+struct InPlaceSwitch {
+  std::atomic<bool> enabled{true};
+  std::atomic<uint64_t> count{0};
+};
+
 // Limit and mode of passes that have none of their own.
 struct PassDefaults {
   uint64_t memory_bytes = 0;  // 0: none
   PlanMode mode = PlanMode::kAdaptive;
+  std::shared_ptr<InPlaceSwitch> in_place = std::make_shared<InPlaceSwitch>();
 };
 
 // A layer of a model as its weights see it.
@@ -57,6 +66,15 @@ class MappedModel : private LayerStore {
   ForwardModel forward() const;
   // The same for a session.
   std::shared_ptr<const Model> transformed() const;
+  // A pass over that of which no more weights stay than the cache has room for, whatever the
+  // options say of it; they count there as long as the reservation exists. Vectors and the slots
+  // that weights go through are in use rather than cached: of these a plan keeps what it must.
+  // Errors of PlanForward; CACHE_FULL where all weights are to stay.
+  struct ReservedPlan {
+    ForwardPlan plan;
+    CacheReservation reservation;
+  };
+  Result<ReservedPlan> PlanWithinCache(ForwardOptions options);
   // Has the matrices of each layer in the type given, nothing: that of its files; and its weights
   // pruned, by layer, as given. Both from the model's own weights, and each leaves the other as it
   // is. Schedulers see it when they are prepared next. Errors of MakeOverlay; nothing is changed

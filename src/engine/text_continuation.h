@@ -32,6 +32,8 @@ class TextContinuation {
   // The tokens of the next pass, at this position; nothing when the text has come to its end.
   std::optional<std::span<const TokenId>> NextTokens() const;
   uint64_t position() const { return done_; }
+  // Those of the passes that are complete.
+  std::span<const TokenId> done() const { return std::span(tokens_).first(done_); }
 
   // The pass of NextTokens is complete; `logits` are of its last token, and may be changed. Error
   // NUMERIC_NAN.

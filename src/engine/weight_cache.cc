@@ -270,6 +270,23 @@ void WeightCache::Unhold(uint32_t layer, bool drop) {
   if (drop) Release(layer);
 }
 
+uint64_t WeightCache::available_bytes() const {
+  const Lock lock(mutex_);
+  uint64_t kept = used_;
+  for (uint32_t layer = 0; layer < entries_.size(); ++layer) {
+    if (MayGo(layer)) kept -= entries_[layer].charged;
+  }
+  return options_.limit_bytes - std::min(options_.limit_bytes, kept);
+}
+
+Result<CacheReservation> CacheReservation::Take(WeightCache& cache, uint64_t bytes) {
+  TRY(cache.Reserve(bytes));
+  CacheReservation taken;
+  taken.cache_ = &cache;
+  taken.bytes_ = bytes;
+  return taken;
+}
+
 Status WeightCache::Reserve(uint64_t bytes) {
   const Lock lock(mutex_);
   if (!MakeRoom(bytes, kAnyPriority)) {

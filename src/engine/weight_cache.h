@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -87,6 +88,8 @@ class WeightCache {
   // `drop`: it leaves the cache if nobody else holds it.
   void Unhold(uint32_t layer, bool drop);
 
+  // What Reserve has room for now.
+  uint64_t available_bytes() const;
   // Counts bytes of weights that are resident elsewhere; lets layers go for them. Error CACHE_FULL.
   Status Reserve(uint64_t bytes);
   void Unreserve(uint64_t bytes);
@@ -144,6 +147,26 @@ class WeightCache {
   int64_t newest_ = -1;  // the layer accessed last
   bool stopping_ = false;
   std::vector<Thread> threads_;  // last: joined first
+};
+
+// Bytes that are counted in a cache for as long as this exists. The cache outlives it.
+class CacheReservation {
+ public:
+  CacheReservation() = default;
+  static Result<CacheReservation> Take(WeightCache& cache, uint64_t bytes);
+  CacheReservation(CacheReservation&& other) noexcept { *this = std::move(other); }
+  CacheReservation& operator=(CacheReservation&& other) noexcept {
+    std::swap(cache_, other.cache_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~CacheReservation() {
+    if (cache_ != nullptr) cache_->Unreserve(bytes_);
+  }
+
+ private:
+  WeightCache* cache_ = nullptr;
+  uint64_t bytes_ = 0;
 };
 
 }  // namespace tinyai

@@ -101,6 +101,12 @@ void MemoryRegion::Discard(uint64_t offset, uint64_t bytes) {
   if (bytes != 0) ::madvise(data_ + offset, bytes, MADV_DONTNEED);
 }
 
+void MemoryRegion::DiscardInside(uint64_t offset, uint64_t bytes) {
+  const uint64_t begin = RoundUp(offset, PageSize());
+  const uint64_t end = RoundDown(offset + bytes, PageSize());
+  if (begin < end) Discard(begin, end - begin);
+}
+
 void MemoryRegion::Shrink(uint64_t bytes) {
   const uint64_t kept = RoundUp(std::min(bytes, size_), PageSize());
   if (kept >= size_ || kept == 0) return;

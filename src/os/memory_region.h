@@ -32,6 +32,8 @@ class MemoryRegion {
   // Gives the `bytes` from `offset`, both multiples of the page size and inside the region, back to
   // the system until they are touched again; what was there is lost. They stay charged.
   void Discard(uint64_t offset, uint64_t bytes);
+  // The same with the whole pages among the `bytes` from `offset`, whatever these are.
+  void DiscardInside(uint64_t offset, uint64_t bytes);
   // Gives all behind `bytes`, rounded up to pages, back to the system and to the budget.
   void Shrink(uint64_t bytes);
   // Leaves the memory mapped for ever, and charged for as long as the process runs: for buffers

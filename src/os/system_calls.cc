@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 
 namespace tinyai {
@@ -17,9 +18,20 @@ int64_t SystemCalls::Pread(int fd, void* data, uint64_t size, uint64_t offset) {
   return result >= 0 ? result : -errno;
 }
 
+namespace {
+
+std::atomic<SystemCalls*> replacement = nullptr;
+
+}  // namespace
+
 SystemCalls& SystemCalls::Real() {
   static SystemCalls real;
-  return real;
+  SystemCalls* const other = replacement.load(std::memory_order_acquire);
+  return other != nullptr ? *other : real;
 }
+
+void ReplaceSystemCalls(SystemCalls* calls);  // declared for tests: os/testing.h
+
+void ReplaceSystemCalls(SystemCalls* calls) { replacement.store(calls, std::memory_order_release); }
 
 }  // namespace tinyai

@@ -51,4 +51,17 @@ class FaultyCalls : public SystemCalls {
   std::atomic<uint64_t> reads = 0;
 };
 
+// Has SystemCalls::Real() be this instance, or the real one again for null: for tests of what opens
+// its files itself. It outlives what was opened meanwhile.
+void ReplaceSystemCalls(SystemCalls* calls);
+
+// While it exists, everything that is opened reads through `calls`.
+class ReplacedSystemCalls {
+ public:
+  explicit ReplacedSystemCalls(SystemCalls& calls) { ReplaceSystemCalls(&calls); }
+  ~ReplacedSystemCalls() { ReplaceSystemCalls(nullptr); }
+  ReplacedSystemCalls(const ReplacedSystemCalls&) = delete;
+  ReplacedSystemCalls& operator=(const ReplacedSystemCalls&) = delete;
+};
+
 }  // namespace tinyai

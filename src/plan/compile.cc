@@ -192,7 +192,8 @@ class ModelPlanner {
   Result<Planned> Build(const Sizes& sizes, uint64_t room, Reasons reasons) {
     PlanDraft draft = sizing_.NewDraft(sizes);
     draft.reasons = std::move(reasons);
-    const uint64_t resident = ChooseResident(draft, room - sizing_.BufferBytes(sizes));
+    const uint64_t resident =
+        ChooseResident(draft, std::min(room - sizing_.BufferBytes(sizes), request_.resident_bytes));
     ModelNet model = BuildModelNet(draft, resident);
     const NetDraft own{InOrder(model.net), OnlyPlaces(model.net), {}};
     TRY_ASSIGN(PlannedNet planned, PlanInOrder(model.net, own));

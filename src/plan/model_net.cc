@@ -117,8 +117,8 @@ class Builder {
 
   NetOp Compute(const Op& op) {
     NetOp out{.name = op.name, .region = region_};
-    out.in_place =
-        WorksInPlace(op.kind) && std::count(op.ins.begin(), op.ins.end(), op.ins[0]) == 1;
+    out.in_place = draft_.request.in_place && WorksInPlace(op.kind) &&
+                   std::count(op.ins.begin(), op.ins.end(), op.ins[0]) == 1;
     for (const ValueId in : op.ins) out.ins.push_back(out_.values[Index(in)]);
     if (op.out) out.outs.push_back(out_.values[Index(*op.out)]);
     if (std::holds_alternative<op::Rope>(op.kind)) out.ins.push_back(out_.rope);

@@ -36,6 +36,7 @@ struct PlanRequest {
   // What is held besides the arena whatever the plan: program, tokenizer, stacks, logits...
   std::vector<Component> fixed;
   uint32_t workers = 1;
+  uint64_t resident_bytes = ~uint64_t{0};  // most that weights which stay may take
   uint64_t context = 512;
   DType key_type = DType::kF16;
   DType value_type = DType::kF16;
@@ -47,6 +48,7 @@ struct PlanRequest {
   // What the system takes to map the arena, per byte of it, as a fraction 1/n: page tables.
   uint64_t page_table_divisor = 512;
   Rates rates;
+  bool in_place = true;  // results may take the place of an operand that nothing needs any more
   // The ops of a layer follow each other, in the order that they have in the graph.
   bool whole_layers = false;
   // The budget is for the arena: neither what the system takes to map it nor the plan itself count.

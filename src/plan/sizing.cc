@@ -212,7 +212,7 @@ std::vector<uint64_t> Sizing::Chunks() const {
 Sizing::Least Sizing::FindLeast(uint64_t chunk) {
   const Sizes whole{.chunk = chunk, .slice_bytes = kRings[0].slice_bytes, .ring_slots = 0};
   Least least{whole, BufferBytes(whole), SlicedBy(whole.slice_bytes).all_resident};
-  if (EvictsSomething(graph_, request_)) least.buffers = Budget::kUnlimited - least.resident;
+  if (!MayAllStay()) least.buffers = Budget::kUnlimited - least.resident;
   for (const Ring& ring : kRings) {
     const Sizes sizes{chunk, ring.slice_bytes, ring.slots};
     const Least tried{sizes, BufferBytes(sizes), SlicedBy(ring.slice_bytes).least_resident};
@@ -238,8 +238,13 @@ uint64_t Sizing::RoomForAll(uint64_t chunk) {
   return BufferBytes(sizes) + SlicedBy(sizes.slice_bytes).all_resident;
 }
 
+bool Sizing::MayAllStay() {
+  return !EvictsSomething(graph_, request_) &&
+         SlicedBy(kRings[0].slice_bytes).all_resident <= request_.resident_bytes;
+}
+
 Sizes Sizing::AllResident(uint64_t room, uint64_t least_chunk) {
-  if (EvictsSomething(graph_, request_)) return {.chunk = 0};
+  if (!MayAllStay()) return {.chunk = 0};
   for (const uint64_t chunk : Chunks()) {
     if (request_.chunk == 0 && chunk < std::min(least_chunk, request_.context)) break;
     if (request_.chunk == 0 && chunk > kEnoughTokens) continue;

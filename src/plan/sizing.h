@@ -65,6 +65,8 @@ class Sizing {
     uint64_t slot_bytes = 0, ahead_slots = 0, plan_bytes = 0, least_resident = 0, all_resident = 0;
     bool has_embedding = false;  // a product uses the table that rows are taken from
   };
+  // Neither wishes nor a limit are against it.
+  bool MayAllStay();
   Sizes ChooseRing(const Least& least, uint64_t room, uint64_t share);
   const Sliced& SlicedBy(uint64_t slice_bytes);
   uint64_t PackedBytes(uint64_t chunk);  // of activations, caches and scratch memory

@@ -164,6 +164,11 @@ Status Executor::RunTo(size_t cpu_steps, std::span<const float* const> inputs) {
   return {};
 }
 
+void Executor::Discard(ValueId id) {
+  const PlanBuffer& buffer = plan_.buffer(plan_.value_buffers[Index(id)]);
+  arena_.DiscardInside(buffer.offset, buffer.bytes);
+}
+
 Status Executor::Failed() const {
   const std::lock_guard lock(error_mutex_);
   if (error_) return tl::unexpected<Error>(*error_);

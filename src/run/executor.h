@@ -76,6 +76,9 @@ class Executor {
   Status GiveUpPass();
   bool failed() const { return !Failed(); }
   std::span<float> Row(ValueId id, uint64_t row) const { return runner_.Row(id, row); }
+  // Between two parts: gives the memory of a value that nothing needs any more back to the system,
+  // as whole pages, until something is written there again.
+  void Discard(ValueId id);
   const std::byte* arena() const { return arena_.data(); }
 
   // Ends the pass under way and every later one with CANCELLED.

@@ -30,7 +30,8 @@ NULL_IS_FINE = re.compile(
     r"(Open|Create|Configure)\w+ config$| user_data$|tinyaiExecuteNextLayer (input|output|layerIndex)"
     r"|tinyaiExecuteLayerWithMemoryOptimization (input|output)|tinyaiCreateModelBuilder name"
     r"|tinyai(Plan|Read)Session(Plan)? config|tinyaiGenerate (settings|function|out)$"
-    r"|tinyaiBuilderAddOp attributes|tinyaiGetLayerDependencies (layers|types)")
+    r"|tinyaiBuilderAddOp attributes|tinyaiGetLayerDependencies (layers|types)"
+    r"|tinyaiGetSchedulerPeakLayer out|tinyaiGetSchedulerPeakOutputs (layers|bytes)")
 GIVES_BACK = re.compile(r"tinyai(Free|Destroy|Close)\w+$")
 
 

@@ -120,6 +120,13 @@ typedef struct {
 } TinyAIMemoryBreakdown;
 TINYAI_API bool tinyaiGetSchedulerMemoryBreakdown(const TinyAIForwardScheduler *scheduler,
                                                   TinyAIMemoryBreakdown *out);
+/* Where the pass holds most, by its plan: the layer (-1 before Prepare), and what is held while it runs,
+ * the outputs that others left among its activations. NULL is allowed for `out`. */
+TINYAI_API int tinyaiGetSchedulerPeakLayer(const TinyAIForwardScheduler *scheduler, TinyAIMemoryBreakdown *out);
+/* The number of layers whose outputs are held then, its own among them; writes the first `capacity` of
+ * them, the largest first, and their bytes. Either array may be NULL. 0 before Prepare, -1 for NULL. */
+TINYAI_API int tinyaiGetSchedulerPeakOutputs(const TinyAIForwardScheduler *scheduler, int *layers, size_t *bytes,
+                                             int capacity);
 
 /* How a text is continued. */
 typedef struct {

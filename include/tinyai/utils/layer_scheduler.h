@@ -13,7 +13,7 @@ extern "C" {
 typedef struct {
     bool enable_checkpointing;    /* activations need not stay: they go after their last reader */
     float memory_speed_tradeoff;  /* 0: least memory, to 1: fastest that fits */
-    bool recompute_activations;   /* large maps may be computed band by band, parts of them twice */
+    bool recompute_activations;   /* they may be computed again, whole or, of large maps, in bands */
     size_t max_activation_memory; /* bytes; 0: no limit */
 } TinyAILayerSchedulerConfig;
 
@@ -74,6 +74,10 @@ TINYAI_API size_t tinyaiGetPlanPeakMemory(const TinyAIExecutionPlan *plan);
 TINYAI_API size_t tinyaiGetPlanActivationMemory(const TinyAIExecutionPlan *plan);
 /* Work done twice, as a part of all work; 0 for NULL. */
 TINYAI_API double tinyaiGetPlanRecomputeOverhead(const TinyAIExecutionPlan *plan);
+/* Of the pass under way, counted where the memory is given out: bytes held now and at most since it began,
+ * the limit for activations, results
+ * written over an operand in each pass. False: ARG_NULL. */
+TINYAI_API bool tinyaiGetLayerSchedulerStats(const TinyAILayerScheduler *scheduler, TinyAIMemoryStats *out);
 
 #ifdef __cplusplus
 }
