@@ -1,0 +1,1 @@
+autocmd BufNewFile,BufRead *.value,*.schedule,*.sched,*.device,*.cost setfiletype tinyai
