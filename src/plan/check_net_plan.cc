@@ -274,7 +274,6 @@ class Checker {
     const NetOp& op = net_.op(plan_.queues[place][at].op);
     if (op.once && round > 0) return {};
     TRY(CheckOrders(place, at, round));
-    TRY(CheckVisible(place, at, op));
     TRY(CheckAliases(place, at, op));
     for (const NetValueId in : op.ins) TRY(Read(place, at, round, Index(in)));
     for (size_t region = Index(op.region); region != 0;
@@ -317,22 +316,6 @@ class Checker {
                          fmt::format("it reads input after {}", net_.op(last).name));
     }
     last = id;
-    return {};
-  }
-
-  // V12: what an arm makes is seen in that arm only.
-  Status CheckVisible(size_t place, size_t at, const NetOp& op) const {
-    if (net_.regions.size() == 1 || op.merges) return {};
-    const std::vector<size_t> path = Path(Index(op.region));
-    for (const NetValueId in : op.ins) {
-      const size_t maker = values_[Index(in)].maker;
-      if (maker == net_.ops.size()) continue;
-      if (std::find(path.begin(), path.end(), Index(net_.ops[maker].region)) == path.end()) {
-        return InvalidPlan(
-            "V12", CommandName(place, at),
-            fmt::format("it sees {} of an arm that may not run", net_.value(in).name));
-      }
-    }
     return {};
   }
 

@@ -1,5 +1,6 @@
 #include <functional>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "plan/compile_net.h"
 #include "plan/net_test_support.h"
@@ -165,6 +166,44 @@ TEST(CheckNetPlan, RefusesIdsThatDoNotExist) {
   other.fences.push_back({PlaceId(5), 0});
   other.queues[0][0].syncs.push_back({static_cast<uint32_t>(other.fences.size() - 1), 0});
   EXPECT_FALSE(CheckNetPlan(net, other));
+}
+
+// x; if (x) { a } else { b }; merged = a or b, by x.
+TaskNet MergingNet() {
+  TaskNet net;
+  net.memories = {{"RAM", ~uint64_t{0}, 1}};
+  net.places = {{"CPU", {}, true}};
+  net.regions = {
+      {"all", {}, {}, true}, {"x", {}, NetValueId(0), true}, {"x", {}, NetValueId(0), false}};
+  const auto add = [&](const char* name, std::vector<NetValueId> ins, uint32_t region) {
+    NetOp op{.name = name, .ins = std::move(ins), .outs = {NetValueId(net.values.size())}};
+    op.choices = {{PlaceId(0), 1e-6}};
+    op.region = RegionId(region);
+    net.ops.push_back(std::move(op));
+    net.values.push_back({.name = name, .bytes = 1});
+  };
+  add("x", {}, 0);
+  add("a", {NetValueId(0)}, 1);
+  add("b", {NetValueId(0)}, 2);
+  add("merged", {NetValueId(0), NetValueId(1), NetValueId(2)}, 0);
+  net.ops.back().merges = true;
+  return net;
+}
+
+TEST(CheckNetPlan, LetsOnlyTheMergesOfAnIfSeeIntoItsArms) {
+  const TaskNet net = MergingNet();
+  const Result<PlannedNet> planned = PlanInOrder(net, {ProgramOrder(net), FirstPlaces(net), {}});
+  ASSERT_TRUE(planned) << Describe(planned.error());
+  const auto refused = [&](const std::function<void(NetOp&)>& change) {
+    TaskNet changed = net;
+    change(changed.ops.back());
+    const Status status = CheckNetPlan(changed, planned->plan);
+    ASSERT_FALSE(status);
+    EXPECT_THAT(status.error().message, testing::HasSubstr("V12"));
+  };
+  refused([](NetOp& op) { op.merges = false; });
+  refused([](NetOp& op) { op.ins.pop_back(); });             // nothing where the other arm is taken
+  refused([](NetOp& op) { op.ins.erase(op.ins.begin()); });  // it does not know which arm was
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ class ShapeChecker {
     TRY(CheckCommands());
     TRY(CheckBuffers());
     TRY(CheckOps());
+    if (net_.regions.size() > 1) TRY(CheckArms());
     return std::move(where_);
   }
 
@@ -128,6 +129,44 @@ class ShapeChecker {
       }
     }
     return {};
+  }
+
+  bool IsInside(RegionId region, RegionId around) const {
+    while (region != around && Index(region) != 0) region = net_.regions[Index(region)].parent;
+    return region == around;
+  }
+
+  // V12: what an arm makes is seen in that arm only, but by an op that merges: right behind the
+  // `if` of one of its conditions, where it has a value whichever arm was taken.
+  Status CheckArms() const {
+    std::vector<RegionId> made_in(net_.values.size());
+    for (const NetOp& op : net_.ops) {
+      for (const NetValueId out : op.outs) made_in[Index(out)] = op.region;
+    }
+    for (size_t i = 0; i < net_.ops.size(); ++i) {
+      const NetOp& op = net_.ops[i];
+      for (const NetValueId in : op.ins) {
+        const RegionId arm = made_in[Index(in)];
+        if (IsInside(op.region, arm) || (op.merges && MergesArm(op, arm, made_in))) continue;
+        return InvalidPlan(
+            "V12", CommandNameOf(net_, plan_, where_[i].place, where_[i].command),
+            fmt::format("it sees {} of an arm that may not run", net_.value(in).name));
+      }
+    }
+    return {};
+  }
+  bool MergesArm(const NetOp& op, RegionId id, const std::vector<RegionId>& made_in) const {
+    const NetRegion& arm = net_.regions[Index(id)];
+    const auto is_condition = [&](NetValueId in) { return in == arm.condition; };
+    if (arm.parent != op.region || std::none_of(op.ins.begin(), op.ins.end(), is_condition)) {
+      return false;
+    }
+    return std::any_of(op.ins.begin(), op.ins.end(), [&](NetValueId in) {
+      const NetRegion& other = net_.regions[Index(made_in[Index(in)])];
+      const bool other_arm = Index(made_in[Index(in)]) != 0 && other.parent == arm.parent &&
+                             other.condition == arm.condition && other.arm != arm.arm;
+      return other_arm || (!is_condition(in) && IsInside(op.region, made_in[Index(in)]));
+    });
   }
 
   const TaskNet& net_;

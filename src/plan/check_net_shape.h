@@ -20,8 +20,8 @@ tl::unexpected<Error> InvalidPlan(std::string_view rule, std::string_view where,
 std::string CommandNameOf(const TaskNet& net, const NetPlan& plan, size_t place, size_t at);
 
 // That every id exists, every op is done once at a place that can (V1, V7), syncs wait for points
-// of other queues (V4), and buffers lie in their memories, within the budgets (V11). By op: where
-// it is done. Errors: those of CheckNetPlan.
+// of other queues (V4), buffers lie in their memories, within the budgets (V11), and arms are seen
+// only from inside and by what merges them (V12). By op: where it is done. Errors: those of CheckNetPlan.
 Result<std::vector<CommandAt>> CheckNetShape(const TaskNet& net, const NetPlan& plan);
 
 }  // namespace tinyai

@@ -163,6 +163,7 @@ Status Complete(const TaskNet& net, const std::vector<NetNeed>& net_needs, const
   const QueueOrders queues = SplitByPlace(net, draft);
   out.causes = DeriveSyncs(net, queues, {net_needs, draft.extra, reuse}, out.plan);
   TRY(CheckNetPlan(net, out.plan));
+  if (!draft.extra.empty() || net.regions.size() > 1) DropSyncs(net, out.plan, out.causes);
   out.simulation = Simulate(net, out.plan);
   out.syncs.value = out.plan.syncs();
   out.fences.value = out.plan.fences.size();

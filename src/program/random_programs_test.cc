@@ -218,5 +218,37 @@ TEST(RandomPrograms, OfManyOpsHaveWhatTheTheoremSays) {
   }
 }
 
+TEST(RandomPrograms, HaveNoSyncThatCouldBeLeftOut) {
+  const uint64_t programs = Programs(200);
+  uint64_t syncs = 0, needless = 0;
+  for (uint64_t seed = 0; seed < programs; ++seed) {
+    RandomTextShape shape;
+    shape.places = 2 + seed % 3;
+    shape.most_ops = 6 + static_cast<uint32_t>(seed % 30);
+    shape.branches = seed % 4 == 0;
+    shape.lines = seed % 2 == 1;
+    const RandomText text = MakeRandomText(shape, seed);
+    CompileOptions options = WithPlaces(shape.places);
+    if (seed % 8 < 6) options.limits.effort = Effort::kFast;
+    const Compiled compiled = CompileTexts(text.values, text.schedule, options);
+    ASSERT_TRUE(compiled.program) << seed << "\n" << text.values << text.schedule << compiled.said;
+    NetPlan plan = compiled.program->plan;
+    for (std::vector<NetCommand>& queue : plan.queues) {
+      for (NetCommand& command : queue) {
+        const std::vector<NetSync> all = command.syncs;
+        for (size_t i = 0; i < all.size(); ++i) {
+          command.syncs.erase(command.syncs.begin() + static_cast<ptrdiff_t>(i));
+          ++syncs;
+          needless += CheckNetPlan(compiled.program->net, plan).has_value();
+          command.syncs = all;
+        }
+      }
+    }
+  }
+  fmt::print("{} syncs, {} could be left out\n", syncs, needless);
+  EXPECT_GT(syncs, programs);
+  EXPECT_EQ(needless, 0u);
+}
+
 }  // namespace
 }  // namespace tinyai
