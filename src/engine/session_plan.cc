@@ -124,10 +124,12 @@ Status CheckCgroup(const SessionPlan& session, const Machine& machine) {
       session.budget_bytes <= limit) {
     return {};
   }
-  return Fail(ErrorCode::kBudget, "BUDGET_OVER_LIMIT",
-              fmt::format("the budget of {} is more than the {} that this process's cgroup may "
-                          "hold; use --memory {} or less",
-                          FormatByteSize(session.budget_bytes), FormatByteSize(limit), limit));
+  return Fail(
+      ErrorCode::kBudget, "BUDGET_OVER_LIMIT",
+      fmt::format("the budget of {} ({} bytes) is more than the {} that this process's cgroup may "
+                  "hold; use --memory {} or less",
+                  FormatByteSize(session.budget_bytes), session.budget_bytes, FormatByteSize(limit),
+                  limit));
 }
 
 Result<Planned> Compile(const Model& model, SessionPlan& session, const Machine& machine,
