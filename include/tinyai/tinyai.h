@@ -4,6 +4,7 @@
 
 #include <tinyai/builder.h>
 #include <tinyai/error.h>
+#include <tinyai/sensitivity.h>
 #include <tinyai/session.h>
 #include <tinyai/utils/forward_scheduler.h>
 #include <tinyai/utils/mmap_loader.h>

@@ -7,6 +7,7 @@
 #include "capi/guard.h"
 #include "capi/handles.h"
 #include "capi/memory_stats.h"
+#include "engine/save_model.h"
 
 namespace tinyai::capi {
 namespace {
@@ -227,5 +228,14 @@ bool tinyaiIsTextModel(const TinyAIMappedModel* model) {
   return Guard<bool>(false, [&]() -> Result<bool> {
     if (model == nullptr) return NullArgument("model");
     return model->objects->mapped().model()->is_text();
+  });
+}
+
+bool tinyaiSaveModel(TinyAIMappedModel* model, const char* filepath) {
+  return GuardStatus([&]() -> Status {
+    if (model == nullptr) return NullArgument("model");
+    if (filepath == nullptr) return NullArgument("filepath");
+    TRY(SaveModel(model->objects->mapped(), filepath, true));
+    return {};
   });
 }

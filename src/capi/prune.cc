@@ -5,13 +5,14 @@
 
 #include "capi/guard.h"
 #include "capi/handles.h"
+#include "capi/transform.h"
 
 namespace tinyai::capi {
 namespace {
 
 constexpr float kGlobal = -1;
 
-Result<PruneMethod> FromC(TinyAIPruneMethod method) {
+Result<PruneMethod> MethodFromC(TinyAIPruneMethod method) {
   switch (method) {
     case TINYAI_PRUNE_MAGNITUDE:
       return PruneMethod::kMagnitude;
@@ -53,8 +54,10 @@ LayerPruning OfLayer(const TinyAIPruneConfig& config, uint32_t layer, LayerRole 
   return {.pruning = pruning, .vectors = asked};
 }
 
-Status Apply(ModelObjects& objects, const TinyAIPruneConfig& config) {
-  TRY_ASSIGN(const PruneMethod method, FromC(config.method));
+}  // namespace
+
+Result<std::vector<LayerPruning>> FromC(ModelObjects& objects, const TinyAIPruneConfig& config) {
+  TRY_ASSIGN(const PruneMethod method, MethodFromC(config.method));
   TRY(Check(config));
   MappedModel& mapped = objects.mapped();
   if (mapped.layer_count() == 0) {
@@ -68,12 +71,9 @@ Status Apply(ModelObjects& objects, const TinyAIPruneConfig& config) {
   for (uint32_t i = 0; i < mapped.layer_count(); ++i) {
     layers.push_back(OfLayer(config, i, mapped.layer(i).role, pruning));
   }
-  TRY(mapped.Prune(layers));
-  objects.RefreshDescriptors();
-  return {};
+  return layers;
 }
 
-}  // namespace
 }  // namespace tinyai::capi
 
 using namespace tinyai;
@@ -93,7 +93,11 @@ bool tinyaiPruneModel(TinyAIModel* model, const TinyAIPruneConfig* config) {
   return GuardStatus([&]() -> Status {
     if (model == nullptr) return NullArgument("model");
     if (config == nullptr) return NullArgument("config");
-    return Apply(*model->objects, *config);
+    ModelObjects& objects = *model->objects;
+    TRY_ASSIGN(const std::vector<LayerPruning> layers, FromC(objects, *config));
+    TRY(objects.mapped().Prune(layers));
+    objects.RefreshDescriptors();
+    return {};
   });
 }
 

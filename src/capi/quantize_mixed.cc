@@ -4,9 +4,9 @@
 
 #include "capi/guard.h"
 #include "capi/handles.h"
+#include "capi/transform.h"
 
 namespace tinyai::capi {
-namespace {
 
 Result<std::optional<DType>> FromC(TinyAIPrecision precision) {
   switch (precision) {
@@ -28,6 +28,8 @@ Result<std::optional<DType>> FromC(TinyAIPrecision precision) {
   }
   return BadValue(fmt::format("{} is no precision", static_cast<int>(precision)));
 }
+
+namespace {
 
 TinyAIPrecision OfRole(const TinyAIMixedPrecisionConfig& config, LayerRole role) {
   switch (role) {

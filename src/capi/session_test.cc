@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <thread>
 
+#include <tinyai/utils/prune.h>
 #include <tinyai/utils/quantize_mixed.h>
 #include "capi/capi_test_support.h"
 #include "nlohmann/json.hpp"
@@ -244,6 +245,42 @@ TEST(Session, ComputesWithWhatWasMadeOfTheWeights) {
   ASSERT_TRUE(tinyaiGetSessionStats(small.get(), &after));
   EXPECT_LT(after.resident_bytes, before.resident_bytes);
   EXPECT_NE(texts[0], texts[1]);
+}
+
+TEST(Session, OfASavedModelWritesWhatTheTransformedOneDoes) {
+  const std::string path = MakeTextModel();
+  const ModelHandle model = OpenModel(path);
+  TinyAIMixedPrecisionConfig precision;
+  tinyaiInitMixedPrecisionConfig(&precision);
+  precision.embeddingPrecision = TINYAI_PREC_INT8;
+  precision.attentionPrecision = precision.ffnPrecision = TINYAI_PREC_INT4;
+  ASSERT_TRUE(tinyaiApplyMixedPrecision(model.get(), &precision)) << tinyaiGetErrorMessage();
+  TinyAIPruneConfig pruning;
+  tinyaiInitPruneConfig(&pruning);
+  ASSERT_TRUE(tinyaiPruneModel(model.get(), &pruning)) << tinyaiGetErrorMessage();
+  const std::string saved_path = path + ".saved.tmai";
+  EXPECT_FALSE(tinyaiSaveModel(model.get(), path.c_str()));
+  EXPECT_EQ(LastKey(), "OUTPUT_IS_INPUT");
+  ASSERT_TRUE(tinyaiSaveModel(model.get(), saved_path.c_str())) << tinyaiGetErrorMessage();
+  EXPECT_LT(std::filesystem::file_size(saved_path), std::filesystem::file_size(path) / 2);
+  const ModelHandle saved = OpenModel(saved_path);
+  std::vector<Tokens> texts;
+  for (TinyAIModel* of : {model.get(), saved.get()}) {
+    const OpenedSession session = OpenSession(of);
+    ASSERT_TRUE(tinyaiAddSessionText(session.get(), "ab", false));
+    Generate(session.get(), 20);
+    texts.push_back(TokensOf(session.get()));
+  }
+  EXPECT_EQ(texts[0], texts[1]);
+  EXPECT_STREQ(tinyaiGetLayerFormat(saved.get(), 1), "Q4_0");
+  // Without anything made it is a copy, of a .tmai file too.
+  ASSERT_TRUE(tinyaiSaveModel(saved.get(), (path + ".copy.tmai").c_str()))
+      << tinyaiGetErrorMessage();
+  EXPECT_EQ(std::filesystem::file_size(path + ".copy.tmai"),
+            std::filesystem::file_size(saved_path));
+  std::filesystem::rename(path, path + ".moved");
+  EXPECT_FALSE(tinyaiSaveModel(model.get(), saved_path.c_str()));
+  EXPECT_EQ(LastKey(), "OPEN");
 }
 
 TEST(Session, WritesATraceOfItsPassesAndEnds) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -23,5 +24,12 @@ struct ConvertReport {
 Result<ConvertReport> ConvertModel(const OpenedModelFile& model, const std::string& target,
                                    bool replace,
                                    const std::function<bool(const WriteProgress&)>& progress = {});
+
+// Writes what `contents` say, the weights from `source`. The files of `inputs` are what it is made
+// of; they may not change meanwhile. Otherwise as ConvertModel.
+Result<ConvertReport> WriteModel(TmaiContents& contents, const TensorSource& source,
+                                 std::span<const File* const> inputs, const std::string& target,
+                                 bool replace,
+                                 const std::function<bool(const WriteProgress&)>& progress);
 
 }  // namespace tinyai

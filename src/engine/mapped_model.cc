@@ -78,6 +78,7 @@ Result<std::shared_ptr<MappedModel>> MappedModel::Open(const std::string& path,
                                                        const WeightCacheOptions& options,
                                                        WeightCache::Listener listener) {
   std::shared_ptr<MappedModel> model(new MappedModel());
+  model->path_ = path;
   TRY_ASSIGN(model->model_, Model::Open(path, {.any_graph = true}));
   TRY(model->Start(options, std::move(listener)));
   return model;
@@ -284,11 +285,20 @@ uint64_t MappedModel::PruningSavings() const {
   return transformed_.empty() ? 0 : transformed_.back()->overlay->saved_bytes;
 }
 
-Status MappedModel::Transform(std::vector<LayerForm> forms) {
+std::vector<LayerForm> MappedModel::forms() const {
+  const std::lock_guard one_at_a_time(transforming_);
+  return forms_;
+}
+
+std::vector<std::vector<WeightId>> MappedModel::own_weights() const {
   std::vector<std::vector<WeightId>> weights;
   for (const MappedLayer& layer : own_layers_) weights.push_back(layer.weights);
+  return weights;
+}
+
+Status MappedModel::Transform(std::vector<LayerForm> forms) {
   auto made = std::make_unique<Transformed>();
-  TRY_ASSIGN(made->overlay, MakeOverlay(model_, weights, forms));
+  TRY_ASSIGN(made->overlay, MakeOverlay(model_, own_weights(), forms));
   TRY_ASSIGN(made->mapping, FileMapping::Map(*made->overlay->file));
   const Transformed& now = *made;
   {

@@ -59,12 +59,14 @@ class MappedModel : private LayerStore {
                                                    WeightCache::Listener listener);
   ~MappedModel() override;
 
+  const std::string& path() const { return path_; }  // that it was opened by
   size_t layer_count() const { return layers_.size(); }
   MappedLayer layer(uint32_t layer) const;
   std::shared_ptr<const Model> model() const { return model_; }
   // What executions compute with: the model, or what was made of its weights.
   ForwardModel forward() const;
-  // The same for a session.
+  std::shared_ptr<const Overlay> overlay() const;  // what was made; null: nothing
+  // What executions compute with, for a session.
   std::shared_ptr<const Model> transformed() const;
   // A pass over that of which no more weights stay than the cache has room for, whatever the
   // options say of it; they count there as long as the reservation exists. Vectors and the slots
@@ -81,6 +83,9 @@ class MappedModel : private LayerStore {
   // then.
   Status SetTypes(std::span<const std::optional<DType>> types);
   Status Prune(std::span<const LayerPruning> pruning);
+  // By layer: what is in force, and the weights in the order of the files.
+  std::vector<LayerForm> forms() const;
+  std::vector<std::vector<WeightId>> own_weights() const;
   // Bytes that the weights take less than the same without sparse rows.
   uint64_t PruningSavings() const;
   WeightCache& cache() { return *cache_; }
@@ -116,11 +121,11 @@ class MappedModel : private LayerStore {
   uint64_t bytes(uint32_t layer) const override { return layers_[layer].bytes; }
   Status Load(uint32_t layer) override { return Visit(layer, true); }
   Status Look(uint32_t layer) override { return Visit(layer, false); }
-  std::shared_ptr<const Overlay> overlay() const;  // in force; null: none
   Status Transform(std::vector<LayerForm> forms);  // with transforming_ held
   void Advise(uint32_t layer) override;
   void Drop(uint32_t layer) override;
 
+  std::string path_;
   std::shared_ptr<const Model> model_;
   std::vector<MappedLayer> layers_;
   std::vector<FileMapping> parts_;         // by part of the model
@@ -139,7 +144,7 @@ class MappedModel : private LayerStore {
     FileMapping mapping;
   };
   std::vector<std::unique_ptr<Transformed>> transformed_;
-  std::mutex transforming_;
+  mutable std::mutex transforming_;
   std::vector<LayerForm> forms_;  // in force; guarded by transforming_
   SimdSettings simd_;
   mutable std::mutex

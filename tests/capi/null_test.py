@@ -29,7 +29,7 @@ VALUES = {
 NULL_IS_FINE = re.compile(
     r"(Open|Create|Configure)\w+ config$| user_data$|tinyaiExecuteNextLayer (input|output|layerIndex)"
     r"|tinyaiExecuteLayerWithMemoryOptimization (input|output)|tinyaiCreateModelBuilder name"
-    r"|tinyai(Plan|Read)Session(Plan)? config|tinyaiGenerate (settings|function|out)$"
+    r"|tinyaiMeasure\w+ input|tinyai(Plan|Read)Session(Plan)? config|tinyaiGenerate (settings|function|out)$"
     r"|tinyaiBuilderAddOp attributes|tinyaiGetLayerDependencies (layers|types)"
     r"|tinyaiGetSchedulerPeakLayer out|tinyaiGetSchedulerPeakOutputs (layers|bytes)")
 GIVES_BACK = re.compile(r"tinyai(Free|Destroy|Close)\w+$")

@@ -70,6 +70,17 @@ TEST(Model, TakesFewerBitsAndZeros) {
   EXPECT_LT(model.layer(0)->bytes, whole / 2);
   EXPECT_GE(model.pruning_savings(), 3 * whole / 2);
   EXPECT_EQ(model.Prune(2).error().key, "ARG_VALUE");
+  model.Save(FilePath("saved.tmai")).value();
+  EXPECT_EQ(model.Save(FilePath("three.tmai")).error().key, "OUTPUT_IS_INPUT");
+  const Model saved = Model::Open(FilePath("saved.tmai")).value();
+  EXPECT_EQ(saved.layer_count(), 3);
+  std::vector<float> outputs[2];
+  const Model* const models[] = {&model, &saved};
+  for (int i = 0; i < 2; ++i) {
+    tinyai::Pass pass = tinyai::Pass::Prepare(*models[i]).value();
+    outputs[i] = RunPass(pass, std::vector<float>(64, 0.25f));
+  }
+  EXPECT_EQ(outputs[0], outputs[1]);
   model.Prune(0).value();
   EXPECT_EQ(model.pruning_savings(), 0u);
 }
