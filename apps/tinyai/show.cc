@@ -11,6 +11,7 @@
 #include "json.h"
 #include "os/folder.h"
 #include "session_flags.h"
+#include "show_layers.h"
 
 namespace tinyai {
 namespace {
@@ -152,6 +153,10 @@ Json ToJson(const PartialModelFile& partial) {
          {"offset", tensor.offset},
          {"bytes", tensor.bytes}});
   }
+  if (file.graph) {
+    out["inputs"] = InputsToJson(file);
+    out["layers"] = LayersToJson(file);
+  }
   Json& types = out["types"] = Json::array();
   for (const auto& [type, total] : TotalsByType(file)) {
     types.push_back({{"type", type}, {"tensors", total.tensors}, {"bytes", total.bytes}});
@@ -208,6 +213,7 @@ Status ShowCommand::Print(const ModelFile& file, Console& console) {
   }
   if (!file.metadata.entries().empty()) TRY(console.Answer("\nMetadata:\n"));
   for (const Metadata::Entry& entry : file.metadata.entries()) TRY(console.Answer(Line(entry)));
+  TRY(console.Answer(DescribeLayers(file)));
   if (file.tensors.empty()) return {};
   TRY(console.Answer(fmt::format("\nTensors:\n  {:34} {:6} {:>20} {:>10} {:>14}\n", "name", "type",
                                  "shape", "size", "at byte")));

@@ -42,10 +42,6 @@ Status Check(const TinyAIPruneConfig& config) {
   return BadValue(fmt::format("blockSize is {}; it cannot be negative", config.blockSize));
 }
 
-bool IsPrunedUnasked(LayerRole role) {
-  return role != LayerRole::kEmbedding && role != LayerRole::kOutput && role != LayerRole::kNorm;
-}
-
 LayerPruning OfLayer(const TinyAIPruneConfig& config, uint32_t layer, LayerRole role,
                      Pruning pruning) {
   const float own = layer < TINYAI_PRUNE_MAX_LAYERS ? config.layerSparsity[layer] : kGlobal;

@@ -264,16 +264,18 @@ Result<MappedModel::ReservedPlan> MappedModel::PlanWithinCache(ForwardOptions op
 }
 
 Status MappedModel::SetTypes(std::span<const std::optional<DType>> types) {
-  const std::lock_guard one_at_a_time(transforming_);
-  std::vector<LayerForm> forms = forms_;
-  for (size_t i = 0; i < forms.size(); ++i) forms[i].type = types[i];
-  return Transform(std::move(forms));
+  return Transform(types, {});
 }
 
-Status MappedModel::Prune(std::span<const LayerPruning> pruning) {
+Status MappedModel::Prune(std::span<const LayerPruning> pruning) { return Transform({}, pruning); }
+
+// Of each none, or as many as layers.
+Status MappedModel::Transform(std::span<const std::optional<DType>> types,
+                              std::span<const LayerPruning> pruning) {
   const std::lock_guard one_at_a_time(transforming_);
   std::vector<LayerForm> forms = forms_;
-  for (size_t i = 0; i < forms.size(); ++i) {
+  for (size_t i = 0; i < types.size(); ++i) forms[i].type = types[i];
+  for (size_t i = 0; i < pruning.size(); ++i) {
     forms[i].pruning = pruning[i].pruning;
     forms[i].prune_vectors = pruning[i].vectors;
   }

@@ -51,6 +51,11 @@ struct LayerPruning {
   bool vectors = false;  // whether its vectors are too
 };
 
+// Whether pruning that names no layers is of those with this role.
+constexpr bool IsPrunedUnasked(LayerRole role) {
+  return role != LayerRole::kEmbedding && role != LayerRole::kOutput && role != LayerRole::kNorm;
+}
+
 // A model whose layers are read on demand and looked at in memory. Thread-safe.
 class MappedModel : private LayerStore {
  public:
@@ -83,6 +88,8 @@ class MappedModel : private LayerStore {
   // then.
   Status SetTypes(std::span<const std::optional<DType>> types);
   Status Prune(std::span<const LayerPruning> pruning);
+  Status Transform(std::span<const std::optional<DType>> types,
+                   std::span<const LayerPruning> pruning);
   // By layer: what is in force, and the weights in the order of the files.
   std::vector<LayerForm> forms() const;
   std::vector<std::vector<WeightId>> own_weights() const;

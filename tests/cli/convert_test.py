@@ -31,6 +31,39 @@ class Convert(Case):
         self.assertEqual(len(show["tensors"]), ended.json["tensors"])
         self.assertEqual(tinyai("verify", "-m", str(self.out)).code, 0)
 
+    def test_weights_take_fewer_bits_and_zeros_on_the_way(self):
+        ended = tinyai("convert", self.gguf, str(self.out), "--precision", "int8,ffn=int4", "--prune", "0.5",
+                       "--prune-block", "2")
+        self.assertEqual(ended.code, 0, ended.err)
+        types = {t["name"]: t["type"] for t in tinyai("show", "-m", str(self.out), "--json").json["tensors"]}
+        self.assertEqual((types["blk.0.attn_q.weight"], types["blk.0.ffn_up.weight"], types["output_norm.weight"]),
+                         ("Q8_0", "Q4_0", "F32"))
+        flags = ["--prompt-tokens", "1,2,3", "-n", "12", "--temp", "0", "-c", "64"]
+        self.assertEqual(tinyai("run", "-m", str(self.out), *flags).code, 0)
+        # From what was converted already, again; by what there was, not by what it is now called.
+        again = self.directory / "again.tmai"
+        self.assertEqual(tinyai("convert", str(self.out), str(again), "--precision", "f16").code, 0)
+        types = {t["type"] for t in tinyai("show", "-m", str(again), "--json").json["tensors"]}
+        self.assertEqual(types, {"F16", "F32"})
+        for flags in (["--precision", "int3"], ["--precision", "nose=int8"], ["--prune", "1.5"], ["--prune", "nan"],
+                      ["--prune-block", "0"]):
+            ended = tinyai("convert", self.gguf, str(self.directory / "new.tmai"), *flags)
+            self.assert_error(ended, 2, "BAD_OPTION")
+        self.assertEqual(self.names(), ["again.tmai", "out.tmai"])
+
+    def test_show_lists_the_layers_in_order(self):
+        self.assertEqual(tinyai("convert", self.gguf, str(self.out)).code, 0)
+        show = tinyai("show", "-m", str(self.out), "--json").json
+        layers = show["layers"]
+        self.assertEqual([layer["role"] for layer in layers[:3] + layers[-1:]],
+                         ["embedding", "attention", "ffn", "output"])
+        in_layers = sum(layer["weight_bytes"] for layer in layers)
+        self.assertLessEqual(in_layers, sum(tensor["bytes"] for tensor in show["tensors"]))
+        self.assertGreater(in_layers, 0)
+        text = tinyai("show", "-m", str(self.out)).text
+        self.assertRegex(text, r"Layers:\n +name +role")
+        self.assertRegex(text, r"\n +1 +\S+ +attention ")
+
     def test_a_damaged_block_is_found_by_verify_and_stops_a_run(self):
         self.assertEqual(tinyai("convert", self.gguf, str(self.out)).code, 0)
         tensors = tinyai("show", "-m", str(self.out), "--json").json["tensors"]
