@@ -275,11 +275,13 @@ class Checker {
     if (op.once && round > 0) return {};
     TRY(CheckOrders(place, at, round));
     TRY(CheckAliases(place, at, op));
-    for (const NetValueId in : op.ins) TRY(Read(place, at, round, Index(in)));
+    // Whoever moves bytes reads them where they are.
+    const bool anywhere = op.moved_bytes != 0;
+    for (const NetValueId in : op.ins) TRY(Read(place, at, round, Index(in), anywhere));
     for (size_t region = Index(op.region); region != 0;
          region = Index(net_.regions[region].parent)) {
       if (const auto condition = net_.regions[region].condition) {
-        TRY(Read(place, at, round, Index(*condition)));
+        TRY(Read(place, at, round, Index(*condition), true));
       }
     }
     const size_t id = Index(plan_.queues[place][at].op);
@@ -359,10 +361,11 @@ class Checker {
     return {};
   }
 
-  // V2 and V3: the bytes are this value's, and their writer is known to have ended.
-  Status Read(size_t place, size_t at, uint64_t round, size_t value) {
+  // V2 and V3: the bytes are this value's, and their writer is known to have ended. `anywhere`: of
+  // a condition, which the coordinator looks at, or of a move.
+  Status Read(size_t place, size_t at, uint64_t round, size_t value, bool anywhere) {
     const ValueFacts& facts = values_[value];
-    if (MemoryId(facts.memory) != net_.places[place].memory) {
+    if (!anywhere && MemoryId(facts.memory) != net_.places[place].memory) {
       return InvalidPlan("V3", CommandName(place, at),
                          fmt::format("{} lies in another memory", net_.values[value].name));
     }

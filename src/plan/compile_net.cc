@@ -95,6 +95,7 @@ PlacesCost CostOfPlaces(const TaskNet& net, const std::vector<NetNeed>& needs,
     if (!op.once) seconds[i] = op.choice_at(PlaceId(place))->seconds;
     busy[place] += seconds[i];
     out.moved_bytes += op.moved_bytes;
+    if (op.moved_bytes != 0) continue;  // it says itself what it moves
     for (const NetValueId made : op.outs) made_at[Index(made)] = place;
     for (const NetValueId in : op.ins) {
       users[Index(in) * words + place / 64] |= uint64_t{1} << place % 64;
@@ -269,7 +270,13 @@ class NetCompiler {
     planned.peaks = PlaceNetBuffers(shrunk.net, shrunk.draft.order, shrunk.draft.place_of,
                                     Sharing::kAll, planned.plan);
     TRY(CheckNet(shrunk.net));
-    TRY(Complete(shrunk.net, Needs(shrunk.net), shrunk.draft, Sharing::kAll, planned));
+    const std::vector<NetNeed> needs = Needs(shrunk.net);
+    TRY(Complete(shrunk.net, needs, shrunk.draft, Sharing::kAll, planned));
+    if (SyncsFirst() && !net_.loops) {
+      const NetSyncDraft least = DraftForSyncs(shrunk.net, needs, shrunk.draft.place_of, limits_);
+      planned.syncs.lower_bound = least.syncs.lower_bound;
+      planned.fences.lower_bound = least.fences.lower_bound;
+    }
     planned.net = std::move(shrunk.net);
     planned.added = std::move(shrunk.added);
     return planned;

@@ -62,9 +62,12 @@ class NetCheck {
     }
     const std::string name = fmt::format("link {} -> {}", net_.memories[Index(link.from)].name,
                                          net_.memories[Index(link.to)].name);
-    if (link.from == link.to || net_.place(link.out).memory != link.from ||
-        net_.place(link.back).memory != link.to) {
-      return Invalid(fmt::format("{}: each of its places has to be in the memory it reads", name));
+    const auto is_at_an_end = [&](PlaceId place) {
+      const MemoryId memory = net_.place(place).memory;
+      return memory == link.from || memory == link.to;
+    };
+    if (link.from == link.to || !is_at_an_end(link.out) || !is_at_an_end(link.back)) {
+      return Invalid(fmt::format("{}: its places have to be at its ends", name));
     }
     if (!std::isfinite(link.latency_seconds) || link.latency_seconds < 0 ||
         !std::isfinite(link.bytes_per_second) || link.bytes_per_second <= 0) {

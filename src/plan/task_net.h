@@ -103,7 +103,7 @@ struct NetFixedSync {
 };
 
 // How values may be taken from one memory to another and back: each way is an op, on a place that
-// computes in the memory that it reads.
+// computes in one of the two.
 struct NetLink {
   MemoryId from{}, to{};
   PlaceId out{}, back{};

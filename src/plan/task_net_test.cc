@@ -85,7 +85,9 @@ TEST(CheckNet, RefusesLinksThatNoOpCanBeMadeFrom) {
   net.links[0].to = MemoryId(9);
   EXPECT_EQ(ErrorOf(net).key, "NET_INVALID");
   net.links = {good};
-  net.links[0].back = PlaceId(0);
+  net.memories.push_back({"VRAM"});
+  net.places.push_back({"GPU", MemoryId(2), false});
+  net.links[0].back = PlaceId(2);
   EXPECT_THAT(ErrorOf(net).message, HasSubstr("link RAM -> DISK"));
   for (const double rate : {0.0, -1.0, std::nan("")}) {
     net.links = {good};

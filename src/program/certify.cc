@@ -1,6 +1,7 @@
 #include "program/certify.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "solve/sync_two_places.h"
@@ -40,6 +41,19 @@ std::vector<Edge> WithoutMarks(const CompiledProgram& compiled, const std::vecto
   return out;
 }
 
+// "output z" for "output z@join": what stands behind the @ is how a compiler tells values apart.
+std::string PlainName(std::string name) {
+  for (size_t at = 0; (at = name.find('@')) != std::string::npos;) {
+    size_t end = at + 1;
+    while (end < name.size() && (std::isalnum(static_cast<unsigned char>(name[end])) != 0 ||
+                                 name[end] == '_' || name[end] == '\'')) {
+      ++end;
+    }
+    name.erase(at, end - at);
+  }
+  return name;
+}
+
 // At most two places: theorem 1 says how few syncs there can be, and shows paths that prove it.
 void FindWitness(const CompiledProgram& compiled, Certificate& out) {
   const std::vector<PlaceId>& place_of = compiled.details.place_of;
@@ -65,12 +79,18 @@ void FindWitness(const CompiledProgram& compiled, Certificate& out) {
   for (const std::vector<uint32_t>& path : exact.witness) {
     std::vector<std::string> names;
     for (size_t i = 0; i < path.size(); ++i) {
-      if (std::holds_alternative<work::Mark>(compiled.work[path[i]])) continue;
+      const NetWork& work = compiled.work[path[i]];
+      if (std::holds_alternative<work::Mark>(work)) continue;
       // Where the path crosses, and its ends.
       const bool ends = i == 0 || i + 1 == path.size();
       const bool crosses = !ends && (net.place[path[i]] != net.place[path[i - 1]] ||
                                      net.place[path[i]] != net.place[path[i + 1]]);
-      if (ends || crosses) names.push_back(compiled.net.ops[path[i]].name);
+      if (!ends && !crosses) continue;
+      // What moves a value stands for it.
+      const auto* move = std::get_if<work::Move>(&work);
+      std::string name = PlainName(move != nullptr ? compiled.program.def(move->def).name
+                                                   : compiled.net.ops[path[i]].name);
+      if (names.empty() || names.back() != name) names.push_back(std::move(name));
     }
     constexpr size_t kMostShown = 9;
     if (names.size() > kMostShown) {

@@ -24,6 +24,7 @@ struct Evaluate {
   EvalId eval{};
   // Where the eval calls a class: which extern of it, one for each such node in order.
   std::vector<uint32_t> chosen = {};
+  bool again = false;  // besides another op that does the same
 };
 // Prints values, each on a line of its own: "a = 7".
 struct Print {

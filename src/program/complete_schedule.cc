@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "fmt/format.h"
+#include "program/carry_values.h"
 #include "program/resolve_ref.h"
 
 namespace tinyai {
@@ -47,13 +48,6 @@ class Writer {
   }
   bool IsMark(NetOpId op) const {
     return std::holds_alternative<work::Mark>(compiled_.work[Index(op)]);
-  }
-  RegionId Common(RegionId a, RegionId b) const {
-    while (a != b) {
-      RegionId& deeper = Index(a) > Index(b) ? a : b;
-      deeper = net_.regions[Index(deeper)].parent;
-    }
-    return a;
   }
 
   // Those the user wrote keep their names. Others are called by their direction, seen from the
@@ -107,7 +101,7 @@ class Writer {
       for (const NetCommand& command : queue) {
         for (const NetSync& sync : command.syncs) {
           fence_regions_[sync.fence] =
-              Common(fence_regions_[sync.fence], net_.op(command.op).region);
+              CommonRegion(net_, fence_regions_[sync.fence], net_.op(command.op).region);
         }
       }
     }
@@ -154,6 +148,7 @@ class Writer {
     if (evaluate == nullptr) return false;
     const Eval& eval = compiled_.program.eval(evaluate->eval);
     if (eval.outs.empty()) return true;
+    if (evaluate->again) return false;
     if (!compiled_.program.def(eval.outs[0]).implied) return false;
     return !line_is_explicit(line, op) && compiled_.details.place_of[Index(op)] == UsualPlace(op);
   }
@@ -243,10 +238,21 @@ class Writer {
   }
   void AddOp(const Entry& entry) {
     const WishedLine* line = LineOf(entry.op);
+    if (line != nullptr && line->kind >= LineKind::kPrefetch) {
+      const cmd::Verb verb = line->kind == LineKind::kPin     ? cmd::Verb::kPin
+                             : line->kind == LineKind::kEvict ? cmd::Verb::kEvict
+                                                              : cmd::Verb::kPrefetch;
+      return Add(cmd::Work{verb, RefOf(line->def)});
+    }
     if (IsMark(entry.op)) {
       cmd::Sync sync;
       for (const std::string& name : line->fences) sync.targets.push_back({name, 0, {}});
       return Add(std::move(sync));
+    }
+    if (const auto* move = std::get_if<work::Move>(&compiled_.work[Index(entry.op)])) {
+      const MemoryId to = net_.value(net_.op(entry.op).outs[0]).memory;
+      const std::string& place = net_.place(PlaceOf(compiled_.devices, to)).name;
+      return Add(cmd::Move{RefOf(move->def), line != nullptr ? *line->to : PlaceFromName(place)});
     }
     if (const auto* print = std::get_if<work::Print>(&compiled_.work[Index(entry.op)])) {
       cmd::Print out;
@@ -254,10 +260,20 @@ class Writer {
       return Add(std::move(out));
     }
     const auto& evaluate = std::get<work::Evaluate>(compiled_.work[Index(entry.op)]);
-    Add(cmd::Work{cmd::Verb::kEvaluate, RefOf(compiled_.program.eval(evaluate.eval).outs.front())});
+    const DefId made = compiled_.program.eval(evaluate.eval).outs.front();
+    Add(cmd::Work{evaluate.again ? cmd::Verb::kRecompute : cmd::Verb::kEvaluate,
+                  RefFromName(compiled_.program.def(made).name)});
   }
-  // A merged value is called by the name that both arms define.
-  Ref RefOf(DefId def) const { return RefFromName(compiled_.program.def(def).name); }
+  // A merged value is called by the name that both arms define, where that means it.
+  Ref RefOf(DefId id) const {
+    const Def& def = compiled_.program.def(id);
+    const std::string base = def.name.substr(0, def.name.find('@'));
+    DefId first = id;
+    while (compiled_.program.eval(compiled_.program.def(first).maker).kind == Eval::Kind::kMerge) {
+      first = compiled_.program.eval(compiled_.program.def(first).maker).ins[1];
+    }
+    return RefFromName(compiled_.program.def(first).name == base ? base : def.name);
+  }
 
   // Written in the block before, where the only one who could wait is who goes on now.
   bool CanHandOff(size_t place, const Entry& entry) const {
@@ -277,15 +293,18 @@ class Writer {
     block_place_ = place;
     Item& item = out_.items.emplace_back();
     Block block;
-    std::string name = net_.places[place].name;
-    const size_t dot = name.find('.');
-    block.place.name = name.substr(0, dot);
-    while (name.find('.') != std::string::npos) {
-      name = name.substr(name.find('.') + 1);
-      block.place.queues.push_back(name.substr(0, name.find('.')));
-    }
+    block.place = PlaceFromName(net_.places[place].name);
     item.what = std::move(block);
     open_ = {{RegionId{}, &std::get<Block>(item.what).commands}};
+  }
+  static Place PlaceFromName(std::string name) {
+    Place place;
+    place.name = name.substr(0, name.find('.'));
+    while (name.find('.') != std::string::npos) {
+      name = name.substr(name.find('.') + 1);
+      place.queues.push_back(name.substr(0, name.find('.')));
+    }
+    return place;
   }
   void EndBlock() {
     block_place_.reset();

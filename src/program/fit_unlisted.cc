@@ -169,9 +169,17 @@ class Fitter {
     return eval.outs.empty() || program_.def(eval.outs[0]).implied;
   }
 
-  // Each unlisted op goes to a gap between lines of its place.
+  // Each unlisted op goes to a gap between lines of its place; what others wait for to the first
+  // one, since none of their syncs may stand in front of its fence.
   bool Assign() {
     const NeedLists before = NeedLists::ByLater(needs_, net_.net.ops.size());
+    const NeedLists after = NeedLists::ByEarlier(needs_, net_.net.ops.size());
+    const auto is_awaited = [&](NetOpId id) {
+      const auto needs = after.of(id);
+      return std::any_of(needs.begin(), needs.end(), [&](const NetNeed& need) {
+        return PlaceOf(Index(need.later)) != PlaceOf(Index(id));
+      });
+    };
     for (const NetOpId id : order_) {
       const size_t op = Index(id);
       if (line_of_[op]) continue;
@@ -213,6 +221,9 @@ class Fitter {
       } else if (high_[op] != kLast) {
         const auto user = std::lower_bound(lines.begin(), lines.end(), high_[op]);
         if (user != lines.end()) AddOrder(id, wishes_.lines[*user].ops.front());
+        if (first < lines.size() && is_awaited(id)) {
+          AddOrder(id, wishes_.lines[lines[first]].ops.front());
+        }
       }
       if (first > 0) AddOrder(wishes_.lines[lines[first - 1]].ops.back(), id);
     }

@@ -13,39 +13,6 @@ constexpr std::string_view kTwo =
     "device NPU { memory RAM; branch none; }\n";
 constexpr std::string_view kSquare = "a = input(f32[64, 64]);\nb = matmul(a, a);\noutput b;\n";
 
-struct Machine {
-  Compiled compiled;
-  std::string said, key;
-};
-
-// A program compiled with the files; empty: without.
-Machine CompileOn(std::string_view devices, std::string_view costs, std::string_view values,
-                  std::optional<std::string> schedule = {}) {
-  Machine out;
-  const SourceText device_text("in.device", std::string(devices));
-  const SourceText cost_text("in.cost", std::string(costs));
-  Diagnostics device_says(device_text), cost_says(cost_text);
-  CompileOptions options;
-  const auto read = [&]() -> Status {
-    if (!devices.empty()) {
-      TRY_ASSIGN(options.devices, ReadDevices(device_says));
-    }
-    if (costs.empty()) return {};
-    TRY_ASSIGN(options.costs, ReadCosts(options.devices, cost_says));
-    options.cost_text = &cost_says;
-    return {};
-  };
-  const Status good = read();
-  if (good) {
-    out.compiled = CompileTexts(std::string(values), std::move(schedule), options);
-    out.key = out.compiled.key;
-  } else {
-    out.key = good.error().key;
-  }
-  out.said = device_says.Text() + cost_says.Text() + out.compiled.said;
-  return out;
-}
-
 TEST(MachineFiles, TheCheaperPlaceIsChosenByTheFormulas) {
   const auto with = [](std::string_view cpu, std::string_view npu) {
     return CompileOn(kTwo,
@@ -84,8 +51,10 @@ TEST(MachineFiles, QueuesWaitForEachOtherInAnyMemory) {
       "GPU { a; --- f; }\nGPU.copy { sync(f); --- g; }\nCPU { sync(g); b; }\n");
   ASSERT_TRUE(made.compiled.program) << made.said;
   EXPECT_NE(made.compiled.text().find("GPU.copy {"), std::string::npos) << made.compiled.text();
-  EXPECT_EQ(made.compiled.program->devices.memories[0].name, "X");
-  EXPECT_EQ(made.compiled.program->devices.links[0].to, 1u);
+  const CompiledProgram& program = *made.compiled.program;
+  for (const NetBuffer& buffer : program.plan.value_buffers) {
+    EXPECT_EQ(program.net.memories[Index(buffer.memory)].name, "X");
+  }
 }
 
 TEST(MachineFiles, MistakesAreReportedWithTheirPlace) {
@@ -112,7 +81,13 @@ TEST(MachineFiles, MistakesAreReportedWithTheirPlace) {
       {"I7", "", "cost c { objective lex(syncs, sweat); }\n", kSquare, ""},
       {"I7", kTwo, "", kSquare, "GPU { b; }\n"},
       {"I9", kTwo, "", kExample1, "NPU { z; }\n"},
-      {"I9", split, "", kSquare, ""},
+      {"I9", split, "", kSquare, "GPU { b; }\n"},
+      {"I9", split, "", kSquare, "CPU { a; evict a; b; }\n"},
+      {"I9", split, "", kSquare, "CPU { recompute a; b; }\n"},
+      {"I9", split, "", kSquare, "CPU { a; move a -> GPU; }\n"},
+      {"I9", split, "", kSquare, "GPU { prefetch a; }\n"},
+      {"I12", split, "", "a = input(f32[64, 64]);\nb = matmul(a, a);\nc = b + a;\noutput c;\n",
+       "budget RAM <= 24K;\nCPU { pin a; pin b; }\n"},
       {"I10", "memory RAM = 16K;\ndevice CPU { memory RAM; effects input, print; }\n", "", kSquare,
        "budget RAM <= 16K;\n"},
       {"I15", kTwo, "cost c { op matmul on CPU = -1us; }\n", kSquare, ""},

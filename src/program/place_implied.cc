@@ -16,7 +16,9 @@ class Placer {
     std::vector<std::vector<NetOpId>> guarded(program_.branches.size());
     for (size_t i = 0; i < net_.net.ops.size(); ++i) {
       const RegionId region = net_.net.ops[i].region;
-      if (Index(region) != 0 && !std::holds_alternative<work::Mark>(net_.work[i])) {
+      const bool evaluates = std::holds_alternative<work::Evaluate>(net_.work[i]) ||
+                             std::holds_alternative<work::Print>(net_.work[i]);
+      if (Index(region) != 0 && evaluates) {
         guarded[net_.branch_of[Index(region)]].push_back(NetOpId(i));
       }
     }

@@ -72,6 +72,7 @@ class NetBuilder {
     NetValue& value = out_.net.values.emplace_back();
     value.name = def.name;
     value.bytes = ByteSize(def.type);
+    value.memory = out_.net.places[0].memory;
     out_.def_of.push_back(id);
     const NetValueId added = NetValueId(out_.net.values.size() - 1);
     out_.value_of[Index(id)] = added;
@@ -151,6 +152,48 @@ NetOpId ProgramNet::AddPrint(const Program& program, std::vector<DefId> defs, Pl
   op.name += ")";
   work.emplace_back(work::Print{std::move(defs)});
   return NetOpId(net.ops.size() - 1);
+}
+
+NetOpId ProgramNet::AddAgain(NetOpId id, NetChoice choice, RegionId region) {
+  NetOp op = net.op(id);
+  op.region = region;
+  op.choices = {choice};
+  for (NetValueId& out : op.outs) {
+    net.values.push_back(net.value(out));
+    def_of.push_back(def_of[Index(out)]);
+    out = NetValueId(net.values.size() - 1);
+  }
+  net.ops.push_back(std::move(op));
+  auto evaluate = std::get<work::Evaluate>(work[Index(id)]);
+  evaluate.again = true;
+  work.emplace_back(std::move(evaluate));
+  return NetOpId(net.ops.size() - 1);
+}
+
+NetOpId ProgramNet::AddMove(NetValueId value, MemoryId to, PlaceId place, RegionId region,
+                            double seconds) {
+  NetValue moved = net.value(value);
+  moved.memory = to;
+  moved.wanted = false;
+  NetOp& op = net.ops.emplace_back();
+  op.name = "move " + moved.name;
+  op.region = region;
+  op.ins = {value};
+  op.outs = {NetValueId(net.values.size())};
+  op.choices = {{place, seconds, 0}};
+  op.moved_bytes = moved.bytes;
+  net.values.push_back(std::move(moved));
+  def_of.push_back(def_of[Index(value)]);
+  work.emplace_back(work::Move{def_of.back()});
+  return NetOpId(net.ops.size() - 1);
+}
+
+RegionId CommonRegion(const TaskNet& net, RegionId a, RegionId b) {
+  while (a != b) {
+    RegionId& deeper = Index(a) > Index(b) ? a : b;
+    deeper = net.regions[Index(deeper)].parent;
+  }
+  return a;
 }
 
 bool IsInside(const TaskNet& net, RegionId region, RegionId around) {

@@ -24,11 +24,17 @@ struct ProgramNet {
 
   NetOpId AddMark(PlaceId place, RegionId region, std::string name);
   NetOpId AddPrint(const Program& program, std::vector<DefId> defs, PlaceId place, RegionId region);
+  // Does what `op` does once more, as values of its own.
+  NetOpId AddAgain(NetOpId op, NetChoice choice, RegionId region);
+  // Takes a value to a memory, as a value of its own.
+  NetOpId AddMove(NetValueId value, MemoryId to, PlaceId place, RegionId region, double seconds);
 };
 
 // `devices` has at least one place with effects.
 ProgramNet BuildProgramNet(const Program& program, const Devices& devices, const Costs& costs);
 
+// The innermost region around both.
+RegionId CommonRegion(const TaskNet& net, RegionId a, RegionId b);
 // Whether a region is the other one, or an arm somewhere in it.
 bool IsInside(const TaskNet& net, RegionId region, RegionId around);
 

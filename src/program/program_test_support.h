@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "lang/print_schedule.h"
 #include "program/compile_program.h"
+#include "program/read_machine.h"
 
 namespace tinyai {
 
@@ -40,6 +41,40 @@ inline Compiled CompileTexts(std::string values, std::optional<std::string> sche
     out.key = compiled.error().key;
     if (out.said.empty()) out.said = Describe(compiled.error()) + "\n";
   }
+  return out;
+}
+
+// What is compiled for a machine of files.
+struct Machine {
+  Compiled compiled;
+  std::string said, key;
+};
+
+// A program compiled with the files; empty: without.
+inline Machine CompileOn(std::string_view devices, std::string_view costs, std::string_view values,
+                         std::optional<std::string> schedule = {}) {
+  Machine out;
+  const SourceText device_text("in.device", std::string(devices));
+  const SourceText cost_text("in.cost", std::string(costs));
+  Diagnostics device_says(device_text), cost_says(cost_text);
+  CompileOptions options;
+  const auto read = [&]() -> Status {
+    if (!devices.empty()) {
+      TRY_ASSIGN(options.devices, ReadDevices(device_says));
+    }
+    if (costs.empty()) return {};
+    TRY_ASSIGN(options.costs, ReadCosts(options.devices, cost_says));
+    options.cost_text = &cost_says;
+    return {};
+  };
+  const Status good = read();
+  if (good) {
+    out.compiled = CompileTexts(std::string(values), std::move(schedule), options);
+    out.key = out.compiled.key;
+  } else {
+    out.key = good.error().key;
+  }
+  out.said = device_says.Text() + cost_says.Text() + out.compiled.said;
   return out;
 }
 

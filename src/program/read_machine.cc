@@ -26,34 +26,10 @@ Result<T> Checked(T read, const Diagnostics& out) {
   return read;
 }
 
-// The net's values are in its first memory: makes that the one in use.
-void PutFirst(uint32_t memory, Devices& devices) {
-  const auto renamed = [&](uint32_t old) { return old == memory ? 0 : old == 0 ? memory : old; };
-  std::swap(devices.memories[0], devices.memories[memory]);
-  for (Devices::Place& place : devices.places) place.memory = renamed(place.memory);
-  for (Devices::Link& link : devices.links) {
-    link.from = renamed(link.from);
-    link.to = renamed(link.to);
-  }
-}
-
 }  // namespace
 
 Result<Devices> ReadDevices(Diagnostics& out) {
   Devices devices = ParseDevices(out);
-  if (!out.has_errors()) {
-    for (const Devices::Place& place : devices.places) {
-      const uint32_t first = devices.places[0].memory;
-      if (place.memory == first) continue;
-      out.Error("I9", place.where,
-                fmt::format("programs cannot move values from '{}' to '{}'",
-                            devices.memories[first].name, devices.memories[place.memory].name))
-          .Help(
-              fmt::format("give all devices one memory: memory {};", devices.memories[first].name));
-      break;
-    }
-  }
-  if (!out.has_errors()) PutFirst(devices.places[0].memory, devices);
   return Checked(std::move(devices), out);
 }
 

@@ -5,10 +5,11 @@
 
 namespace tinyai {
 
-WishReader::WishReader(const Program& program, const Devices& devices, const SourceText& values,
-                       ProgramNet& net, Diagnostics& out)
+WishReader::WishReader(const Program& program, const Devices& devices, const Costs& costs,
+                       const SourceText& values, ProgramNet& net, Diagnostics& out)
     : program_(program),
       devices_(devices),
+      costs_(program, devices, costs),
       values_(values),
       net_(net),
       out_(out),
@@ -28,6 +29,7 @@ Wishes WishReader::Read(const Schedule& schedule) {
     std::visit([&](const auto& what) { Do(what, item.where); }, item.what);
   }
   FinishWaits();
+  CheckPins();
   ReportWaits(wishes_, devices_, written_, early_, out_);
   for (size_t place = 0; place < devices_.places.size(); ++place) {
     wishes_.open_end[place] = gap_open_[place] || !wishes_.has_closed[place];
@@ -98,32 +100,6 @@ void WishReader::Do(const Block& block, PlaceId, RegionId region, Span) {
   if (place) DoBlock(block, *place, region);
 }
 
-void WishReader::Do(const cmd::Work& work, PlaceId place, RegionId region, Span where) {
-  switch (work.verb) {
-    case cmd::Verb::kEvaluate: {
-      const std::optional<ResolvedRef> ref = refs_.Resolve(work.ref, region);
-      if (ref && Put(*ref, place, where, true)) {
-        AddLine(Kind::kEvaluate, place, region, ref->ops, where);
-      }
-      return;
-    }
-    case cmd::Verb::kRecompute:
-    case cmd::Verb::kLoad:
-    case cmd::Verb::kPrefetch:
-    case cmd::Verb::kEvict:
-    case cmd::Verb::kPin:
-    case cmd::Verb::kFree:
-      Wrong("I9", where,
-            fmt::format("'{}' is not known for values of programs", out_.source().Slice(where)))
-          .Help("delete it: the compiler keeps values as long as they are needed");
-      return;
-  }
-}
-
-void WishReader::Do(const cmd::Move&, PlaceId, RegionId, Span where) {
-  Wrong("I9", where, "values of programs are moved where they are needed").Help("delete it");
-}
-
 void WishReader::Do(const cmd::Print& print, PlaceId place, RegionId region, Span where) {
   if (!net_.net.places[Index(place)].effects) {
     Wrong("I2", where, fmt::format("print is a {} side effect", EffectPlaces()))
@@ -183,9 +159,10 @@ void WishReader::Do(const cmd::Loop& loop, PlaceId place, RegionId region, Span 
   }
 }
 
-Wishes ReadWishes(const Program& program, const Devices& devices, const Schedule& schedule,
-                  const SourceText& values, ProgramNet& net, Diagnostics& out) {
-  return WishReader(program, devices, values, net, out).Read(schedule);
+Wishes ReadWishes(const Program& program, const Devices& devices, const Costs& costs,
+                  const Schedule& schedule, const SourceText& values, ProgramNet& net,
+                  Diagnostics& out) {
+  return WishReader(program, devices, costs, values, net, out).Read(schedule);
 }
 
 }  // namespace tinyai

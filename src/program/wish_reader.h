@@ -7,18 +7,19 @@
 #include <utility>
 #include <vector>
 
+#include "program/op_cost.h"
 #include "program/report_waits.h"
 #include "program/resolve_ref.h"
 #include "program/wishes.h"
 
 namespace tinyai {
 
-// Goes through a schedule for ReadWishes: what it says of places in read_placements.cc, of fences
-// and syncs in read_fences.cc.
+// Goes through a schedule for ReadWishes: what it says of places in read_placements.cc, of where
+// values lie in read_moves.cc, of fences and syncs in read_fences.cc.
 class WishReader {
  public:
-  WishReader(const Program& program, const Devices& devices, const SourceText& values,
-             ProgramNet& net, Diagnostics& out);
+  WishReader(const Program& program, const Devices& devices, const Costs& costs,
+             const SourceText& values, ProgramNet& net, Diagnostics& out);
 
   Wishes Read(const Schedule& schedule);
 
@@ -57,14 +58,22 @@ class WishReader {
                       Span where);
   void Do(const Block& block, PlaceId, RegionId region, Span);
   void Do(const cmd::Hole&, PlaceId place, RegionId, Span) { gap_open_[Index(place)] = true; }
-  void Do(const cmd::Work& work, PlaceId place, RegionId region, Span where);
-  void Do(const cmd::Move&, PlaceId, RegionId, Span where);
   void Do(const cmd::Print& print, PlaceId place, RegionId region, Span where);
   void Do(const cmd::If& branch, PlaceId place, RegionId region, Span where);
   // A10: of two blocks of a place, with nothing of others and no wait between, which comes first.
   void CheckArmOrder(PlaceId place, RegionId region, Span where);
   // The iterations of an unrolled loop, one after the other.
   void Do(const cmd::Loop& loop, PlaceId place, RegionId region, Span where);
+
+  // --- one value: recompute, move, prefetch, evict, pin (read_moves.cc) ---
+  void Do(const cmd::Work& work, PlaceId place, RegionId region, Span where);
+  void Do(const cmd::Move& move, PlaceId place, RegionId region, Span where);
+  bool InArm(DefId def) const;
+  void Again(const Ref& written, PlaceId place, RegionId region, Span where);
+  void MoveTo(const Ref& written, MemoryId memory, Kind kind, PlaceId place, RegionId region,
+              Span where);
+  void ReportNoLink(DefId def, MemoryId memory, Kind kind, PlaceId place, Span where);
+  void CheckPins();
 
   // --- fences and syncs (read_fences.cc) ---
   struct Pending {
@@ -92,6 +101,7 @@ class WishReader {
 
   const Program& program_;
   const Devices& devices_;
+  const OpCosts costs_;
   const SourceText& values_;
   ProgramNet& net_;
   Diagnostics& out_;

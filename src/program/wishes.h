@@ -21,6 +21,11 @@ struct WishedLine {
     kSync,
     kHandOff,  // sync in the block of the fence's own place
     kWait,     // what a hand-off brings at another place; stands nowhere in the text
+    kAgain,    // recompute
+    kMove,
+    kPrefetch,
+    kEvict,
+    kPin,
   };
   Kind kind = Kind::kEvaluate;
   PlaceId place{};
@@ -28,6 +33,9 @@ struct WishedLine {
   std::vector<NetOpId> ops;         // in their order
   std::string fence;                // kFence
   std::vector<std::string> fences;  // kSync, kHandOff, kWait
+  DefId def{};                      // kAgain to kPin: the value
+  MemoryId memory{};                // kMove to kPin: where it goes, leaves or stays
+  std::optional<Place> to;          // kMove: as written
   Span where;
   bool open_before = true;  // more may be put in front of it
   bool closed = false;      // it stands in a closed block
@@ -64,7 +72,8 @@ struct Wishes {
 // Resolves a schedule and adds to the net what it brings: prints, marks, fixed syncs, and the
 // places it asks for. Mistakes are reported; the result means something only if there are none.
 // `values`: the text of the program, for notes.
-Wishes ReadWishes(const Program& program, const Devices& devices, const Schedule& schedule,
-                  const SourceText& values, ProgramNet& net, Diagnostics& out);
+Wishes ReadWishes(const Program& program, const Devices& devices, const Costs& costs,
+                  const Schedule& schedule, const SourceText& values, ProgramNet& net,
+                  Diagnostics& out);
 
 }  // namespace tinyai

@@ -1,0 +1,157 @@
+#include <algorithm>
+
+#include "base/units.h"
+#include "fmt/format.h"
+#include "program/carry_values.h"
+#include "program/wish_reader.h"
+
+namespace tinyai {
+namespace {
+
+WishedLine::Kind KindOf(cmd::Verb verb) {
+  switch (verb) {
+    case cmd::Verb::kPrefetch:
+      return WishedLine::Kind::kPrefetch;
+    case cmd::Verb::kEvict:
+      return WishedLine::Kind::kEvict;
+    case cmd::Verb::kPin:
+      return WishedLine::Kind::kPin;
+    default:
+      return WishedLine::Kind::kEvaluate;
+  }
+}
+
+}  // namespace
+
+void WishReader::Do(const cmd::Work& work, PlaceId place, RegionId region, Span where) {
+  const MemoryId memory = net_.net.place(place).memory;
+  switch (work.verb) {
+    case cmd::Verb::kEvaluate: {
+      const std::optional<ResolvedRef> ref = refs_.Resolve(work.ref, region);
+      if (ref && Put(*ref, place, where, true)) {
+        AddLine(Kind::kEvaluate, place, region, ref->ops, where);
+      }
+      return;
+    }
+    case cmd::Verb::kRecompute:
+      return Again(work.ref, place, region, where);
+    case cmd::Verb::kPrefetch:
+      return MoveTo(work.ref, memory, Kind::kPrefetch, place, region, where);
+    case cmd::Verb::kEvict:
+    case cmd::Verb::kPin: {
+      const std::optional<DefId> def = refs_.ResolveValue(work.ref, region);
+      if (!def) return;
+      const bool pin = work.verb == cmd::Verb::kPin;
+      if (pin && (Index(region) != 0 || InArm(*def))) {
+        Wrong("I9", where, fmt::format("'{}' is there in one arm only", program_.def(*def).name))
+            .Help("pin what is there on every path");
+        return;
+      }
+      const std::string name = fmt::format("{} {}", pin ? "pin" : "evict", program_.def(*def).name);
+      WishedLine& line =
+          AddLine(KindOf(work.verb), place, region, {net_.AddMark(place, region, name)}, where);
+      line.def = *def;
+      line.memory = memory;
+      return;
+    }
+    case cmd::Verb::kLoad:
+    case cmd::Verb::kFree:
+      Wrong("I9", where,
+            fmt::format("'{}' is not known for values of programs", out_.source().Slice(where)))
+          .Help("delete it: the compiler keeps values as long as they are needed");
+      return;
+  }
+}
+
+bool WishReader::InArm(DefId def) const {
+  return Index(net_.net.op(*net_.op_of[Index(program_.def(def).maker)]).region) != 0;
+}
+
+void WishReader::Again(const Ref& written, PlaceId place, RegionId region, Span where) {
+  const std::optional<ResolvedRef> ref = refs_.Resolve(written, region);
+  if (!ref) return;
+  const NetOpId id = ref->ops.front();
+  const auto* evaluate = std::get_if<work::Evaluate>(&net_.work[Index(id)]);
+  const Eval& eval = program_.eval(evaluate->eval);
+  if (ref->ops.size() != 1 || eval.kind == Eval::Kind::kMerge) {
+    Wrong("I9", where, fmt::format("'{}' is what the arms of an 'if' make", ref->text))
+        .Help("recompute in each arm what that needs");
+    return;
+  }
+  if (eval.input || eval.output) {
+    Wrong("I9", where, fmt::format("'{}' needs input(), which is read once", ref->text))
+        .NoteIn(values_, eval.where, "defined here")
+        .Help(fmt::format("move {} -> {};", ref->text, NameOf(place)));
+    return;
+  }
+  if (!CanRun(program_, eval, devices_, static_cast<uint32_t>(place))) {
+    CheckCanRun(id, *ref, place, where);
+    return;
+  }
+  const NetOpId again = net_.AddAgain(id, {place, costs_.Seconds(eval, Index(place)), 0}, region);
+  AddLine(Kind::kAgain, place, region, {again}, where).def = eval.outs.front();
+}
+
+void WishReader::Do(const cmd::Move& move, PlaceId place, RegionId region, Span where) {
+  const std::optional<PlaceId> to = FindPlace(move.to);
+  if (!to) return;
+  MoveTo(move.ref, net_.net.place(*to).memory, Kind::kMove, place, region, where);
+  if (out_.has_errors()) return;
+  wishes_.lines.back().to = move.to;
+}
+
+void WishReader::MoveTo(const Ref& written, MemoryId memory, Kind kind, PlaceId place,
+                        RegionId region, Span where) {
+  const std::optional<DefId> def = refs_.ResolveValue(written, region);
+  if (!def) return;
+  const NetValueId value = *net_.value_of[Index(*def)];
+  if (LinkFrom(devices_, place, memory) == nullptr) {
+    ReportNoLink(*def, memory, kind, place, where);
+    return;
+  }
+  const NetOpId op = net_.AddMove(value, memory, place, region, 0);
+  WishedLine& line = AddLine(kind, place, region, {op}, where);
+  line.def = *def;
+  line.memory = memory;
+}
+
+void WishReader::ReportNoLink(DefId def, MemoryId memory, Kind kind, PlaceId place, Span where) {
+  const std::string& to = devices_.memories[Index(memory)].name;
+  const std::string& name = program_.def(def).name;
+  Diagnostic& error = Wrong("I9", where, fmt::format("{} moves nothing to {}", NameOf(place), to));
+  for (const Devices::Link& link : devices_.links) {
+    if (MemoryId(link.to) != memory) continue;
+    const std::string& who = NameOf(LinkPlace(devices_, link));
+    error.Help(fmt::format("{} does: {} {{ move {} -> {}; }}", who, who, name,
+                           kind == Kind::kPrefetch ? NameOf(place) : to));
+    return;
+  }
+  error.Help(devices_.memories.size() == 1
+                 ? fmt::format("delete it: all values are in {}", to)
+                 : fmt::format("declare a link: link .. -> {} = 10us + bytes / 10GB/s;", to));
+}
+
+// I12
+void WishReader::CheckPins() {
+  for (size_t memory = 0; memory < net_.net.memories.size(); ++memory) {
+    std::string names;
+    uint64_t bytes = 0;
+    Span last;
+    std::set<DefId> pinned;
+    for (const WishedLine& line : wishes_.lines) {
+      if (line.kind != Kind::kPin || Index(line.memory) != memory) continue;
+      if (!pinned.insert(line.def).second) continue;
+      bytes += ByteSize(program_.def(line.def).type);
+      names += (names.empty() ? "" : ", ") + program_.def(line.def).name;
+      last = line.where;
+    }
+    const NetMemory& in = net_.net.memories[memory];
+    if (bytes <= in.budget_bytes) continue;
+    Wrong("I12", last,
+          fmt::format("pinned set exceeds the budget of {} by {}: {}", in.name,
+                      FormatByteSize(bytes - in.budget_bytes), names))
+        .Help(fmt::format("pin less, or raise the budget to {}", FormatByteSize(bytes)));
+  }
+}
+
+}  // namespace tinyai
