@@ -1,186 +1,39 @@
 #include "kernel/conv.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
-#include "kernel/conv_pass.h"
-#include "kernel/depthwise_planes.h"
+#include "kernel/conv_job.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernel/conv.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernel/conv_depthwise-inl.h"
-#include "kernel/conv_pack-inl.h"
-#include "kernel/conv_tile-inl.h"
+#include "kernel/conv_planes-inl.h"
+#include "kernel/conv_scatter-inl.h"
+#include "kernel/conv_weights-inl.h"
 
-// A block of pixels at a time, and of these a chunk of taps at a time: the inputs are packed into
-// panels in the workspace, and every tile of output channels times pixels gets the chunk's
-// products. Each output is the sum over chunks of 128 taps, in their order (input channels
-// outermost), of one chain of multiply-adds from zero on; then the bias.
-
-#ifndef TINYAI_KERNEL_CONV_ONCE
-#define TINYAI_KERNEL_CONV_ONCE
-namespace tinyai {
-
-constexpr uint64_t kBlockRows = 32;  // output channels whose weights stay in the nearest cache
-constexpr uint64_t kMostChunk = 128;
-constexpr uint64_t kDecoded = 256;  // elements decoded at a time, whole blocks of every type
-
-struct ConvWorkspace {
-  float* packed;   // a block's inputs
-  float* weights;  // kBlockRows x kMostChunk
-  float* row;      // kDecoded
-  float* tile;     // sums on their way to outputs that do not lie side by side
-
-  static constexpr uint64_t kTileFloats = 8 * 48;
-  static constexpr uint64_t kPackedFloats = kMostChunk * 768;
-  static constexpr uint64_t kBytes =
-      sizeof(float) * (kPackedFloats + kBlockRows * kMostChunk + kDecoded + kTileFloats);
-
-  explicit ConvWorkspace(std::byte* data)
-      : packed(reinterpret_cast<float*>(data)),
-        weights(packed + kPackedFloats),
-        row(weights + kBlockRows * kMostChunk),
-        tile(row + kDecoded) {}
-};
-
-// One group of output channels of a part, in one pass.
-struct ConvJob {
-  const ConvShape& shape;
-  AxisPass rows, cols;
-  InputMap x;  // from the group's first channel on
-  WeightRows weights;
-  const float* bias;
-  float* out;  // the part's first row of the first channel
-  uint64_t out_stride;
-  uint64_t first_row;  // of the part
-
-  uint64_t Depth() const { return shape.in_channels / shape.groups * rows.taps * cols.taps; }
-};
-
-}  // namespace tinyai
-#endif
+// A block of pixels at a time, and of these a chunk of taps at a time: the inputs are laid out in
+// the workspace, and every tile of output channels times pixels gets the chunk's products. Where a
+// channel has several taps, its input lies in planes, once for all of them; else it is packed into
+// panels. Each output is the sum over chunks, in their order, of one chain of multiply-adds from
+// zero on; then the bias.
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
 namespace {
 
-static_assert(DepthwisePlanes::kMostFloats <= ConvWorkspace::kPackedFloats);
 static_assert(kMostDepthwiseTaps <= kDecoded);
-static_assert(kConvChunk == kMostChunk && kPackedFloats <= ConvWorkspace::kPackedFloats);
-static_assert(kTileRows * kTileVectors * kLanes <= ConvWorkspace::kTileFloats);
+static_assert(kBlockPixels * 128 <= ConvWorkspace::kPackedFloats);
+static_assert(kMostTileFloats <= ConvWorkspace::kTileFloats);
 
-// Rows of weights as tiles read them.
-struct TileRows {
-  const float* data;
-  size_t stride;
-};
-
-// Whether the pass uses every tap, so that its weights lie in their order.
-bool UsesAllTaps(const ConvJob& job) {
-  return job.rows.taps == job.shape.rows.size && job.cols.taps == job.shape.cols.size;
-}
-
-// The taps of a pass in their order, each as the column of the weights that it has.
-class TapWalk {
- public:
-  TapWalk(const ConvJob& job, uint64_t first)
-      : job_(job),
-        kx_(first % job.cols.taps),
-        ky_(first / job.cols.taps % job.rows.taps),
-        channel_(first / job.cols.taps / job.rows.taps) {}
-
-  uint64_t Column() const {
-    const uint64_t ky = job_.rows.first_tap + ky_ * job_.rows.tap_step;
-    return (channel_ * job_.shape.rows.size + ky) * job_.shape.cols.size + job_.cols.first_tap +
-           kx_ * job_.cols.tap_step;
-  }
-  void Next() {
-    if (++kx_ < job_.cols.taps) return;
-    kx_ = 0;
-    if (++ky_ < job_.rows.taps) return;
-    ky_ = 0;
-    ++channel_;
-  }
-
- private:
-  const ConvJob& job_;
-  uint64_t kx_, ky_, channel_;
-};
-
-// Weights of one row for the taps [first, first + depth), decoded run by run.
-void DecodeTaps(const ConvJob& job, uint64_t row, uint64_t first, size_t depth, float* decoded,
-                float* to) {
-  uint64_t begin = 0, end = 0;  // columns that `decoded` holds
-  TapWalk walk(job, first);
-  for (size_t k = 0; k < depth; ++k, walk.Next()) {
-    const uint64_t column = walk.Column();
-    if (column < begin || column >= end) {
-      begin = column / kDecoded * kDecoded;
-      end = std::min(begin + kDecoded, job.weights.cols);
-      DecodeColumns(job.weights, row, begin, {decoded, end - begin});
-    }
-    to[k] = decoded[column - begin];
-  }
-}
-
-// The same of a row of floats.
-void GatherTaps(const ConvJob& job, const float* row, uint64_t first, size_t depth, float* to) {
-  TapWalk walk(job, first);
-  for (size_t k = 0; k < depth; ++k, walk.Next()) to[k] = row[walk.Column()];
-}
-
-// Whether tiles can read the weights where they are.
-bool IsFloats(const ConvJob& job) {
-  return job.weights.type == DType::kF32 && job.weights.sparse_row_bytes == 0 &&
-         reinterpret_cast<uintptr_t>(job.weights.data) % sizeof(float) == 0;
-}
-bool IsInPlace(const ConvJob& job) { return IsFloats(job) && UsesAllTaps(job); }
-
-TileRows WeightsOf(const ConvJob& job, uint64_t row, size_t rows, uint64_t first, size_t depth,
-                   const ConvWorkspace& workspace) {
-  const std::byte* data = job.weights.data + row * job.weights.row_bytes();
-  const auto* floats = reinterpret_cast<const float*>(data);
-  if (IsInPlace(job)) return {floats + first, job.weights.cols};
-  for (size_t r = 0; r < rows; ++r) {
-    float* to = workspace.weights + r * kMostChunk;
-    if (IsFloats(job)) {
-      GatherTaps(job, floats + r * job.weights.cols, first, depth, to);
-    } else {
-      DecodeTaps(job, row + r, first, depth, workspace.row, to);
-    }
-  }
-  return {workspace.weights, kMostChunk};
-}
-
-// Moves rows of a tile, `width` floats apart, to outputs that lie apart.
-void ScatterTile(const ConvJob& job, uint64_t pixel, size_t rows, size_t count, size_t width,
-                 const float* tile, const TileEnd& end, float* out) {
-  const uint64_t step = job.cols.out_step;
-  uint64_t row = pixel / job.cols.grid, col = pixel % job.cols.grid;
-  for (size_t done = 0; done < count; ++row, col = 0) {
-    const size_t some = std::min<uint64_t>(count - done, job.cols.grid - col);
-    const uint64_t y = job.rows.first_out + row * job.rows.out_step - job.first_row;
-    float* line = out + y * job.shape.cols.out + job.cols.first_out + col * step;
-    for (size_t m = 0; m < rows; ++m, line += job.out_stride) {
-      const float* from = tile + m * width + done;
-      const float bias = end.bias == nullptr ? 0.0f : end.bias[m];
-      if (end.add) {
-        for (size_t i = 0; i < some; ++i) line[i * step] = line[i * step] + from[i] + bias;
-      } else {
-        for (size_t i = 0; i < some; ++i) line[i * step] = from[i] + bias;
-      }
-    }
-    done += some;
-  }
-}
-
-struct Chunk {
-  uint64_t first;
-  size_t depth;
-  bool is_first, is_last;
+// The pixels of a block, their inputs laid out.
+struct Block {
+  const PixelRows& rows;
+  uint64_t row, pixel;  // the first pixel: `pixel` from the begin of grid row `row` on
+  const Panels& panels;
+  const float* inputs;
+  const uint32_t* offset[kTileVectors];  // of taps, for panels of so many vectors and one
 };
 
 // Asks for the weights of the next tile. They come in short runs, one per row, which hardware
@@ -194,54 +47,115 @@ void PrefetchRows(const TileRows& weights, size_t first, size_t end, size_t dept
 }
 
 // One panel times rows [row, row + rows) of weights.
-void MultiplyPanel(const ConvJob& job, const Panel& panel, uint64_t block_pixel,
-                   const float* packed, const TileRows& weights, uint64_t row, size_t rows,
-                   const Chunk& chunk, const ConvWorkspace& workspace) {
-  const bool together = job.rows.out_step == 1 && job.cols.out_step == 1;
+void MultiplyPanel(const ConvJob& job, const Block& block, const Panel& panel,
+                   const TileRows& weights, uint64_t row, size_t rows, const TapChunk& chunk,
+                   const ConvWorkspace& workspace) {
+  const uint64_t before = block.row * block.rows.cols + block.rows.OutputsBefore(block.pixel);
   for (size_t r = 0; r < rows;) {
     size_t some = rows - r;
     const ConvTileFunction tile = ConvTileFor(panel.vectors, some);
     const float* bias = job.bias == nullptr || !chunk.is_last ? nullptr : job.bias + row + r;
-    const TileEnd end = {!chunk.is_first, bias};
     const float* a = weights.data + r * weights.stride;
-    if (panel.pixel == 0) {
+    const float* b = block.inputs + panel.offset;
+    const uint32_t* offset = block.offset[panel.vectors - 1];
+    if (panel.pixel == 0)
       PrefetchRows(weights, r + some, std::min(r + 2 * some, rows), chunk.depth);
-    }
     float* out = job.out + (row + r) * job.out_stride;
-    if (together) {
-      tile(a, weights.stride, packed, chunk.depth, panel.count, end,
-           out + block_pixel + panel.pixel, job.out_stride);
+    if (job.IsTogether()) {
+      tile(a, weights.stride, b, offset, chunk.depth,
+           {out + before + panel.at, job.out_stride, panel.vector, panel.whole, !chunk.is_first,
+            bias});
     } else {
       const size_t width = panel.Width();
-      tile(a, weights.stride, packed, chunk.depth, width, {false, nullptr}, workspace.tile, width);
-      ScatterTile(job, block_pixel + panel.pixel, some, panel.count, width, workspace.tile, end,
-                  out);
+      tile(a, weights.stride, b, offset, chunk.depth,
+           {workspace.tile, width, panel.vector, true, false, nullptr});
+      ScatterTile(job, {block.rows, block.row, block.pixel + panel.pixel, panel.count},
+                  {workspace.tile, width, some, !chunk.is_first, bias}, out);
     }
     r += some;
   }
 }
 
-void ComputeChunk(const ConvJob& job, const ConvGrid& grid, uint64_t block_pixel, size_t pixels,
-                  const Chunk& chunk, const ConvWorkspace& workspace) {
-  const Panels panels(pixels);
-  PackBlock(grid, chunk.first, chunk.depth, panels, block_pixel, workspace.packed);
+void ComputeBlock(const ConvJob& job, const Block& block, const ChunkWeights& chunk_weights,
+                  const TapChunk& chunk, const ConvWorkspace& workspace) {
   for (uint64_t row = 0; row < job.weights.rows; row += kBlockRows) {
     const size_t rows = std::min(kBlockRows, job.weights.rows - row);
-    const TileRows weights = WeightsOf(job, row, rows, chunk.first, chunk.depth, workspace);
-    for (const Panel& panel : panels) {
-      MultiplyPanel(job, panel, block_pixel, workspace.packed + panel.offset, weights, row, rows,
-                    chunk, workspace);
+    const TileRows weights = chunk_weights.Rows(row, rows, workspace);
+    for (const Panel& panel : block.panels) {
+      MultiplyPanel(job, block, panel, weights, row, rows, chunk, workspace);
     }
   }
 }
 
+// Pixels of a block: as many as have their outputs in the second cache beside the inputs.
+size_t PixelsAtOnce(const ConvJob& job) {
+  constexpr uint64_t kOutputFloats = 128 << 10, kStep = 3 * kLanes;
+  const uint64_t pixels = kOutputFloats / job.weights.rows / kStep * kStep;
+  return std::clamp<uint64_t>(pixels, 4 * kStep, kBlockPixels);
+}
+
+// Any taps of any grid, packed into panels.
+void ConvByPanels(const ConvJob& job, const ConvGrid& grid, const ConvWorkspace& workspace) {
+  const PixelRows rows{job.cols.grid, job.cols.grid};
+  const uint64_t pixels = grid.Pixels(), step = PixelsAtOnce(job);
+  uint32_t offset[kTileVectors][kMostChunk];
+  for (size_t v = 0; v < kTileVectors; ++v) {
+    for (uint32_t k = 0; k < kMostChunk; ++k)
+      offset[v][k] = k * static_cast<uint32_t>((v + 1) * kLanes);
+  }
+  for (uint64_t pixel = 0; pixel < pixels; pixel += step) {
+    const size_t some = std::min<uint64_t>(step, pixels - pixel);
+    for (uint64_t first = 0; first < job.Depth();) {
+      const TapChunk chunk = TapChunk::At(job, first);
+      const Panels panels(rows, pixel, some, chunk.depth);
+      PackBlock(grid, chunk.first, chunk.depth, panels, pixel, workspace.packed);
+      ComputeBlock(
+          job,
+          {rows, 0, pixel, panels, workspace.packed, {offset[0], offset[1], offset[2], offset[3]}},
+          ChunkWeights(job, chunk), chunk, workspace);
+      first += chunk.depth;
+    }
+  }
+}
+
+// Rows of the grid, their inputs in planes.
+void ConvRows(const ConvJob& job, const ConvGrid& grid, const ConvPlanes& planes,
+              const PlaneRows& part, const ConvWorkspace& workspace) {
+  const PixelRows rows{grid.cols.grid, planes.width};
+  const uint64_t pixels = (part.rows - 1) * rows.width + rows.cols, step = PixelsAtOnce(job);
+  const uint64_t taps = grid.Taps();
+  uint32_t offset[kMostChunk];
+  for (uint64_t first = 0; first < job.Depth();) {
+    const TapChunk chunk = TapChunk::At(job, first);
+    FillAllPlanes(grid, planes, part, first / taps, (first + chunk.depth - 1) / taps + 1,
+                  workspace.packed);
+    if (first == 0 || taps > kMostChunk) {
+      OffsetsOfTaps(grid, planes, part.rows, first, chunk.depth, offset);
+    }
+    const ChunkWeights weights(job, chunk);
+    for (uint64_t pixel = 0; pixel < pixels; pixel += step) {
+      const Panels panels(rows, pixel, std::min<uint64_t>(step, pixels - pixel), 0);
+      ComputeBlock(job,
+                   {rows,
+                    part.first,
+                    pixel,
+                    panels,
+                    workspace.packed + pixel,
+                    {offset, offset, offset, offset}},
+                   weights, chunk, workspace);
+    }
+    first += chunk.depth;
+  }
+}
+
 // A pass that reads nothing.
-void WriteBias(const ConvJob& job, uint64_t pixels) {
+void WriteBias(const ConvJob& job, const ConvGrid& grid) {
+  const PixelRows rows{grid.cols.grid, grid.cols.grid};
   const float zero = 0;
   for (uint64_t r = 0; r < job.weights.rows; ++r) {
-    const TileEnd end = {false, job.bias == nullptr ? nullptr : job.bias + r};
-    for (uint64_t i = 0; i < pixels; ++i) {
-      ScatterTile(job, i, 1, 1, 1, &zero, end, job.out + r * job.out_stride);
+    const float* bias = job.bias == nullptr ? nullptr : job.bias + r;
+    for (uint64_t i = 0; i < grid.Pixels(); ++i) {
+      ScatterTile(job, {rows, 0, i, 1}, {&zero, 1, 1, false, bias}, job.out + r * job.out_stride);
     }
   }
 }
@@ -249,43 +163,71 @@ void WriteBias(const ConvJob& job, uint64_t pixels) {
 }  // namespace
 
 void ConvPassSimd(const ConvJob& job, const ConvWorkspace& workspace) {
-  const ConvGrid grid = Flattened({job.rows, job.cols, job.x});
-  const uint64_t pixels = grid.Pixels(), depth = job.Depth();
-  if (depth == 0) return WriteBias(job, pixels);
-  for (uint64_t pixel = 0; pixel < pixels; pixel += kBlockPixels) {
-    const size_t some = std::min<uint64_t>(kBlockPixels, pixels - pixel);
-    for (uint64_t first = 0; first < depth; first += kMostChunk) {
-      const size_t count = std::min(kMostChunk, depth - first);
-      ComputeChunk(job, grid, pixel, some, {first, count, first == 0, first + count == depth},
-                   workspace);
+  const ConvGrid grid{job.rows, job.cols, job.x};
+  if (job.Depth() == 0) return WriteBias(job, grid);
+  if (job.Taps() == 1) return ConvByPanels(job, Flattened(grid), workspace);
+  const ConvPlanes planes(job.rows, job.cols);
+  const uint64_t channels = (TapChunk::At(job, 0).depth - 1) / job.Taps() + 1;
+  const uint64_t most = planes.MostRows((ConvWorkspace::kPackedFloats - kConvSlack) / channels);
+  if (most == 0) return ConvByPanels(job, grid, workspace);
+  const uint64_t wanted = std::max<uint64_t>(PixelsAtOnce(job) / planes.width, 1);
+  const uint64_t step = std::min(most, wanted);
+  for (uint64_t row = 0; row < job.rows.grid; row += step) {
+    ConvRows(job, grid, planes, {row, std::min(step, job.rows.grid - row)}, workspace);
+  }
+}
+
+// Some rows of a part whose output channels have one input channel each. Some channels are laid
+// out, then summed: loads of what was just stored otherwise would have to wait for it.
+void ConvDepthwiseRows(const ConvJob& job, const ConvPlanes& planes, const PlaneRows& part,
+                       uint64_t first_channel, const ConvWorkspace& workspace) {
+  const ConvGrid grid{job.rows, job.cols, job.x};
+  const PixelRows pixels{job.cols.grid, planes.width};
+  TileVector vector[kMostFlatVectors];
+  const size_t places = (part.rows - 1) * pixels.width + pixels.cols;
+  const DepthwiseRows shape{part.rows, pixels.cols, pixels.width, (places + kLanes - 1) / kLanes,
+                            vector};
+  for (size_t v = 0; v < std::min(shape.count, kMostFlatVectors); ++v) {
+    vector[v] = VectorAt(pixels, v * kLanes, std::min(kLanes, places - v * kLanes));
+  }
+  uint32_t offset[kMostDepthwiseTaps];
+  OffsetsOfTaps(grid, planes, part.rows, 0, job.Taps(), offset);
+  const SumFunction sum = SumFor(shape, job.rows, job.cols, planes);
+  const uint64_t floats = planes.Planes() * planes.PlaneFloats(part.rows);
+  const uint64_t at_once = std::max<uint64_t>(kGoodFloats / floats, 1);
+  const uint64_t out_group = job.shape.out_channels / job.shape.groups;
+  float* out = job.out + part.first * pixels.cols;
+  for (uint64_t first = 0; first < job.weights.rows; first += at_once) {
+    const uint64_t end = std::min(first + at_once, job.weights.rows);
+    if (out_group == 1) {
+      FillAllPlanes(grid, planes, part, first_channel + first, first_channel + end,
+                    workspace.packed);
+    } else {
+      for (uint64_t o = first; o < end; ++o) {
+        const uint64_t channel = (first_channel + o) / out_group;
+        FillAllPlanes(grid, planes, part, channel, channel + 1,
+                      workspace.packed + (o - first) * floats);
+      }
+    }
+    for (uint64_t o = first; o < end; ++o) {
+      const float* weights = FloatsOf(job.weights, o);
+      if (weights == nullptr) {
+        DecodeColumns(job.weights, o, 0, {workspace.row, job.weights.cols});
+        weights = workspace.row;
+      }
+      sum(workspace.packed + (o - first) * floats, shape,
+          {offset, weights, job.Taps(), job.bias == nullptr ? 0.0f : job.bias[o]},
+          out + o * job.out_stride);
     }
   }
 }
 
-// A part whose output channels have one input channel each. Some channels are laid out, then
-// summed: loads of what was just stored otherwise would have to wait for it.
-void ConvDepthwiseSimd(const ConvShape& shape, const InputMap& x, const WeightRows& weights,
-                       const float* bias, const MapPart& part, const ConvWorkspace& workspace,
-                       const OutputMap& out) {
-  const uint64_t step = DepthwisePlanes::RowsAtOnce(shape);
-  for (uint64_t row = part.rows.first; row < part.rows.end; row += step) {
-    const DepthwiseBlock block(shape, row, std::min(step, part.rows.end - row));
-    const uint64_t floats = block.planes.Floats(shape);
-    const uint64_t at_once = std::max<uint64_t>(DepthwisePlanes::kGoodFloats / floats, 1);
-    for (uint64_t first = 0; first < part.channels.size(); first += at_once) {
-      const uint64_t end = std::min(first + at_once, part.channels.size());
-      for (uint64_t o = first; o < end; ++o) {
-        const uint64_t channel = (part.channels.first + o) / (shape.out_channels / shape.groups);
-        FillChannel(block, x, x.data + channel * x.channel_stride,
-                    workspace.packed + (o - first) * floats);
-      }
-      for (uint64_t o = first; o < end; ++o) {
-        DecodeColumns(weights, o, 0, {workspace.row, weights.cols});
-        SumChannel(block, workspace.packed + (o - first) * floats, workspace.row,
-                   bias == nullptr ? 0.0f : bias[o],
-                   out.data + o * out.channel_stride + (row - part.rows.first) * shape.cols.out);
-      }
-    }
+void ConvDepthwiseSimd(const ConvJob& job, uint64_t first_channel, const ConvWorkspace& workspace) {
+  const ConvPlanes planes(job.rows, job.cols);
+  const uint64_t most = std::max<uint64_t>(planes.MostRows(kGoodFloats), 1);
+  for (uint64_t row = 0; row < job.rows.grid; row += most) {
+    ConvDepthwiseRows(job, planes, {row, std::min(most, job.rows.grid - row)}, first_channel,
+                      workspace);
   }
 }
 
@@ -329,17 +271,35 @@ void ConvGroup(const ConvShape& shape, const InputMap& x, const WeightRows& weig
   }
 }
 
+// A part whose output channels have one input channel each; false if they are too large for it. The
+// bits are those of any other way, since all taps are one chunk.
+bool ConvDepthwise(const ConvJob& job, uint64_t first_channel, const ConvWorkspace& workspace) {
+  if (job.Taps() > kMostDepthwiseTaps || job.Depth() != job.Taps()) return false;
+  const ConvPlanes planes(job.rows, job.cols);
+  if (planes.MostRows(ConvWorkspace::kPackedFloats - kConvSlack) == 0) return false;
+  HWY_DYNAMIC_DISPATCH(ConvDepthwiseSimd)(job, first_channel, workspace);
+  return true;
+}
+
 }  // namespace
 
 void Conv(const ConvShape& shape, const InputMap& x, const WeightRows& weights, const float* bias,
           const MapPart& part, std::span<std::byte> workspace, const OutputMap& out) {
+  const ConvWorkspace room(workspace.data());
   const uint64_t in_group = shape.in_channels / shape.groups;
-  if (in_group == 1 && !shape.transposed && DepthwisePlanes::Fit(shape)) {
-    HWY_DYNAMIC_DISPATCH(ConvDepthwiseSimd)
-    (shape, x, weights, bias, part, ConvWorkspace(workspace.data()), out);
-    return;
-  }
   const uint64_t out_group = shape.out_channels / shape.groups;
+  if (in_group == 1 && !shape.transposed) {
+    const ConvJob job = {shape,
+                         PassOf(shape.rows, false, 0, part.rows),
+                         PassOf(shape.cols, false, 0, {0, shape.cols.out}),
+                         x,
+                         weights,
+                         bias,
+                         out.data,
+                         out.channel_stride,
+                         part.rows.first};
+    if (ConvDepthwise(job, part.channels.first, room)) return;
+  }
   const uint64_t row_bytes = weights.row_bytes();
   for (uint64_t o = part.channels.first; o < part.channels.end;) {
     const uint64_t group = o / out_group;
@@ -348,7 +308,7 @@ void Conv(const ConvShape& shape, const InputMap& x, const WeightRows& weights, 
     ConvGroup(shape, {x.data + group * in_group * x.channel_stride, x.channel_stride, x.first_row},
               {weights.type, weights.data + index * row_bytes, weights.cols, end - o,
                weights.sparse_row_bytes},
-              bias == nullptr ? nullptr : bias + index, part, ConvWorkspace(workspace.data()),
+              bias == nullptr ? nullptr : bias + index, part, room,
               {out.data + index * out.channel_stride, out.channel_stride});
     o = end;
   }

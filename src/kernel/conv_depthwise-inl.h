@@ -1,6 +1,6 @@
 // Convolutions of one input channel per output channel: too few taps for tiles to pay. A channel's
-// input is laid out once, with its padding and, for strides, split into planes by the residue of
-// row and column, so that every tap of neighbouring outputs is one load at a constant distance.
+// input is laid out once, in planes, so that every tap of neighbouring outputs is one load at a
+// constant distance.
 
 #if defined(TINYAI_KERNEL_CONV_DEPTHWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TINYAI_KERNEL_CONV_DEPTHWISE_INL_H_
@@ -9,56 +9,17 @@
 #define TINYAI_KERNEL_CONV_DEPTHWISE_INL_H_
 #endif
 
-#include "kernel/conv_pack-inl.h"
-#include "kernel/depthwise_planes.h"
+#include "kernel/conv_planes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
 
-static_assert(kLanes <= kPlaneSlack);
-
-// Lays out the rows that the outputs [first, first + planes.out_rows) read.
-template <int kStep>
-void FillPlanes(const ConvShape& shape, const InputMap& x, const float* channel, uint64_t first,
-                const DepthwisePlanes& planes, float* to) {
-  const uint64_t row_stride = shape.rows.stride, col_stride = shape.cols.stride;
-  const auto in = static_cast<int64_t>(shape.cols.in);
-  int64_t y = static_cast<int64_t>(first * row_stride) - static_cast<int64_t>(shape.rows.pad);
-  uint64_t row_residue = 0;
-  float* line = to;  // of column residue 0
-  for (uint64_t i = 0; i < planes.in_rows; ++i, ++y) {
-    const bool outside = y < 0 || y >= static_cast<int64_t>(shape.rows.in);
-    const float* row = channel + (y - static_cast<int64_t>(x.first_row)) * in;
-    for (uint64_t residue = 0; residue < col_stride; ++residue) {
-      const auto at = static_cast<int64_t>(residue) - static_cast<int64_t>(shape.cols.pad);
-      // Outside, everything is beyond the end of a row of no elements.
-      PackRow<kStep>(row, outside ? 0 : in, at, static_cast<int64_t>(col_stride), planes.width,
-                     planes.width + kPlaneSlack, line + residue * planes.plane_floats);
-    }
-    line += col_stride * planes.plane_floats;
-    if (++row_residue == row_stride) {
-      row_residue = 0;
-      line += planes.width - row_stride * col_stride * planes.plane_floats;
-    }
-  }
-}
-
-// The same for planes of stride 1 no wider than a vector: one load and one store a row.
-inline void FillNarrowPlane(const ConvShape& shape, const InputMap& x, const float* channel,
-                            uint64_t first, const DepthwisePlanes& planes, float* to) {
-  const F32Tag d;
-  const uint64_t pad = shape.cols.pad, in = shape.cols.in;
-  const auto inside = hn::AndNot(hn::FirstN(d, std::min<size_t>(pad, kLanes)),
-                                 hn::FirstN(d, std::min<size_t>(pad + in, kLanes)));
-  int64_t y = static_cast<int64_t>(first) - static_cast<int64_t>(shape.rows.pad);
-  const auto rows = static_cast<int64_t>(shape.rows.in);
-  const float* row = channel + (y - static_cast<int64_t>(x.first_row)) * static_cast<int64_t>(in) -
-                     static_cast<int64_t>(pad);
-  for (uint64_t i = 0; i < planes.in_rows; ++i, ++y, row += in, to += planes.width) {
-    const bool outside = y < 0 || y >= rows;
-    hn::StoreU(outside ? hn::Zero(d) : hn::MaskedLoad(inside, d, row), d, to);
-  }
-}
+// Rows of outputs of a channel: output (r, c) has its place at r * width + c of the planes.
+struct DepthwiseRows {
+  size_t rows, cols, width;
+  size_t count;              // of vectors
+  const TileVector* vector;  // of places, where these are flat
+};
 
 // The taps of one channel: where they are from an output's place on, and their weights.
 struct DepthwiseTaps {
@@ -68,21 +29,21 @@ struct DepthwiseTaps {
   float bias;
 };
 
-// Outputs of `rows` rows of `cols`, which follow each other; output (r, c) has its place at
-// planes[r * width + c]. Some vectors at a time, of one row or several, so that their chains of
-// multiply-adds run side by side.
+// Some vectors at a time, of one row or several, so that their chains of multiply-adds run side by
+// side.
 template <size_t kTaps>  // 0: any
-HWY_NOINLINE void SumTaps(const float* planes, size_t width, size_t rows, size_t cols,
+HWY_NOINLINE void SumTaps(const float* planes, const DepthwiseRows& shape,
                           const DepthwiseTaps& taps, float* out) {
   constexpr size_t kVectors = 4;
   const F32Tag d;
   const size_t count = kTaps == 0 ? taps.count : kTaps;
+  const size_t rows = shape.rows, cols = shape.cols;
   const float* from[kVectors];
   float* to[kVectors];
   size_t size[kVectors];
   for (size_t row = 0, col = 0; row < rows;) {
     for (size_t v = 0; v < kVectors; ++v) {  // behind the end, the last one again
-      from[v] = row < rows ? planes + row * width + col : from[v - 1];
+      from[v] = row < rows ? planes + row * shape.width + col : from[v - 1];
       to[v] = row < rows ? out + row * cols + col : to[v - 1];
       size[v] = row < rows ? std::min(kLanes, cols - col) : size[v - 1];
       col += kLanes;
@@ -104,26 +65,60 @@ HWY_NOINLINE void SumTaps(const float* planes, size_t width, size_t rows, size_t
   }
 }
 
-// The same for three by three taps side by side: four rows at a time share the loads of six, each
-// row's taps still in their order. rows >= 4.
-HWY_NOINLINE void SumSquares(const float* planes, size_t width, size_t rows, size_t cols,
+// The same for narrow rows: vectors of places, whatever rows they are in, of which the outputs are
+// kept.
+template <size_t kTaps>  // 0: any
+HWY_NOINLINE void SumFlat(const float* planes, const DepthwiseRows& shape,
+                          const DepthwiseTaps& taps, float* out) {
+  constexpr size_t kVectors = 4;
+  const F32Tag d;
+  const size_t count = kTaps == 0 ? taps.count : kTaps;
+  const VF32 bias = hn::Set(d, taps.bias);
+  for (size_t first = 0; first < shape.count; first += kVectors) {
+    VF32 sums[kVectors];
+    for (auto& sum : sums) sum = hn::Zero(d);
+    const float* from = planes + first * kLanes;
+#pragma GCC unroll 9
+    for (size_t t = 0; t < count; ++t) {
+      const VF32 factor = hn::Set(d, taps.weight[t]);
+      for (size_t v = 0; v < kVectors; ++v) {
+        const VF32 x = hn::LoadU(d, from + taps.offset[t] + v * kLanes);
+        sums[v] = hn::MulAdd(factor, x, sums[v]);
+      }
+    }
+    for (size_t v = 0; v < kVectors && first + v < shape.count; ++v) {
+      const TileVector& vector = shape.vector[first + v];
+      if (vector.count == 0) continue;
+      const auto outputs = hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&vector.outputs));
+      StoreFirst(hn::Compress(hn::Add(sums[v], bias), outputs), vector.count, out + vector.at);
+    }
+  }
+}
+
+// Three by three taps side by side: four rows at a time share the loads of six, each row's taps
+// still in their order. rows >= 4. Narrow rows waste less of shorter vectors.
+template <class D>
+HWY_NOINLINE void SumSquares(const float* planes, const DepthwiseRows& shape,
                              const DepthwiseTaps& taps, float* out) {
   constexpr size_t kRowsAtOnce = 4, kSide = 3;
-  const F32Tag d;
-  const VF32 bias = hn::Set(d, taps.bias);
-  VF32 weight[kSide * kSide];
+  const D d;
+  using V = hn::Vec<D>;
+  constexpr size_t kLanesHere = hn::MaxLanes(D());
+  const V bias = hn::Set(d, taps.bias);
+  const size_t cols = shape.cols, width = shape.width;
+  V weight[kSide * kSide];
   for (size_t t = 0; t < kSide * kSide; ++t) weight[t] = hn::Set(d, taps.weight[t]);
-  for (size_t next = 0; next < rows; next += kRowsAtOnce) {
-    const size_t row = std::min(next, rows - kRowsAtOnce);  // some rows of the end twice
-    for (size_t col = 0; col < cols; col += kLanes) {
+  for (size_t next = 0; next < shape.rows; next += kRowsAtOnce) {
+    const size_t row = std::min(next, shape.rows - kRowsAtOnce);  // some rows of the end twice
+    for (size_t col = 0; col < cols; col += kLanesHere) {
       const float* from = planes + row * width + col;
-      VF32 sums[kRowsAtOnce];
+      V sums[kRowsAtOnce];
       for (auto& sum : sums) sum = hn::Zero(d);
 #pragma GCC unroll 6
       for (size_t i = 0; i < kRowsAtOnce + kSide - 1; ++i) {
 #pragma GCC unroll 3
         for (size_t kx = 0; kx < kSide; ++kx) {
-          VF32 x = hn::LoadU(d, from + i * width + kx);
+          V x = hn::LoadU(d, from + i * width + kx);
           KeepInRegister(x);
 #pragma GCC unroll 4
           for (size_t r = 0; r < kRowsAtOnce; ++r) {
@@ -132,53 +127,35 @@ HWY_NOINLINE void SumSquares(const float* planes, size_t width, size_t rows, siz
           }
         }
       }
+      const size_t count = std::min(kLanesHere, cols - col);
 #pragma GCC unroll 4
       for (size_t r = 0; r < kRowsAtOnce; ++r) {
-        StoreFirst(hn::Add(sums[r], bias), std::min(kLanes, cols - col),
-                   out + (row + r) * cols + col);
+        float* to = out + (row + r) * cols + col;
+        if constexpr (kMasks) {
+          hn::BlendedStore(hn::Add(sums[r], bias), hn::FirstN(d, count), d, to);
+        } else {
+          StoreFirst(hn::Add(sums[r], bias), count, to);
+        }
       }
     }
   }
 }
 
-// Output rows [first, first + planes.out_rows) of some channels.
-struct DepthwiseBlock {
-  const ConvShape& shape;
-  uint64_t first;
-  DepthwisePlanes planes;
-  uint32_t offset[kMostDepthwiseTaps];
+constexpr size_t kMostFlatVectors = 256;
 
-  DepthwiseBlock(const ConvShape& s, uint64_t first_row, uint64_t rows)
-      : shape(s), first(first_row), planes(s, rows) {
-    for (uint64_t t = 0; t < Taps(); ++t) offset[t] = planes.OffsetOf(s, t);
-  }
-  uint64_t Taps() const { return shape.rows.size * shape.cols.size; }
-};
+using SumFunction = void (*)(const float*, const DepthwiseRows&, const DepthwiseTaps&, float*);
 
-inline void FillChannel(const DepthwiseBlock& block, const InputMap& x, const float* channel,
-                        float* planes) {
-  const uint64_t stride = block.shape.cols.stride;
-  const bool narrow =
-      kMasks && stride == 1 && block.shape.rows.stride == 1 && block.planes.width <= kLanes;
-  const auto fill = narrow                                    ? FillNarrowPlane
-                    : stride == 1                             ? FillPlanes<1>
-                    : stride == 2 && HWY_TARGET != HWY_SCALAR ? FillPlanes<2>
-                                                              : FillPlanes<0>;
-  fill(block.shape, x, channel, block.first, block.planes, planes);
-}
-
-inline void SumChannel(const DepthwiseBlock& block, const float* planes, const float* weight,
-                       float bias, float* out) {
-  const ConvShape& shape = block.shape;
-  const uint64_t taps = block.Taps();
-  const bool squares = shape.rows.size == 3 && shape.cols.size == 3 && block.offset[1] == 1 &&
-                       block.offset[3] == block.planes.width && block.planes.out_rows >= 4;
-  const auto sum = squares      ? SumSquares
-                   : taps == 9  ? SumTaps<9>
-                   : taps == 25 ? SumTaps<25>
-                                : SumTaps<0>;
-  sum(planes, block.planes.width, block.planes.out_rows, shape.cols.out,
-      {block.offset, weight, taps, bias}, out);
+inline SumFunction SumFor(const DepthwiseRows& shape, const AxisPass& rows, const AxisPass& cols,
+                          const ConvPlanes& planes) {
+  const uint64_t taps = rows.taps * cols.taps;
+  const bool together = planes.Planes() == 1 && rows.tap_in == 1 && cols.tap_in == 1;
+  // A vector of places keeps more of its lanes than one of a row that is hardly wider.
+  const bool flat =
+      shape.cols % kLanes != 0 && shape.cols < 3 * kLanes && shape.count <= kMostFlatVectors;
+  const bool squares = rows.taps == 3 && cols.taps == 3 && together && shape.rows >= 4;
+  if (squares) return shape.cols <= 8 ? SumSquares<hn::CappedTag<float, 8>> : SumSquares<F32Tag>;
+  if (flat) return taps == 9 ? SumFlat<9> : taps == 25 ? SumFlat<25> : SumFlat<0>;
+  return taps == 9 ? SumTaps<9> : taps == 25 ? SumTaps<25> : SumTaps<0>;
 }
 
 }  // namespace tinyai::HWY_NAMESPACE

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <span>
 
-#include "kernel/conv_pass.h"
+#include "kernel/conv_job.h"
 #include "kernel/conv_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -43,29 +43,67 @@ inline ConvGrid Flattened(ConvGrid grid) {
   return grid;
 }
 
-// The pixels of a block, cut into panels of kTileVectors vectors; where one vector would be left,
-// the last two panels share what there is.
+// Some pixels of a block, as a tile takes them.
 struct Panel {
   size_t pixel, count, vectors;
-  size_t offset;  // of its packed inputs, in floats
+  size_t offset;  // where its inputs begin
+  size_t at;      // and its outputs, from the block's first on
+  bool whole;     // every pixel is an output
+  TileVector vector[kTileVectors];
 
   size_t Width() const { return vectors * kLanes; }
 };
 constexpr size_t kBlockPanels = 16;
-constexpr size_t kBlockPixels = kBlockPanels * kTileVectors * kLanes;
-constexpr size_t kPackedFloats = kConvChunk * kBlockPixels;  // of a block
+constexpr size_t kBlockPixels = kBlockPanels * 3 * kLanes;
 
+// Rows of pixels, the first `cols` of each `width` outputs.
+struct PixelRows {
+  size_t cols, width;
+
+  size_t OutputsBefore(size_t pixel) const {
+    return pixel / width * cols + std::min(pixel % width, cols);
+  }
+};
+
+// The vector of pixels [begin, begin + pixels), pixels <= kLanes.
+inline TileVector VectorAt(const PixelRows& rows, size_t begin, size_t pixels) {
+  TileVector vector = {0, 0, rows.OutputsBefore(begin)};
+  size_t col = begin % rows.width;
+  for (size_t i = 0; i < pixels; ++i) {
+    if (col < rows.cols) {
+      vector.outputs |= uint64_t{1} << i;
+      ++vector.count;
+    }
+    if (++col == rows.width) col = 0;
+  }
+  return vector;
+}
+
+// Pixels [first, first + pixels) cut into panels. Each panel has `depth` floats for every pixel, or
+// none of its own where that is 0.
 struct Panels {
   Panel panel[kBlockPanels];
   size_t count = 0;
 
-  explicit Panels(size_t pixels) {  // at most kBlockPixels
+  Panels(const PixelRows& rows, size_t first, size_t pixels, size_t depth) {  // <= kBlockPixels
     for (size_t pixel = 0, offset = 0; pixel < pixels; ++count) {
-      const size_t left = pixels - pixel, vectors = (left + kLanes - 1) / kLanes;
-      const size_t some = vectors == kTileVectors + 1 ? 2 : std::min(vectors, kTileVectors);
-      panel[count] = {pixel, std::min(left, some * kLanes), some, offset};
-      pixel += panel[count].count;
-      offset += some * kLanes * kConvChunk;
+      const size_t left = pixels - pixel, some = NextTileVectors((left + kLanes - 1) / kLanes);
+      Panel& p = panel[count];
+      p = {.pixel = pixel,
+           .count = std::min(left, some * kLanes),
+           .vectors = some,
+           .offset = depth == 0 ? pixel : offset,
+           .at = rows.OutputsBefore(first + pixel) - rows.OutputsBefore(first),
+           .whole = true,
+           .vector = {}};
+      for (size_t v = 0; v < some; ++v) {
+        const size_t begin = first + pixel + v * kLanes;
+        p.vector[v] = VectorAt(rows, begin, std::min(kLanes, first + pixels - begin));
+        p.vector[v].at -= rows.OutputsBefore(first + pixel);
+        p.whole = p.whole && p.vector[v].count == kLanes;
+      }
+      pixel += p.count;
+      offset += some * kLanes * depth;
     }
   }
   const Panel* begin() const { return panel; }

@@ -12,81 +12,143 @@
 HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
 
-// Registers hold a tile of kTileRows x kTileVectors sums, a vector of each column and a factor.
-constexpr size_t kTileRows = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3 ? 4 : 8;
-constexpr size_t kTileVectors = 3;
-// Taps whose products are summed in one chain before the sum is added to the output.
-constexpr size_t kConvChunk = 128;
+// Registers hold a tile's sums, a vector of each of its columns and a factor: rows of a tile with
+// one vector of pixels, two, ... Three are best; four are better than one alone.
+constexpr bool kFewRegisters = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3;
+constexpr size_t kTileVectors = 4;
+constexpr int kTileRows[kTileVectors] = {kFewRegisters ? 8 : 16, kFewRegisters ? 6 : 12,
+                                         kFewRegisters ? 4 : 8, kFewRegisters ? 2 : 6};
+constexpr size_t kMostTileFloats = 24 * kLanes;
 
-// What happens to a tile's sums.
+// Vectors of the next tile where `left` are left.
+constexpr size_t NextTileVectors(size_t left) {
+  if (left % 3 == 0 || left == 5) return 3;
+  if (left < 4) return left;
+  return kFewRegisters ? left == 4 ? 2 : 3 : 4;
+}
+
+// Where a vector of a tile goes: the pixels that are outputs, side by side, `at` floats from the
+// tile's first output on.
+struct TileVector {
+  uint64_t outputs;  // bit i: pixel i is one
+  size_t count;      // of them
+  size_t at;
+};
+
+// Where a tile's sums go.
 struct TileEnd {
-  bool add;           // to what the output holds, or in its place
+  float* out;
+  size_t out_stride;  // from one row to the next
+  const TileVector* vectors;
+  bool whole;         // every pixel is an output, and they follow each other
+  bool add;           // to what the outputs hold, or in its place
   const float* bias;  // one per row, added last, or null
 };
 
 // Loops over a tile are unrolled by force: a sum stays in its register only where its index is
 // known.
-template <int kRows, int kVectors, bool kWhole>
-HWY_INLINE void EndTile(const VF32 (&sums)[kRows][kVectors], size_t count, const TileEnd& end,
-                        float* out, size_t out_stride) {
+template <int kRows, int kVectors>
+HWY_INLINE void EndWholeTile(const VF32 (&sums)[kRows][kVectors], const TileEnd& end,
+                             const float* bias) {
   const F32Tag d;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int m = 0; m < kRows; ++m) {
-    const VF32 bias = hn::Set(d, end.bias == nullptr ? 0.0f : end.bias[m]);
-#pragma GCC unroll 3
+    const VF32 last = hn::Set(d, bias[m]);
+    float* to = end.out + m * end.out_stride;
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      float* to = out + m * out_stride + v * kLanes;
-      const size_t some = kWhole || v + 1 < kVectors ? kLanes : count - v * kLanes;
       VF32 sum = sums[m][v];
-      if (end.add) sum = hn::Add(LoadFirst(to, some), sum);
-      if (end.bias != nullptr) sum = hn::Add(sum, bias);
-      StoreFirst(sum, some, to);
+      if (end.add) sum = hn::Add(hn::LoadU(d, to + v * kLanes), sum);
+      hn::StoreU(hn::Add(sum, last), d, to + v * kLanes);
     }
   }
 }
 
-// out[m * out_stride + i] = sum over k < depth of a[m * a_stride + k] * b[k * kVectors * kLanes +
-// i], for kRows rows and `count` pixels, of which only the last vector may be cut.
 template <int kRows, int kVectors>
-HWY_NOINLINE void ConvTile(const float* a, size_t a_stride, const float* b, size_t depth,
-                           size_t count, const TileEnd& end, float* out, size_t out_stride) {
+HWY_INLINE void EndCutTile(const VF32 (&sums)[kRows][kVectors], const TileEnd& end,
+                           const float* bias) {
   const F32Tag d;
-  for (int m = 0; m < kRows; ++m) {  // wanted at the end, often far away by then
-    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(out + m * out_stride + v * kLanes, 1);
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    const TileVector& vector = end.vectors[v];
+    if (vector.count == 0) continue;
+    const auto outputs = hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&vector.outputs));
+    const auto first = hn::FirstN(d, vector.count);
+    const auto before = hn::FirstN(d, end.add ? vector.count : 0);
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) {
+      float* to = end.out + m * end.out_stride + vector.at;
+      const VF32 last = hn::Set(d, bias[m]);
+      const VF32 sum = hn::Compress(sums[m][v], outputs);
+      if constexpr (kMasks) {
+        hn::BlendedStore(hn::Add(hn::Add(hn::MaskedLoad(before, d, to), sum), last), first, d, to);
+      } else {
+        const VF32 old = end.add ? LoadFirst(to, vector.count) : hn::Zero(d);
+        StoreFirst(hn::Add(hn::Add(old, sum), last), vector.count, to);
+      }
+    }
+  }
+}
+
+// Output (m, i) gets the sum over k < depth of a[m * a_stride + k] * b[offset[k] + i], for kRows
+// rows and the pixels i of kVectors vectors, each at end.vectors.
+template <int kRows, int kVectors>
+HWY_NOINLINE void ConvTile(const float* a, size_t a_stride, const float* b, const uint32_t* offset,
+                           size_t depth, const TileEnd& end) {
+  const F32Tag d;
+  if (end.add) {  // wanted at the end, often far away by then
+    for (int m = 0; m < kRows; ++m) {
+      const float* out = end.out + m * end.out_stride + end.vectors[0].at;
+      for (int v = 0; v < kVectors; ++v) __builtin_prefetch(out + v * kLanes, 1);
+    }
   }
   VF32 sums[kRows][kVectors];
+#pragma GCC unroll 16
   for (int m = 0; m < kRows; ++m) {
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sums[m][v] = hn::Zero(d);
   }
   for (size_t k = 0; k < depth; ++k) {
+    const float* from = b + offset[k];
     VF32 column[kVectors];
-    for (int v = 0; v < kVectors; ++v) column[v] = hn::Load(d, b + v * kLanes);
-    b += kVectors * kLanes;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      column[v] = hn::LoadU(d, from + v * kLanes);
+      KeepInRegister(column[v]);
+    }
+#pragma GCC unroll 16
     for (int m = 0; m < kRows; ++m) {
       const VF32 factor = hn::Set(d, a[m * a_stride + k]);
+#pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) sums[m][v] = hn::MulAdd(factor, column[v], sums[m][v]);
     }
   }
-  if (count == kVectors * kLanes) {
-    EndTile<kRows, kVectors, true>(sums, count, end, out, out_stride);
+  static constexpr float kNoBias[kRows] = {};
+  const float* bias = end.bias == nullptr ? kNoBias : end.bias;
+  if (end.whole) {
+    EndWholeTile(sums, end, bias);
   } else {
-    EndTile<kRows, kVectors, false>(sums, count, end, out, out_stride);
+    EndCutTile(sums, end, bias);
   }
 }
 
-using ConvTileFunction = void (*)(const float*, size_t, const float*, size_t, size_t,
-                                  const TileEnd&, float*, size_t);
+using ConvTileFunction = void (*)(const float*, size_t, const float*, const uint32_t*, size_t,
+                                  const TileEnd&);
 
 // The function for `vectors` <= kTileVectors and the most rows up to `rows`; sets `rows` to these.
 inline ConvTileFunction ConvTileFor(size_t vectors, size_t& rows) {
+  constexpr int kFour = kFewRegisters ? 2 : 4, kEight = kFewRegisters ? 4 : 8;
   static constexpr ConvTileFunction kTiles[][kTileVectors] = {
-      {ConvTile<1, 1>, ConvTile<1, 2>, ConvTile<1, 3>},
-      {ConvTile<2, 1>, ConvTile<2, 2>, ConvTile<2, 3>},
-      {ConvTile<4, 1>, ConvTile<4, 2>, ConvTile<4, 3>},
-      {ConvTile<kTileRows, 1>, ConvTile<kTileRows, 2>, ConvTile<kTileRows, 3>},
+      {ConvTile<1, 1>, ConvTile<1, 2>, ConvTile<1, 3>, ConvTile<1, 4>},
+      {ConvTile<2, 1>, ConvTile<2, 2>, ConvTile<2, 3>, ConvTile<2, 4>},
+      {ConvTile<4, 1>, ConvTile<4, 2>, ConvTile<4, 3>, ConvTile<kFour, 4>},
+      {ConvTile<kEight, 1>, ConvTile<kEight, 2>, ConvTile<4, 3>, ConvTile<kFour, 4>},
+      {ConvTile<kTileRows[0], 1>, ConvTile<kTileRows[1], 2>, ConvTile<kTileRows[2], 3>,
+       ConvTile<kTileRows[3], 4>},
   };
-  const size_t kind = rows >= kTileRows ? 3 : rows >= 4 ? 2 : rows >= 2 ? 1 : 0;
-  rows = kind == 3 ? kTileRows : size_t{1} << kind;
+  const auto most = static_cast<size_t>(kTileRows[vectors - 1]);
+  const size_t kind = rows >= most ? 4 : rows >= 8 ? 3 : rows >= 4 ? 2 : rows >= 2 ? 1 : 0;
+  rows = kind == 4 ? most : size_t{1} << kind;
   return kTiles[kind][vectors - 1];
 }
 

@@ -47,7 +47,8 @@ HWY_INLINE void StoreFirst(VF32 v, size_t count, float* p) {
 }
 
 // For a vector used several times: GCC else may load it again for every use.
-HWY_INLINE void KeepInRegister([[maybe_unused]] VF32& v) {
+template <class V>
+HWY_INLINE void KeepInRegister([[maybe_unused]] V& v) {
 #if HWY_ARCH_X86 && HWY_COMPILER_GCC
   asm("" : "+v"(v.raw));
 #endif
