@@ -1,10 +1,12 @@
-// Times single layers of nets. Reads one layer a line from stdin and answers with the seconds of
-// each repetition, one line of numbers:
+// Times single layers of nets. Reads one layer a line from stdin and answers with one line of
+// numbers: for each repetition its seconds, and those that the calling thread had a core:
 //
 //   conv IN OUT GROUPS ROWS COLS SIZE STRIDE DILATION PAD TRANSPOSED THREADS REPETITIONS
 //   dense IN OUT TOKENS THREADS REPETITIONS
 //
 // bench/layers.py asks it and the peer in turns. TINYAI_ISA chooses the instruction set.
+
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -92,7 +94,13 @@ IndexRange PieceOf(uint64_t size, int pieces, int index, uint64_t step) {
   return {cut(index), cut(index + 1)};
 }
 
-// Seconds of each repetition, after one that is not counted. One thread takes the work in one
+double CpuSeconds() {  // of this thread
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+// Both times of each repetition, after one that is not counted. One thread takes the work in one
 // piece.
 std::vector<double> Time(uint64_t threads, int pieces, int repetitions,
                          const std::function<void(int thread, int piece, int pieces)>& work) {
@@ -100,10 +108,12 @@ std::vector<double> Time(uint64_t threads, int pieces, int repetitions,
   const auto measure = [&](const std::function<void()>& run) {
     run();
     for (int r = 0; r < repetitions; ++r) {
+      const double cpu_begin = CpuSeconds();
       const auto begin = std::chrono::steady_clock::now();
       run();
       const auto end = std::chrono::steady_clock::now();
       seconds.push_back(std::chrono::duration<double>(end - begin).count());
+      seconds.push_back(CpuSeconds() - cpu_begin);
     }
   };
   if (threads == 1) {
