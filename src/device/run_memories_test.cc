@@ -40,6 +40,8 @@ const Case kCases[] = {
     {kApart, kArms, "GPU { z; w; }\n", "[-1, 20, 3]"},
     {kApart, kArms, "GPU { w; }\n", "[1, 20, 3]"},
     {kOwnQueue, kArms, "GPU { z; w; }\n", "[1, 20, 3]"},
+    {kApart, kArms, "GPU { z@then; z@else; }\nCPU { z@join; w; }\n", "[-1, 20, 3]"},
+    {kApart, kArms, "GPU { z@then; z@else; w; }\n", "[1, 20, 3]"},
     {kApart, kChain, "GPU { a; b; c; d; e; f; }\n", "[7]"},
     {kApart, kChain, "GPU { b; c; evict b; d; e; f; }\n", "[7]"},
     {kApart, kChain, "CPU { a; b; }\nGPU { recompute a; c; d; e; f; pin c; }\n", "[7]"},

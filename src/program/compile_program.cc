@@ -14,7 +14,7 @@
 #include "program/certify.h"
 #include "program/complete_schedule.h"
 #include "program/order_lines.h"
-#include "program/place_implied.h"
+#include "program/plan_program.h"
 #include "program/program_net.h"
 #include "program/read_machine.h"
 #include "program/read_objective.h"
@@ -23,9 +23,6 @@
 
 namespace tinyai {
 namespace {
-
-// Larger nets are planned without search.
-constexpr size_t kMostSearchedOps = 5000;
 
 tl::unexpected<Error> FirstOf(const Diagnostics& out, bool of_schedule) {
   const std::string& code = out.all().front().code;
@@ -89,10 +86,14 @@ class Compiler {
     WarnOfPlaces(compiled_.program, compiled_.devices, wishes_, net_, out_);
     WarnOfUnused(compiled_.program, wishes_, net_, values_);
     TRY(Plan());
-    if (out_.has_errors()) return FirstOf(out_, true);
     WarnOfTraps(compiled_.program, wishes_, compiled_, values_.source(), out_);
     compiled_.certificate = Certify(compiled_, objective_);
-    compiled_.schedule = CompleteSchedule(compiled_, wishes_);
+    std::optional<Schedule> complete = CompleteSchedule(compiled_, wishes_);
+    if (!complete) {
+      return Fail(ErrorCode::kSchedule, "SCHEDULE_IMPOSSIBLE",
+                  "the places wait for each other in a circle");
+    }
+    compiled_.schedule = std::move(*complete);
     Keep(schedule);
     return std::move(compiled_);
   }
@@ -133,105 +134,10 @@ class Compiler {
 
   Status Plan() {
     objective_ = wishes_.objective.value_or(NetObjective::ForPrograms());
-    SearchLimits limits = options_.limits;
-    if (net_.net.ops.size() > kMostSearchedOps) limits.effort = Effort::kFast;
-    PlaceImplied(compiled_.program, net_, wishes_);
-    const bool apart = Memories() > 1;
-    const bool chosen = std::any_of(net_.net.ops.begin(), net_.net.ops.end(),
-                                    [](const NetOp& op) { return op.choices.size() > 1; });
-    if (chosen && (apart || !wishes_.lines.empty())) TRY(FixPlaces(limits));
-    if (!CarryValues(compiled_.program, compiled_.devices, values_.source(), wishes_, net_, out_) ||
-        !FitUnlisted(wishes_, compiled_.program, net_, out_)) {
-      return {};
-    }
-    AddLinks();
-    Result<PlannedNet> planned = CompileNet(net_.net, objective_, limits);
-    if (!planned) return Explain(std::move(planned).error());
-    Adopt(std::move(*planned));
-    return {};
-  }
-
-  // In how many memories places compute.
-  size_t Memories() const {
-    std::set<uint32_t> memories;
-    for (const Devices::Place& place : compiled_.devices.places) {
-      if (place.computes) memories.insert(place.memory);
-    }
-    return memories.size();
-  }
-
-  // Gives each op the place where it is best as if there were one memory; what it takes to move
-  // values is known only when all have places.
-  Status FixPlaces(const SearchLimits& limits) {
-    TaskNet joined = net_.net;
-    joined.memories.assign(1, {});
-    for (NetPlace& place : joined.places) place.memory = MemoryId(0);
-    for (NetValue& value : joined.values) value.memory = MemoryId(0);
-    const bool apart = Memories() > 1;
-    Result<PlannedNet> placed = CompileNet(apart ? joined : net_.net, objective_, limits);
-    if (!placed) return Explain(std::move(placed).error());
-    for (size_t i = 0; i < net_.net.ops.size(); ++i) {
-      const PlaceId place = placed->place_of[i];
-      std::erase_if(net_.net.ops[i].choices,
-                    [&](const NetChoice& choice) { return choice.place != place; });
-    }
-    return {};
-  }
-
-  // The ways out of a memory and back, for values for which there is no room.
-  void AddLinks() {
-    const Devices& devices = compiled_.devices;
-    for (const Devices::Link& out : devices.links) {
-      for (const Devices::Link& back : devices.links) {
-        if (out.from != back.to || out.to != back.from) continue;
-        net_.net.links.push_back({MemoryId(out.from), MemoryId(out.to), LinkPlace(devices, out),
-                                  LinkPlace(devices, back), out.latency_seconds,
-                                  out.bytes_per_second});
-      }
-    }
-  }
-
-  void Adopt(PlannedNet planned) {
-    compiled_.net = planned.net ? std::move(*planned.net) : std::move(net_.net);
-    compiled_.plan = std::move(planned.plan);
-    compiled_.work = std::move(net_.work);
-    compiled_.def_of = std::move(net_.def_of);
-    if (planned.net) NameAdded(planned.added);
-    compiled_.details = std::move(planned);
-    wishes_.line_of.resize(compiled_.net.ops.size());
-    wishes_.branch_of = std::move(net_.branch_of);
-    for (size_t i = 0; i < compiled_.net.ops.size(); ++i) {
-      const auto line = wishes_.line_of[i];
-      compiled_.origins.push_back(line ? wishes_.lines[*line].where : Span{});
-    }
-  }
-
-  // What the ops do that the planner added since memory was short.
-  void NameAdded(const std::vector<AddedOp>& added) {
-    const std::vector<std::optional<NetOpId>> makers = Makers(compiled_.net);
-    compiled_.def_of.resize(compiled_.net.values.size());
-    compiled_.work.resize(compiled_.net.ops.size(), work::Mark{});
-    for (const AddedOp& one : added) {
-      const DefId def = compiled_.def_of[Index(one.value)];
-      for (const NetValueId out : compiled_.net.op(one.op).outs) compiled_.def_of[Index(out)] = def;
-      NetWork& work = compiled_.work[Index(one.op)];
-      if (one.kind != AddedOp::Kind::kRecompute) {
-        work = work::Move{def};
-        continue;
-      }
-      work = compiled_.work[Index(*makers[Index(one.value)])];
-      if (auto* evaluate = std::get_if<work::Evaluate>(&work)) evaluate->again = true;
-    }
-  }
-
-  // I10 where the budget is the schedule's.
-  Status Explain(Error error) {
-    if (error.key != "BUDGET_INFEASIBLE" || wishes_.budgets.empty()) {
-      return tl::unexpected<Error>(std::move(error));
-    }
-    const Span where = wishes_.budgets.begin()->second;
-    out_.Error("I10", where, error.message.substr(0, error.message.find("; need=")))
-        .Help("raise the budget, or place some of it elsewhere");
+    const PlanTask task{compiled_.program, compiled_.devices, values_.source(),
+                        objective_,        options_.limits,   wishes_.objective.has_value()};
+    TRY_ASSIGN(const bool planned, PlanProgram(task, std::move(net_), wishes_, out_, compiled_));
+    if (!planned) return tl::unexpected<Error>(FirstOf(out_, true));
     return {};
   }
 

@@ -87,6 +87,44 @@ TEST(CompileProgram, ChainsBetweenPlacesNeedTheProvedNumber) {
   }
 }
 
+// Both arms read x, which comes late; one wait in front of them does.
+TEST(CompileProgram, WhatBothArmsWaitForIsWaitedForOnce) {
+  const std::string values =
+      "b = input();\nx = input();\nif (b > 0) { z = x + 1; } else { z = x - 1; }\noutput z;\n";
+  const Compiled both = CompileTexts(values,
+                                     "CPU { b; --- f; }\nGPU { sync(f); \"b > 0\"; --- g; }\n"
+                                     "CPU { sync(g); x; --- h; }\nGPU { z; }\n");
+  ASSERT_TRUE(both.program) << both.said;
+  EXPECT_EQ(both.program->certificate.syncs.value, 4u) << both.text();
+  EXPECT_EQ(CompileTexts(values, both.text()).text(), both.text());
+}
+
+// The GPU has the operands early, and the condition comes from it over the CPU.
+TEST(CompileProgram, BothArmsAreComputedWhereThatTakesFewerSyncsOrLessTime) {
+  const std::string values =
+      "extern fn up(a: i32) -> i32 { GPU: \"up\"; };\nextern fn down(a: i32) -> i32 { GPU: "
+      "\"down\"; "
+      "};\nx = input();\na = x * 3;\nc = a > 10;\nif (c) { z = up(a); } else { z = down(a); }\n"
+      "w = z * 2;\noutput w;\n";
+  const std::string schedule = "GPU { a; }\nCPU { c; w; }\n";
+  const Compiled usual = CompileTexts(values, schedule);
+  const Compiled weighed = CompileTexts(values, "objective lex(syncs, makespan);\n" + schedule);
+  ASSERT_TRUE(usual.program) << usual.said;
+  ASSERT_TRUE(weighed.program) << weighed.said;
+  EXPECT_EQ(usual.program->certificate.syncs.value, 4u) << usual.text();
+  EXPECT_EQ(weighed.program->certificate.syncs.value, 2u) << weighed.text();
+  EXPECT_NE(weighed.text().find("z@then;"), std::string::npos) << weighed.text();
+  EXPECT_EQ(CompileTexts(values, weighed.text()).text(), weighed.text());
+}
+
+TEST(CompileProgram, ClosedBlocksStayClosed) {
+  const Compiled closed = CompileTexts("x = 3;\ny = x + 2;\nz = 1;\nw = y + z;\n",
+                                       "closed CPU { x; \?\?\? }\nCPU { z; }\n");
+  ASSERT_TRUE(closed.program) << closed.said;
+  EXPECT_EQ(closed.text().find("closed CPU {\n  x;\n"), 0u) << closed.text();
+  EXPECT_NE(closed.text().find("}\nCPU {\n"), std::string::npos) << closed.text();
+}
+
 TEST(CompileProgram, CompilingWhatWasPrintedGivesItAgain) {
   for (const Case& one : Cases()) {
     const Compiled first = CompileTexts(one.values, one.schedule);

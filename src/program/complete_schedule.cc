@@ -1,7 +1,6 @@
 #include "program/complete_schedule.h"
 
 #include <algorithm>
-#include <cassert>
 #include <set>
 
 #include "base/units.h"
@@ -25,6 +24,7 @@ struct Entry {
   NetOpId op{};
   std::vector<uint32_t> fences;  // of the plan: what has to be recorded before, or (kFence) is
   std::optional<uint32_t> line;  // of the schedule: after all lines before
+  bool closed = false;           // in a closed block
 };
 
 class Writer {
@@ -32,12 +32,19 @@ class Writer {
   Writer(const CompiledProgram& compiled, const Wishes& wishes)
       : compiled_(compiled), net_(compiled.net), plan_(compiled.plan), wishes_(wishes) {}
 
-  Schedule Write() {
+  std::optional<Schedule> Write() {
+    FindBoth();
     NameFences();
     MakeEntries();
-    CountLines();
-    Follow();
-    return std::move(out_);
+    FindClosed();
+    // Where blocks of several places stand in an order that would need more syncs, only the lines
+    // of each place keep theirs.
+    for (const bool in_order : {true, false}) {
+      in_order_ = in_order;
+      CountLines();
+      if (Follow()) return std::move(out_);
+    }
+    return std::nullopt;
   }
 
  private:
@@ -148,7 +155,8 @@ class Writer {
     if (evaluate == nullptr) return false;
     const Eval& eval = compiled_.program.eval(evaluate->eval);
     if (eval.outs.empty()) return true;
-    if (evaluate->again) return false;
+    if (evaluate->again || decides_.contains(eval.outs[0])) return false;
+    if (eval.kind == Eval::Kind::kMerge && both_.contains(eval.index)) return false;
     if (!compiled_.program.def(eval.outs[0]).implied) return false;
     return !line_is_explicit(line, op) && compiled_.details.place_of[Index(op)] == UsualPlace(op);
   }
@@ -164,6 +172,9 @@ class Writer {
   // --- one text of all queues ---
 
   void CountLines() {
+    out_ = {};
+    EndBlock();
+    next_line_ = 0;
     missing_.assign(wishes_.lines.size(), 0);
     for (size_t i = 0; i < wishes_.lines.size(); ++i) {
       missing_[i] = static_cast<uint32_t>(wishes_.lines[i].ops.size());
@@ -172,16 +183,37 @@ class Writer {
     next_.assign(entries_.size(), 0);
   }
 
+  // What was added stands in the block of the next line of its place that the user wrote, at the
+  // end in that of the last one.
+  void FindClosed() {
+    for (std::vector<Entry>& entries : entries_) {
+      std::optional<bool> next;
+      for (size_t i = entries.size(); i-- > 0;) {
+        if (entries[i].line) next = wishes_.lines[*entries[i].line].closed;
+        entries[i].closed = next.value_or(false);
+      }
+      bool last = false;
+      size_t behind = 0;
+      for (size_t i = 0; i < entries.size(); ++i) {
+        if (!entries[i].line) continue;
+        last = entries[i].closed;
+        behind = i + 1;
+      }
+      for (size_t i = behind; i < entries.size(); ++i) entries[i].closed = last;
+    }
+  }
+
   bool IsReady(size_t place) const {
     if (next_[place] == entries_[place].size()) return false;
     const Entry& entry = entries_[place][next_[place]];
-    if (entry.line && *entry.line > next_line_) return false;
+    if (in_order_ && entry.line && *entry.line > next_line_) return false;
     if (entry.kind == Entry::Kind::kFence) return true;
     return std::all_of(entry.fences.begin(), entry.fences.end(),
                        [&](uint32_t fence) { return recorded_[fence]; });
   }
 
-  void Follow() {
+  // True if all could be put.
+  bool Follow() {
     size_t place = 0;
     while (true) {
       if (!IsReady(place)) {
@@ -192,31 +224,28 @@ class Writer {
       }
       Put(place, entries_[place][next_[place]++]);
     }
-    for (size_t i = 0; i < entries_.size(); ++i) {
-      assert(next_[i] == entries_[i].size());
-      complete_ = complete_ && next_[i] == entries_[i].size();
-    }
     EndBlock();
+    bool complete = true;
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      complete = complete && next_[i] == entries_[i].size();
+    }
+    return complete;
   }
 
- public:
-  bool complete() const { return complete_; }
-
- private:
   void Put(size_t place, const Entry& entry) {
     if (entry.line) {
       --missing_[*entry.line];
       while (next_line_ < missing_.size() && missing_[next_line_] == 0) ++next_line_;
     }
     if (entry.kind == Entry::Kind::kSilent) return;
-    if (!block_place_ || *block_place_ != place) {
+    if (!block_place_ || *block_place_ != place || entry.closed != block_closed_) {
       if (entry.kind == Entry::Kind::kSync && CanHandOff(place, entry)) {
         GoTo(RegionId{});
         Add(cmd::Sync{{{fence_names_[entry.fences[0]], 0, {}}}});
         return;
       }
       EndBlock();
-      BeginBlock(place);
+      BeginBlock(place, entry.closed);
     }
     GoTo(entry.region);
     switch (entry.kind) {
@@ -261,13 +290,47 @@ class Writer {
     }
     const auto& evaluate = std::get<work::Evaluate>(compiled_.work[Index(entry.op)]);
     const DefId made = compiled_.program.eval(evaluate.eval).outs.front();
-    Add(cmd::Work{evaluate.again ? cmd::Verb::kRecompute : cmd::Verb::kEvaluate,
-                  RefFromName(compiled_.program.def(made).name)});
+    Add(cmd::Work{
+        evaluate.again ? cmd::Verb::kRecompute : cmd::Verb::kEvaluate,
+        RefFromName(IsComputedAnyway(made) ? NameOfArm(made) : compiled_.program.def(made).name)});
   }
+  // Whether the branch of an arm's value has both of its arms computed.
+  bool IsComputedAnyway(DefId def) const {
+    const Eval& eval = compiled_.program.eval(compiled_.program.def(def).maker);
+    const ProgramScope& scope = compiled_.program.scope(eval.scope);
+    const bool arm =
+        scope.kind == ProgramScope::Kind::kThen || scope.kind == ProgramScope::Kind::kElse;
+    return arm && both_.contains(scope.index);
+  }
+  std::string NameOfArm(DefId id) const {
+    const Def& def = compiled_.program.def(id);
+    const Eval& eval = compiled_.program.eval(def.maker);
+    const bool then = compiled_.program.scope(eval.scope).kind == ProgramScope::Kind::kThen;
+    return def.name.substr(0, def.name.find('\'')) + (then ? "@then" : "@else");
+  }
+  void FindBoth() {
+    for (size_t i = 0; i < net_.ops.size(); ++i) {
+      const auto* evaluate = std::get_if<work::Evaluate>(&compiled_.work[i]);
+      if (evaluate == nullptr) continue;
+      const Eval& eval = compiled_.program.eval(evaluate->eval);
+      const ProgramScope& scope = compiled_.program.scope(eval.scope);
+      const bool arm =
+          scope.kind == ProgramScope::Kind::kThen || scope.kind == ProgramScope::Kind::kElse;
+      const size_t region = Index(net_.ops[i].region);
+      if (arm && (region == 0 || wishes_.branch_of[region] != scope.index)) {
+        both_.insert(scope.index);
+      }
+    }
+    for (const uint32_t branch : both_) {
+      decides_.insert(compiled_.program.branches[branch].condition);
+    }
+  }
+
   // A merged value is called by the name that both arms define, where that means it.
   Ref RefOf(DefId id) const {
     const Def& def = compiled_.program.def(id);
     const std::string base = def.name.substr(0, def.name.find('@'));
+    if (IsComputedAnyway(id)) return RefFromName(NameOfArm(id));
     DefId first = id;
     while (compiled_.program.eval(compiled_.program.def(first).maker).kind == Eval::Kind::kMerge) {
       first = compiled_.program.eval(compiled_.program.def(first).maker).ins[1];
@@ -289,10 +352,12 @@ class Writer {
 
   // --- blocks and arms ---
 
-  void BeginBlock(size_t place) {
+  void BeginBlock(size_t place, bool closed) {
     block_place_ = place;
+    block_closed_ = closed;
     Item& item = out_.items.emplace_back();
     Block block;
+    block.closed = closed;
     block.place = PlaceFromName(net_.places[place].name);
     item.what = std::move(block);
     open_ = {{RegionId{}, &std::get<Block>(item.what).commands}};
@@ -358,6 +423,8 @@ class Writer {
   const Wishes& wishes_;
   Schedule out_;
   std::vector<std::string> fence_names_;         // by fence of the plan
+  std::set<uint32_t> both_;                      // branches of which both arms are computed
+  std::set<DefId> decides_;                      // their conditions
   std::set<uint32_t> given_;                     // fences that the user wrote
   std::vector<std::vector<uint32_t>> fence_at_;  // by place and command
   std::vector<RegionId> fence_regions_;          // by fence
@@ -372,14 +439,15 @@ class Writer {
   };
   std::vector<Open> open_;
   std::optional<size_t> block_place_;
+  bool block_closed_ = false;
+  bool in_order_ = true;  // of all lines of the schedule, not only of each place's
   uint32_t last_branch_ = 0;
   const Command* last_if_ = nullptr;
-  bool complete_ = true;
 };
 
 }  // namespace
 
-Schedule CompleteSchedule(const CompiledProgram& compiled, const Wishes& wishes) {
+std::optional<Schedule> CompleteSchedule(const CompiledProgram& compiled, const Wishes& wishes) {
   return Writer(compiled, wishes).Write();
 }
 

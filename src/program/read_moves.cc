@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "fmt/format.h"
 #include "program/carry_values.h"
+#include "program/speculate.h"
 #include "program/wish_reader.h"
 
 namespace tinyai {
@@ -28,6 +29,7 @@ void WishReader::Do(const cmd::Work& work, PlaceId place, RegionId region, Span 
   switch (work.verb) {
     case cmd::Verb::kEvaluate: {
       const std::optional<ResolvedRef> ref = refs_.Resolve(work.ref, region);
+      if (ref && ref->speculates && !ComputeBoth(*ref, where)) return;
       if (ref && Put(*ref, place, where, true)) {
         AddLine(Kind::kEvaluate, place, region, ref->ops, where);
       }
@@ -61,6 +63,19 @@ void WishReader::Do(const cmd::Work& work, PlaceId place, RegionId region, Span 
           .Help("delete it: the compiler keeps values as long as they are needed");
       return;
   }
+}
+
+bool WishReader::ComputeBoth(const ResolvedRef& ref, Span where) {
+  if (IsSpeculated(program_, net_, ref.ops.front())) return true;
+  const Branch& branch = program_.branches[*ref.speculates];
+  if (!CanSpeculate(program_, net_, *ref.speculates)) {
+    Wrong("I9", where, fmt::format("both arms of 'if ({})' cannot be computed", branch.text))
+        .NoteIn(values_, branch.where, "the condition")
+        .Help(fmt::format("list '{}' in its arm: if ({}) {{ .. }}", ref.text, branch.text));
+    return false;
+  }
+  Speculate(*ref.speculates, net_);
+  return true;
 }
 
 bool WishReader::InArm(DefId def) const {

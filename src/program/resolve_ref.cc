@@ -72,7 +72,7 @@ std::vector<std::string> RefResolver::Iterations(std::string_view loop) const {
 }
 
 RegionId RefResolver::RegionOf(DefId def) const {
-  return net_.net.ops[Index(*net_.op_of[Index(program_.def(def).maker)])].region;
+  return net_.region_of[Index(program_.eval(program_.def(def).maker).scope)];
 }
 
 std::string RefResolver::ArmText(RegionId region) const {
@@ -191,8 +191,14 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
   ResolvedRef out;
   out.text = RefText(ref);
   const RegionId home = RegionOf(*def);
-  if (home == region) {
+  if (home == region && ref.qualifier.starts_with("join")) {
+    out.ops = {*net_.op_of[Index(program_.def(*def).maker)]};
+  } else if (home == region) {
     CollectMerged(*def, out.ops);
+  } else if ((ref.qualifier == "then" || ref.qualifier == "else") &&
+             net_.net.regions[Index(home)].parent == region) {
+    out.ops = {*net_.op_of[Index(program_.def(*def).maker)]};
+    out.speculates = net_.branch_of[Index(home)];
   } else if (IsInside(net_.net, home, region) && !program_.def(*def).name.ends_with('\'') &&
              ref.qualifier.empty()) {
     // Listed outside of its `if`: the whole conditional.
@@ -220,7 +226,9 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
 std::optional<DefId> RefResolver::ResolveValue(const Ref& ref, RegionId region) {
   const std::optional<DefId> def = Find(ref, region);
   if (!def) return std::nullopt;
-  if (IsInside(net_.net, region, RegionOf(*def))) return def;
+  const RegionId made = net_.net.op(*net_.op_of[Index(program_.def(*def).maker)]).region;
+  const bool speculated = ref.qualifier == "then" || ref.qualifier == "else";
+  if (IsInside(net_.net, region, speculated ? made : RegionOf(*def))) return def;
   if (IsInside(net_.net, RegionOf(*def), region) && !program_.def(*def).name.ends_with('\'')) {
     if (const std::optional<DefId> merged = MergedIn(*def, region)) return merged;
   }

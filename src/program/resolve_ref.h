@@ -17,6 +17,8 @@ namespace tinyai {
 struct ResolvedRef {
   std::vector<NetOpId> ops;  // in program order; several: a whole conditional
   std::string text;          // as it was written
+  // An arm's value, listed outside of its `if`: computed whichever arm is taken.
+  std::optional<size_t> speculates = {};  // into the program's branches
 };
 struct ResolvedBranch {
   size_t branch = 0;  // into the program's

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "fmt/format.h"
+#include "program/speculate.h"
 #include "solve/sync_two_places.h"
 
 namespace tinyai {
@@ -96,19 +97,6 @@ class TwoPlaces {
 };
 
 // --- W5 ---
-
-// The division of an eval by what may be 0.
-const ExprNode* Division(const Eval& eval) {
-  using Kind = ExprNode::Kind;
-  for (const ExprNode& node : eval.code) {
-    if (node.kind != Kind::kDivide && node.kind != Kind::kModulo) continue;
-    if (node.type.scalar != Scalar::kI32 && node.type.scalar != Scalar::kI64) continue;
-    const ExprNode& divisor = eval.code[node.args[1]];
-    if (divisor.kind == Kind::kConstant && divisor.integer != 0) continue;
-    return &node;
-  }
-  return nullptr;
-}
 
 // What the operands of an op are made of, itself among it.
 std::vector<bool> Ancestors(const TaskNet& net, NetOpId op) {
@@ -214,7 +202,7 @@ void WarnOfTraps(const Program& program, const Wishes& wishes, const CompiledPro
   std::vector<NetOpId> divisions;
   for (size_t i = 0; i < net.ops.size(); ++i) {
     const auto* evaluate = std::get_if<work::Evaluate>(&compiled.work[i]);
-    if (evaluate != nullptr && Division(program.eval(evaluate->eval)) != nullptr) {
+    if (evaluate != nullptr && MayTrap(program.eval(evaluate->eval))) {
       divisions.push_back(NetOpId(i));
     }
   }

@@ -68,6 +68,8 @@ class WishReader {
   // --- one value: recompute, move, prefetch, evict, pin (read_moves.cc) ---
   void Do(const cmd::Work& work, PlaceId place, RegionId region, Span where);
   void Do(const cmd::Move& move, PlaceId place, RegionId region, Span where);
+  // Of a value of an arm that is listed outside: false, and reported, if that cannot be.
+  bool ComputeBoth(const ResolvedRef& ref, Span where);
   bool InArm(DefId def) const;
   void Again(const Ref& written, PlaceId place, RegionId region, Span where);
   void MoveTo(const Ref& written, MemoryId memory, Kind kind, PlaceId place, RegionId region,
