@@ -5,9 +5,10 @@
 namespace tinyai {
 
 Status CheckedReadQueue::Submit(const ReadRequest& request) {
-  TRY(inner_->Submit(request));
   reading_.push_back({request});
-  return {};
+  Status submitted = inner_->Submit(request);
+  if (!submitted) reading_.pop_back();
+  return submitted;
 }
 
 Result<uint64_t> CheckedReadQueue::Wait(std::chrono::nanoseconds timeout) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/catch_no_memory.h"
 #include "fmt/format.h"
 #include "os/machine.h"
 
@@ -147,19 +148,20 @@ Status ForwardScheduler::CheckInputs() const {
 
 Status ForwardScheduler::Prepare() {
   Unprepare();
+  Status prepared = CatchNoMemory([&] { return PlanAndOpen(); });
+  if (!prepared) Unprepare();
+  return prepared;
+}
+
+Status ForwardScheduler::PlanAndOpen() {
   TRY(schedule_.Check());
   TRY(CheckInputs());
   TRY_ASSIGN(MappedModel::ReservedPlan planned, model_->PlanWithinCache(OptionsOf()));
   reservation_ = std::move(planned.reservation);
   process_ = std::make_unique<Budget>("scheduler",
                                       memory_bytes_ != 0 ? memory_bytes_ : Budget::kUnlimited);
-  Result<std::unique_ptr<ForwardPass>> pass =
-      ForwardPass::Open(model_->forward(), std::move(planned.plan), *process_, trace_bytes_);
-  if (!pass) {
-    Unprepare();
-    return tl::unexpected<Error>(std::move(pass).error());
-  }
-  pass_ = std::move(*pass);
+  TRY_ASSIGN(pass_, ForwardPass::Open(model_->forward(), std::move(planned.plan), *process_,
+                                      trace_bytes_));
   order_ = pass_->order();
   FindLastSink();
   for (uint32_t layer = 0; layer < marked_.size(); ++layer) {
@@ -196,7 +198,7 @@ Result<std::optional<uint32_t>> ForwardScheduler::ExecuteNext(const void* input,
   }
   const uint32_t layer = order_[executed_];
   model_->cache().BeginUse(layer);
-  const Status ran = RunNext(input, output);
+  const Status ran = CatchNoMemory([&] { return RunNext(input, output); });
   model_->cache().EndUse(layer);
   if (!ran) {
     failed = layer;
@@ -224,25 +226,29 @@ Status ForwardScheduler::StartText(const void* input, void* output) {
 
 Status ForwardScheduler::RunNext(const void* input, void* output) {
   TRY(CatchUp(input));
-  TRY(RunOne(order_[executed_], input));
+  const uint32_t layer = order_[executed_];
+  TRY(RunOne(layer, input));
+  const bool complete = executed_ + 1 == order_.size();
+  if (graph().is_text() && complete) TRY(FinishToken());
   ++executed_;
-  const uint32_t layer = order_[executed_ - 1];
-  if (executed_ == order_.size()) in_place_->count += pass_->plan().in_place_count();
-  if (!graph().is_text()) {
-    if (layer != last_sink_) return {};
-    if (output != nullptr) WriteOutput(output);
-    if (marked_[layer]) pass_->MarkUnneeded(layer);
+  if (complete) in_place_->count += pass_->plan().in_place_count();
+  if (graph().is_text()) {
+    if (complete) WriteText(output);
     return {};
   }
-  if (executed_ < order_.size()) return {};
-  // The logits are copied: choosing a token may change them, and a failure is tried again.
+  if (layer != last_sink_) return {};
+  if (output != nullptr) WriteOutput(output);
+  if (marked_[layer]) pass_->MarkUnneeded(layer);
+  return {};
+}
+
+// On copies: choosing a token may change the logits, and a failure is tried again.
+Status ForwardScheduler::FinishToken() {
   const std::span<const float> logits = pass_->Logits();
   std::vector<float> copy(logits.begin(), logits.end());
-  if (Status chosen = text_->Finish(*model_->model(), copy); !chosen) {
-    --executed_;
-    return chosen;
-  }
-  WriteText(output);
+  TextContinuation next = *text_;
+  TRY(next.Finish(*model_->model(), copy));
+  text_ = std::move(next);
   return {};
 }
 

@@ -81,11 +81,13 @@ class ForwardScheduler {
   const Graph& graph() const { return model_->model()->graph(); }
   ForwardOptions OptionsOf() const;
   Status CheckInputs() const;
+  Status PlanAndOpen();
   void Unprepare();
   void FindLastSink();
   Status StartText(const void* input, void* output);
   Status RunNext(const void* input, void* output);
   Status CatchUp(const void* input);
+  Status FinishToken();
   Status RestoreContext();
   Status RunOne(uint32_t layer, const void* input);
   Result<std::vector<const float*>> InputsOf(uint32_t layer, const void* input) const;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/catch_no_memory.h"
 #include "fmt/format.h"
 #include "os/machine.h"
 
@@ -172,8 +173,8 @@ Status LayerScheduler::Start() {
   if (pass_ != nullptr) return {};
   if (next_ == nullptr) TRY(MakePlan());
   process_ = std::make_unique<Budget>("layer scheduler", Budget::kUnlimited);
-  TRY_ASSIGN(pass_, ForwardPass::Open(model_->forward(), std::move(*next_), *process_));
-  next_.reset();
+  const std::unique_ptr<ForwardPlan> plan = std::move(next_);  // made again if this fails
+  TRY_ASSIGN(pass_, ForwardPass::Open(model_->forward(), std::move(*plan), *process_));
   began_ = false;
   return {};
 }
@@ -189,7 +190,7 @@ Result<LayerOutput> LayerScheduler::Execute(uint32_t layer, std::span<const floa
     began_ = true;
   }
   model_->cache().BeginUse(layer);
-  const Status ran = RunThrough(layer, inputs);
+  const Status ran = CatchNoMemory([&] { return RunThrough(layer, inputs); });
   model_->cache().EndUse(layer);
   if (!ran) {
     began_ = false;

@@ -1,6 +1,7 @@
 #include "engine/mapped_model.h"
 
 #include <algorithm>
+#include <functional>
 #include <span>
 #include <unordered_set>
 #include <utility>
@@ -303,26 +304,29 @@ Status MappedModel::Transform(std::vector<LayerForm> forms) {
   TRY_ASSIGN(made->overlay, MakeOverlay(model_, own_weights(), forms));
   TRY_ASSIGN(made->mapping, FileMapping::Map(*made->overlay->file));
   const Transformed& now = *made;
+  std::vector<MappedLayer> layers = own_layers_;
+  std::vector<Place> places = own_places_;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const OverlaidLayer& overlaid = now.overlay->layers[i];
+    if (overlaid.bytes == 0) continue;
+    places[i] = {.mapping = &now.mapping, .offset = overlaid.offset};
+    layers[i].bytes = overlaid.bytes;
+    Describe(now.overlay->graph, layers[i]);
+  }
+  uint32_t at = 0;
+  const std::function<void()> replace = [&] {
+    const std::lock_guard lock(mutex_);
+    // What was gathered meanwhile stays gathered.
+    const bool same = places[at].mapping == &gathered_ && places_[at].mapping == &gathered_;
+    if (!same) std::swap(places_[at], places[at]);
+    std::swap(layers_[at], layers[at]);
+  };
+  // After this nothing takes memory, so nothing is left half done.
   {
     const std::lock_guard lock(mutex_);
     transformed_.push_back(std::move(made));
   }
-  for (uint32_t i = 0; i < layers_.size(); ++i) {
-    MappedLayer layer = own_layers_[i];
-    Place place = own_places_[i];
-    if (const OverlaidLayer& overlaid = now.overlay->layers[i]; overlaid.bytes > 0) {
-      place = {.mapping = &now.mapping, .offset = overlaid.offset};
-      layer.bytes = overlaid.bytes;
-      Describe(now.overlay->graph, layer);
-    }
-    cache_->Replace(i, [&] {
-      const std::lock_guard lock(mutex_);
-      // What was gathered meanwhile stays gathered.
-      if (place.mapping == &gathered_ && places_[i].mapping == &gathered_) place = places_[i];
-      layers_[i] = layer;
-      places_[i] = place;
-    });
-  }
+  for (; at < layers_.size(); ++at) cache_->Replace(at, replace);
   forms_ = std::move(forms);
   return {};
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <limits>
 
+#include "base/catch_no_memory.h"
 #include "base/checked.h"
 #include "fmt/format.h"
 
@@ -26,6 +27,7 @@ Result<std::unique_ptr<WeightCache>> WeightCache::Create(LayerStore& store, size
                                                          Listener listener) {
   std::unique_ptr<WeightCache> cache(new WeightCache(store, layers, options, std::move(listener)));
   const uint32_t threads = options.prefetch ? options.threads : 0;
+  cache->threads_.reserve(threads);  // one that runs is always the cache's own, which ends it
   for (uint32_t i = 0; i < threads; ++i) {
     TRY_ASSIGN(Thread thread, Thread::Start({.name = "tinyai-ahead", .stack_bytes = 256 << 10},
                                             [&cache = *cache] { cache.Work(); }));
@@ -112,7 +114,7 @@ Status WeightCache::Bring(uint32_t layer, Lock& lock, bool must_keep) {
       }
       entry.phase = Phase::kLoading;
       lock.unlock();
-      Status looked = store_.Look(layer);
+      Status looked = CatchNoMemory([&] { return store_.Look(layer); });
       lock.lock();
       entry.phase = Phase::kOut;
       entry.served = looked.has_value();
@@ -132,7 +134,7 @@ Status WeightCache::Load(uint32_t layer, Lock& lock) {
   Tell(layer);
   lock.unlock();
   const auto start = std::chrono::steady_clock::now();
-  Status loaded = store_.Load(layer);
+  Status loaded = CatchNoMemory([&] { return store_.Load(layer); });
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   lock.lock();
   if (loaded) {
@@ -170,12 +172,12 @@ Status WeightCache::Queue(uint32_t layer, Lock& lock) {
                             "is in use, held, or of a higher priority",
                             layer, bytes));
   }
+  if (!threads_.empty()) queue_.push_back(layer);
   Take(entry, bytes);
   entry.ahead = true;
   ++stats_.prefetches;
   if (threads_.empty()) return Load(layer, lock);
   entry.phase = Phase::kQueued;
-  queue_.push_back(layer);
   Tell(layer);
   changed_.notify_all();
   return {};
@@ -251,13 +253,11 @@ Status WeightCache::Hold(uint32_t layer, bool ahead) {
   }
   // Held before it is there, so that reading ahead lets nothing go that is wanted here.
   ++entries_[layer].holds;
-  Status brought = {};
-  if (ahead) {
-    brought = Queue(layer, lock);
-  } else {
+  const Status brought = CatchNoMemory([&] {
+    if (ahead) return Queue(layer, lock);
     NoteAccess(layer);
-    brought = Bring(layer, lock, true);
-  }
+    return Bring(layer, lock, true);
+  });
   if (!brought) --entries_[layer].holds;
   return brought;
 }

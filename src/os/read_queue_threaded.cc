@@ -98,6 +98,7 @@ class ThreadedQueue final : public ReadQueue {
 };
 
 Status ThreadedQueue::StartThreads(uint32_t count) {
+  threads_.reserve(count);  // one that runs is always the queue's own, which ends it
   for (uint32_t i = 0; i < count; ++i) {
     const ThreadOptions options = {.name = fmt::format("read-{}", i), .stack_bytes = kStackBytes};
     Result<Thread> thread = Thread::Start(options, [state = state_] { ReadJobs(*state); });

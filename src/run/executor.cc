@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/catch_no_memory.h"
 #include "base/checked.h"
 #include "fmt/format.h"
 #include "kernel/elementwise.h"
@@ -85,6 +86,7 @@ Result<MemoryRegion> Executor::TakeArena() {
 }
 
 Status Executor::StartThreads() {
+  threads_.reserve(plan_.workers + 1);  // one that runs is always ours, to be stopped
   TRY_ASSIGN(Thread loader, Thread::Start({.name = "tinyai-disk"}, [this] { LoadUntilStopped(); }));
   threads_.push_back(std::move(loader));
   for (uint32_t i = 0; i < plan_.workers; ++i) {
@@ -115,7 +117,9 @@ void Executor::Cancel() {
 }
 
 void Executor::LoadUntilStopped() {
-  if (Status status = loader_->Run(); !status) Fail(std::move(status).error());
+  if (Status status = CatchNoMemory([&] { return loader_->Run(); }); !status) {
+    Fail(std::move(status).error());
+  }
 }
 
 Result<std::span<float>> Executor::RunPass(const Pass& pass) {
@@ -220,9 +224,13 @@ Status Executor::ReadRows(const Pass& pass) {
 }
 
 void Executor::Work(uint32_t worker) {
-  for (uint64_t number = 0; started_.WaitFor(number + 1, kForever); ++number) {
-    if (!WorkThroughPass(worker, number)) return;
-  }
+  const Status worked = CatchNoMemory([&]() -> Status {
+    for (uint64_t number = 0; started_.WaitFor(number + 1, kForever); ++number) {
+      if (!WorkThroughPass(worker, number)) break;
+    }
+    return {};
+  });
+  if (!worked) Fail(worked.error());
 }
 
 bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
