@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <random>
 #include <set>
 #include <thread>
 
@@ -398,6 +399,79 @@ TEST(Limits, AFailedPassOfATextGoesOnWhereItFailed) {
   EXPECT_GT(expected.size(), 2u);
   EXPECT_EQ(run(2), expected) << "in the prompt";
   EXPECT_EQ(run(14), expected) << "in the text";
+}
+
+// The least that any order of execution holds at once, by trying all of them. Outputs of `parent`
+// trees: of widths[i] floats; sinks stay.
+size_t LeastOfAllOrders(const std::vector<int>& parent, const std::vector<size_t>& widths) {
+  const auto count = static_cast<uint32_t>(parent.size());
+  const auto live_after = [&](uint32_t done) {
+    size_t live = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      if ((done >> i & 1) == 0) continue;
+      bool read = false, waits = false;
+      for (uint32_t j = 0; j < count; ++j) {
+        if (parent[j] != static_cast<int>(i)) continue;
+        read = true;
+        waits |= (done >> j & 1) == 0;
+      }
+      if (waits || !read) live += widths[i];
+    }
+    return live;
+  };
+  std::vector<size_t> least(size_t{1} << count, ~size_t{0});
+  least[0] = 0;
+  for (uint32_t done = 0; done + 1 < least.size(); ++done) {
+    if (least[done] == ~size_t{0}) continue;
+    for (uint32_t i = 0; i < count; ++i) {
+      const bool ready = parent[i] < 0 || (done >> parent[i] & 1) != 0;
+      if ((done >> i & 1) != 0 || !ready) continue;
+      const size_t input = parent[i] < 0 ? kWidth : 0;
+      size_t& to = least[done | 1u << i];
+      to = std::min(to, std::max(least[done], live_after(done) + input + widths[i]));
+    }
+  }
+  return least.back() * sizeof(float);
+}
+
+TEST(Limits, TheOrderIsOneOfLeastMemory) {
+  std::mt19937 random(7);
+  for (int net = 0; net < 12; ++net) {
+    constexpr int kLayers = 8;
+    const Handle<TinyAIModelBuilder> builder(tinyaiCreateModelBuilder("tree"),
+                                             tinyaiFreeModelBuilder);
+    const size_t shape[] = {kWidth};
+    std::vector<int> parent, values;
+    std::vector<size_t> widths;
+    std::deque<std::vector<float>> weights;
+    const int x = tinyaiBuilderAddInput(builder.get(), "x", shape, 1);
+    for (int i = 0; i < kLayers; ++i) {
+      parent.push_back(i == 0 ? -1 : static_cast<int>(random() % static_cast<unsigned>(i)));
+      const int from = i == 0 ? x : values[static_cast<size_t>(parent.back())];
+      const size_t in = i == 0 ? kWidth : widths[static_cast<size_t>(parent.back())];
+      widths.push_back(16 * (1 + random() % 16));
+      weights.push_back(SomeWeights(widths.back(), in, static_cast<uint32_t>(i)));
+      const std::string name = fmt::format("dense.{}", i);
+      const int weight = tinyaiBuilderAddWeight(builder.get(), name.c_str(), "F32", widths.back(),
+                                                in, weights.back().data());
+      values.push_back(
+          tinyaiBuilderAddOp(builder.get(), name.c_str(), "dense", nullptr, &from, 1, &weight, 1));
+      tinyaiBuilderEndLayer(builder.get(), name.c_str(), TINYAI_LAYER_ROLE_FFN);
+    }
+    const std::string path = (Scratch().path() / fmt::format("tree{}.tmai", net)).string();
+    ASSERT_TRUE(tinyaiSaveBuiltModel(builder.get(), path.c_str())) << tinyaiGetErrorMessage();
+    const ModelHandle model = OpenModel(path);
+    const SchedulerHandle scheduler = MakeScheduler(model, 8 * kMiB);
+    for (int i = 0; i < kLayers; ++i) {
+      const int on = parent[static_cast<size_t>(i)];
+      ASSERT_TRUE(tinyaiAddLayerToSchedule(scheduler.get(), i, on,
+                                           on < 0 ? TINYAI_DEP_NONE : TINYAI_DEP_SEQUENTIAL, 0));
+    }
+    ASSERT_TRUE(tinyaiPrepareForwardPass(scheduler.get())) << tinyaiGetErrorMessage();
+    TinyAIMemoryBreakdown at_peak;
+    ASSERT_GE(tinyaiGetSchedulerPeakLayer(scheduler.get(), &at_peak), 0);
+    EXPECT_EQ(at_peak.activations, LeastOfAllOrders(parent, widths)) << net;
+  }
 }
 
 }  // namespace

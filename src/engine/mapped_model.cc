@@ -95,7 +95,6 @@ Status MappedModel::Start(const WeightCacheOptions& options, WeightCache::Listen
   checker_ = model_->MakeChecker(0);
   FindLayers();
   TRY(PlaceLayers());
-  own_layers_ = layers_;
   own_places_ = places_;
   forms_.resize(layers_.size());
   TRY_ASSIGN(cache_, WeightCache::Create(*this, layers_.size(), options, std::move(listener)));
@@ -105,6 +104,7 @@ Status MappedModel::Start(const WeightCacheOptions& options, WeightCache::Listen
 void MappedModel::FindLayers() {
   const Graph& graph = model_->graph();
   std::vector<bool> taken(graph.weights.size());
+  layers_.reserve(graph.layers.size());
   for (const Layer& from : graph.layers) {
     MappedLayer layer{.name = from.name, .role = from.role};
     for (uint32_t i = from.first_op; i < from.first_op + from.op_count; ++i) {
@@ -294,8 +294,9 @@ std::vector<LayerForm> MappedModel::forms() const {
 }
 
 std::vector<std::vector<WeightId>> MappedModel::own_weights() const {
+  const std::lock_guard lock(mutex_);
   std::vector<std::vector<WeightId>> weights;
-  for (const MappedLayer& layer : own_layers_) weights.push_back(layer.weights);
+  for (const MappedLayer& layer : layers_) weights.push_back(layer.weights);  // are always these
   return weights;
 }
 
@@ -304,6 +305,7 @@ Status MappedModel::Transform(std::vector<LayerForm> forms) {
   TRY_ASSIGN(made->overlay, MakeOverlay(model_, own_weights(), forms));
   TRY_ASSIGN(made->mapping, FileMapping::Map(*made->overlay->file));
   const Transformed& now = *made;
+  if (own_layers_.empty()) own_layers_ = layers_;
   std::vector<MappedLayer> layers = own_layers_;
   std::vector<Place> places = own_places_;
   for (size_t i = 0; i < layers.size(); ++i) {

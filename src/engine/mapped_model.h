@@ -143,7 +143,7 @@ class MappedModel : private LayerStore {
   FileMapping gathered_;
   std::vector<Place> places_;
   // The layers and their places as the files have them.
-  std::vector<MappedLayer> own_layers_;
+  std::vector<MappedLayer> own_layers_;  // from when they are first transformed
   std::vector<Place> own_places_;
   // What was made of the weights, the last in force; all are kept, since addresses were handed out.
   struct Transformed {

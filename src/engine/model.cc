@@ -1,6 +1,7 @@
 #include "engine/model.h"
 
 #include <numeric>
+#include <utility>
 
 #include "graph/build.h"
 #include "graph/graph_records.h"
@@ -71,7 +72,9 @@ Status Model::MakeGraph(const ModelOptions& options) {
                   "through the API",
                   file_.parts.empty() ? "" : file_.parts[0]);
   }
-  TRY_ASSIGN(graph_, of_layers ? GraphFromRecords(*file_.graph, file_) : WeightsAlone(file_));
+  // The graph says all that its records did.
+  TRY_ASSIGN(graph_, of_layers ? GraphFromRecords(*std::exchange(file_.graph, std::nullopt), file_)
+                               : WeightsAlone(file_));
   return {};
 }
 

@@ -176,18 +176,27 @@ Status AddWeights(const ModelFile& file, Graph& graph) {
 
 class GraphReader {
  public:
-  GraphReader(const GraphRecords& records, const ModelFile& file)
-      : records_(records), file_(file), value_of_(records.values.size()) {}
+  GraphReader(GraphRecords records, const ModelFile& file)
+      : records_(std::move(records)), file_(file), value_of_(records_.values.size()) {}
 
+  // Gives each record's memory back once it is read.
   Result<Graph> Read() {
+    graph_.weights.reserve(file_.tensors.size());
+    graph_.values.reserve(records_.values.size());
+    graph_.ops.reserve(records_.ops.size() + records_.inputs.size());
+    graph_.layers.reserve(records_.layers.size());
     TRY(AddWeights(file_, graph_));
     for (uint32_t i = 0; i < records_.inputs.size(); ++i) TRY(AddInput(i));
     size_t done = 0;
-    for (const GraphRecords::Layer& layer : records_.layers) {
+    for (GraphRecords::Layer& layer : records_.layers) {
       const size_t end = size_t{layer.first_op} + layer.op_count;
-      for (; done < std::min(end, records_.ops.size()); ++done) TRY(AddOp(records_.ops[done]));
+      for (; done < std::min(end, records_.ops.size()); ++done) {
+        TRY(AddOp(records_.ops[done]));
+        records_.ops[done] = {};
+      }
       TRY_ASSIGN(const ValueId output, Made(layer.output));
-      graph_.EndLayer(layer.name, layer.role, output);
+      graph_.EndLayer(std::move(layer.name), layer.role, output);
+      layer = {};
     }
     for (const uint32_t id : records_.outputs) {
       TRY_ASSIGN(graph_.outputs.emplace_back(), Made(id));
@@ -227,19 +236,20 @@ class GraphReader {
     for (const uint32_t weight : from.weights) weights.push_back(WeightId{weight});
     TRY_ASSIGN(const ValueId out,
                AppendOp(graph_, from.name, std::move(kind), std::move(ins), std::move(weights)));
-    const GraphRecords::Value& stated = records_.values[from.outs[0]];
+    GraphRecords::Value& stated = records_.values[from.outs[0]];
     if (stated.shape != graph_.value(out).shape) {
       return Fail(ErrorCode::kBadFile, "GRAPH_SHAPE",
                   fmt::format("{} is {} in the file, but {} '{}' makes {}",
                               EscapeControl(stated.name), ShapeText(stated.shape), from.kind,
                               EscapeControl(from.name), ShapeText(graph_.value(out).shape)));
     }
-    graph_.values[Index(out)].name = stated.name;
+    graph_.values[Index(out)].name = std::move(stated.name);
+    stated = {};
     value_of_[from.outs[0]] = out;
     return {};
   }
 
-  const GraphRecords& records_;
+  GraphRecords records_;
   const ModelFile& file_;
   Graph graph_;
   std::vector<std::optional<ValueId>> value_of_;  // by value of the records
@@ -255,8 +265,8 @@ Result<Graph> WeightsAlone(const ModelFile& file) {
 
 Result<OpKind> OpKindFromRecord(const GraphRecords::Op& record) { return ReadKind(record); }
 
-Result<Graph> GraphFromRecords(const GraphRecords& records, const ModelFile& file) {
-  return GraphReader(records, file).Read();
+Result<Graph> GraphFromRecords(GraphRecords records, const ModelFile& file) {
+  return GraphReader(std::move(records), file).Read();
 }
 
 namespace {

@@ -10,7 +10,7 @@ namespace tinyai {
 // The layer graph that a file holds; its weights are the file's tensors. Errors: GRAPH_OP for an op
 // or an attribute that does not exist or makes no sense (unknown kinds: exit 6), GRAPH_SHAPE where
 // the shapes do not fit together or are not those of the file, MODEL_TENSOR_ALIGN.
-Result<Graph> GraphFromRecords(const GraphRecords& records, const ModelFile& file);
+Result<Graph> GraphFromRecords(GraphRecords records, const ModelFile& file);
 
 // The kind of op that a record names, with its attributes. Error GRAPH_OP.
 Result<OpKind> OpKindFromRecord(const GraphRecords::Op& record);
