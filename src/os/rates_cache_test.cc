@@ -49,6 +49,16 @@ TEST(RatesCache, IgnoresRatesThatCannotBe) {
   }
 }
 
+TEST(RatesCache, TheMeetingOfThreadsMayTakeNoTimeThatCanBeMeasured) {
+  Rates rates = kRates;
+  rates.meeting_seconds = 0;
+  const std::optional<Rates> parsed = ParseRates(FormatRates("cpu", rates), "cpu");
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->meeting_seconds, 0);
+  rates.meeting_seconds = -1e-6;
+  EXPECT_FALSE(ParseRates(FormatRates("cpu", rates), "cpu"));
+}
+
 TEST(RatesCache, IgnoresGarbage) {
   const std::string text = FormatRates("cpu", kRates);
   for (size_t i = 0; i < text.size(); ++i) {
