@@ -35,6 +35,7 @@ class Checker {
 
   Status Check() {
     TRY(Follow());
+    TRY(CheckStale());
     return CheckAllRan();
   }
 
@@ -57,6 +58,11 @@ class Checker {
     for (size_t queue = 0; queue < kPlanQueues; ++queue) {
       history_[queue].reserve(plan_.queues[queue].steps.size() * kPassWantsLogits.size() + 1);
       history_[queue].push_back(Knowledge{});
+      size_t syncs = 0;
+      for (const Step& step : plan_.queues[queue].steps) {
+        first_sync_[queue].push_back(std::exchange(syncs, syncs + step.syncs.size()));
+      }
+      news_[queue].resize(syncs);
     }
     bool moved = true;
     while (moved) {
@@ -107,19 +113,35 @@ class Checker {
   }
 
   Status Acquire(size_t queue, size_t at, uint64_t pass) {
-    for (const Sync& sync : plan_.queues[queue].steps[at].syncs) {
+    const std::vector<Sync>& syncs = plan_.queues[queue].steps[at].syncs;
+    for (size_t i = 0; i < syncs.size(); ++i) {
+      const Sync& sync = syncs[i];
       const uint32_t other = plan_.fences[Index(sync.fence)].queue;
       const uint64_t target = Target(sync, pass);
       const bool first_round = pass < 2;  // only then everything counts as passed
-      if (target <= known_[queue][other] && !first_round && AlwaysRuns(other, sync)) {
-        return InvalidPlan(StepName(plan_, queue, at),
-                           fmt::format("its sync on {} is stale: it is known already",
-                                       plan_.fences[Index(sync.fence)].name));
+      if (!first_round) {
+        const bool stale = target <= known_[queue][other] && AlwaysRuns(other, sync);
+        if (!stale) news_[queue][first_sync_[queue][at] + i] = true;
       }
       const Knowledge& joined = history_[other][target];
       if (queue == kDiskQueue) loaded_ = std::max(loaded_, joined[kDiskQueue]);
-      for (size_t i = 0; i < kPlanQueues; ++i) {
-        known_[queue][i] = std::max(known_[queue][i], joined[i]);
+      for (size_t q = 0; q < kPlanQueues; ++q) {
+        known_[queue][q] = std::max(known_[queue][q], joined[q]);
+      }
+    }
+    return {};
+  }
+  // A sync is stale if it is so in every pass: what one has waited for, another may leave out.
+  Status CheckStale() const {
+    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+      for (size_t at = 0; at < plan_.queues[queue].steps.size(); ++at) {
+        const std::vector<Sync>& syncs = plan_.queues[queue].steps[at].syncs;
+        for (size_t i = 0; i < syncs.size(); ++i) {
+          if (news_[queue][first_sync_[queue][at] + i]) continue;
+          return InvalidPlan(StepName(plan_, queue, at),
+                             fmt::format("its sync on {} is stale: it is known already",
+                                         plan_.fences[Index(syncs[i].fence)].name));
+        }
       }
     }
     return {};
@@ -449,6 +471,8 @@ class Checker {
   std::array<uint64_t, kPlanQueues> done_{};
   std::array<Knowledge, kPlanQueues> known_{};
   std::array<std::vector<Knowledge>, kPlanQueues> history_;  // after each step
+  std::array<std::vector<size_t>, kPlanQueues> first_sync_;  // by step, into news_
+  std::array<std::vector<bool>, kPlanQueues> news_;          // of each sync: whether in some pass
   uint64_t loaded_ = 0;                     // steps DISK knows of itself to be done
   std::vector<Progress> progress_;          // by op
   std::vector<size_t> producer_of_;         // op, by value

@@ -24,7 +24,13 @@ class Builder {
         costs_(draft.graph, draft.request.rates, draft.plan.workers, tokens),
         resident_bytes_(resident_bytes),
         stride_(StagingStride(draft.graph, draft.request.io_alignment)),
-        weights_(weights) {
+        weights_(weights),
+        for_logits_(draft.graph.ops.size()) {
+    bool behind = false;
+    for (const OpId id : draft.order) {
+      behind = behind || std::holds_alternative<op::TakeLast>(graph_.ops[Index(id)].kind);
+      for_logits_[Index(id)] = behind;
+    }
     for (size_t i = 0; i < draft.slices.size(); ++i) {
       slices_of_[Index(draft.slices[i].weight)].push_back(i);
     }
@@ -302,12 +308,13 @@ class Builder {
 
   // --- wishes ---
 
-  // Loads for ops that come later. Passes without logits have them too, even where they leave out
-  // the op: what stands behind such a load on its queue counts on what it has waited for.
+  // Loads for ops that come later; passes that leave out the op leave them out too.
   void LoadAhead(const std::vector<WeightId>& weights) {
+    const RegionId here = region_;
     for (const WeightId id : weights) {
       for (const size_t index : slices_of_[Index(id)]) {
         const Slice& slice = draft_.slices[index];
+        region_ = for_logits_[Index(slice.op)] ? kLogits : here;
         NetOp nobody;
         if (slice.resident) {
           NeedResident(slice.arena_offset, slice.bytes, nobody);
@@ -316,6 +323,7 @@ class Builder {
         }
       }
     }
+    region_ = here;
   }
 
   // What the loads of a weight make, as far as they are made.
@@ -372,6 +380,7 @@ class Builder {
   std::unordered_map<size_t, Streamed> waiting_;                     // by slice: loaded ahead
   std::unordered_map<size_t, NetValueId> slice_values_;              // by slice: as loaded
   std::unordered_map<size_t, std::pair<NetOpId, NetOpId>> runs_of_;  // by op: first and last piece
+  std::vector<bool> for_logits_;                                     // by op
   RegionId region_{};
 };
 

@@ -340,6 +340,29 @@ TEST(ResolveSchedule, WhatIsReadAheadHasASlotOfItsOwn) {
   EXPECT_EQ(Disobeyed(graph, out.wanted->wishes, out.planned->plan), std::nullopt);
 }
 
+TEST(ResolveSchedule, WhatOnlyTheLogitsNeedIsReadAheadByPassesWithLogits) {
+  const Graph graph = SmallGraph();
+  const PlanRequest request = SmallRequest(graph, kMiB);
+  const auto weight = [&](std::string_view name) {
+    const auto it = std::find_if(graph.weights.begin(), graph.weights.end(),
+                                 [&](const Weight& one) { return one.name == name; });
+    return WeightId(it - graph.weights.begin());
+  };
+  for (const std::string text :
+       {"CPU { evict blk; evict output; blk.1.attn_norm; prefetch output; blk.2.attn_norm; }",
+        "DISK { evict blk; evict output; blk.1.ffn_up; prefetch output; }"}) {
+    const Outcome out = PlanBy(graph, text, request);
+    ASSERT_TRUE(out.planned) << out.complaints << Describe(out.planned.error());
+    const Plan& plan = out.planned->plan;
+    const Range own = Loads(graph, plan, weight("output.weight"));
+    EXPECT_LT(own.last, Loads(graph, plan, weight("blk.2.ffn_down.weight")).first);
+    for (size_t i = own.first; i <= own.last; ++i) {
+      EXPECT_TRUE(plan.queues[kDiskQueue].steps[i].logits_only) << i;
+    }
+    EXPECT_EQ(Disobeyed(graph, out.wanted->wishes, plan), std::nullopt);
+  }
+}
+
 TEST(ResolveSchedule, ReadingWaitsForFences) {
   const Graph graph = SmallGraph();
   const Outcome out = PlanBy(graph,

@@ -114,14 +114,6 @@ std::vector<WeightId> ScheduleWeights::ToLoad(const ModelNames::Named& named, co
   std::sort(out.begin(), out.end(), [&](WeightId a, WeightId b) {
     return std::pair(users_[Index(a)].front(), a) < std::pair(users_[Index(b)].front(), b);
   });
-  if (std::any_of(out.begin(), out.end(), [&](WeightId id) { return OnlyForLogits(id); })) {
-    out_.Error("I9", where,
-               fmt::format("'{}' is loaded in its turn: passes without logits, such as those of a "
-                           "prompt but the last, leave it out",
-                           DottedName(ref)))
-        .Help(fmt::format("to have it there early: pin {};", DottedName(ref)));
-    return {};
-  }
   if (!out.empty()) return out;
   const bool rows = std::any_of(named.weights.begin(), named.weights.end(),
                                 [&](WeightId id) { return !users_[Index(id)].empty(); });
