@@ -1,7 +1,7 @@
 // How fast plans are made: nets of 10^5 ops at the effort kFast, pass by pass and whole, against
 // 10^6 ops/s; a plan for a model of 8B against 100 ms; the syncs of 10^6 ops on 4 queues against
-// 0.5 s; residency and prefetching of chains against the proved optimum. Prints CPU seconds, the
-// best of some runs and their median, and ends with 1 if the best misses a figure.
+// 0.5 s; long schedules; residency and prefetching of chains against the proved optimum. Prints CPU
+// seconds, the best of some runs and their median, and ends with 1 if the best misses a figure.
 //
 //   plan_bench [RUNS]
 
@@ -19,6 +19,7 @@
 #include "plan/compile_net.h"
 #include "plan/draft_net.h"
 #include "plan/request.h"
+#include "plan/resolve_schedule.h"
 #include "solve/chain.h"
 #include "solve/reduce_syncs.h"
 
@@ -27,6 +28,8 @@ namespace {
 
 constexpr uint32_t kNetOps = 100'000, kQueueOps = 1'000'000;
 constexpr double kOpsPerSecond = 1e6, kModelSeconds = 0.1, kSyncSeconds = 0.5;
+// Far from what it takes, and as far from what it would take if it were not linear.
+constexpr double kSecondsPerWish = 20e-6;
 
 double CpuSeconds() {
   timespec now{};
@@ -194,6 +197,35 @@ void RunModel(Bench& bench) {
   }
 }
 
+// Long schedules for a model: reading wishes takes time in proportion to their number.
+void RunWishes(Bench& bench) {
+  const TestModel model({.width = 256, .layers = 3, .feed_forward = 1536, .vocabulary = 512});
+  const Result<ModelFile> file = model.Read();
+  const Result<Graph> graph = BuildGraph(*file, {.quantized_row_bytes = QuantizedRowBytes});
+  const auto read = [&](const std::string& text) {
+    const SourceText source("wishes.sched", text);
+    Diagnostics diagnostics(source);
+    if (!ResolveSchedule(*graph, diagnostics)) fmt::print("{}", diagnostics.Text());
+  };
+  for (const uint32_t count : {10'000u, 100'000u}) {
+    std::string pins = "CPU {", orders, fences;
+    for (uint32_t i = 0; i < count; ++i) {
+      pins += " pin blk.0..2.ffn_up; prefetch blk.1;";
+      orders += "before blk.0, blk.1;";
+      fences += fmt::format("CPU {{ --- f{}; }} DISK {{ sync(f{}); }}\n", i, i);
+    }
+    pins += " }";
+    const double most = kSecondsPerWish * count;
+    const auto figure = [&](const char* what, const std::string& text) {
+      bench.Figure(fmt::format("{} {} of a schedule", count, what).c_str(), most,
+                   [&] { read(text); });
+    };
+    figure("pins", pins);
+    figure("orders", orders);
+    figure("fences", fences);
+  }
+}
+
 void RunSyncs(Bench& bench) {
   const TaskNet net = TangledNet(kQueueOps);
   const std::vector<NetNeed> needs = Needs(net);
@@ -263,6 +295,7 @@ int Main(int runs) {
   RunNet("tangled", TangledNet(kNetOps), bench);
   RunNet("layered", LayeredNet(kNetOps), bench);
   RunModel(bench);
+  RunWishes(bench);
   RunSyncs(bench);
   RunChains(bench);
   return bench.missed() == 0 ? 0 : 1;

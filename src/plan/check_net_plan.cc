@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "plan/check_net_knowledge.h"
 #include "plan/check_net_shape.h"
 #include "plan/net_plan.h"
 #include "plan/stretches.h"
@@ -23,8 +24,6 @@ uint64_t NetPlan::syncs() const {
 
 namespace {
 
-using Vector = std::vector<uint64_t>;
-
 // What some bytes hold, and since when.
 struct Written {
   uint64_t content = 0;   // 0: nothing that anyone may read
@@ -38,18 +37,6 @@ struct Reader {
   uint64_t position = 0;
 };
 using Memory = Stretches<Written, Reader>;
-
-// Which command holds what it needs of other queues, in one scope of regions.
-struct Scope {
-  size_t region;
-  Vector known;
-};
-
-// What a queue knew at a fence: a vector for each region around it, outermost first.
-struct Recorded {
-  size_t region = 0;   // the innermost
-  size_t vectors = 0;  // where they begin
-};
 
 // Of a value, side by side: what every use looks at.
 struct ValueFacts {
@@ -86,10 +73,7 @@ class Checker {
   void SetUp() {
     const size_t places = net_.places.size();
     done_.assign(places, 0);
-    scopes_.assign(places, {Scope{0, Vector(places, 0)}});
-    ended_arms_.assign(places, std::vector<Vector>(net_.regions.size()));
-    recorded_.resize(plan_.fences.size() * rounds_);
-    vectors_.reserve(plan_.fences.size() * rounds_ * places);
+    knowledge_.emplace(net_, plan_, rounds_);
     // A list of fences for each op.
     first_fence_.assign(net_.ops.size(), kNone);
     next_fence_.assign(plan_.fences.size(), kNone);
@@ -171,72 +155,19 @@ class Checker {
       const uint64_t target = Position(Index(fence.place), fence.command, round - sync.distance);
       if (done_[Index(fence.place)] < target) return false;
     }
-    if (at == 0) {  // another iteration may take other arms
-      EnterRegion(place, 0);
-      ended_arms_[place].assign(net_.regions.size(), {});
-    }
-    EnterRegion(place, Index(net_.op(queue[at].op).region));
+    if (at == 0) knowledge_->BeginRound(place);
+    knowledge_->Enter(place, Index(net_.op(queue[at].op).region));
     for (const NetSync& sync : queue[at].syncs) TRY(Acquire(place, at, round, sync));
     TRY(Perform(place, at, round));
-    ++done_[place];
-    for (Scope& scope : scopes_[place]) scope.known[place] = done_[place];
+    knowledge_->Advance(place, ++done_[place]);
     for (size_t fence = first_fence_[Index(queue[at].op)]; fence != kNone;
          fence = next_fence_[fence]) {
-      Record(fence, round, place);
+      knowledge_->Record(fence, round, place);
     }
     return true;
   }
-  void Record(size_t fence, uint64_t round, size_t place) {
-    recorded_[fence * rounds_ + round] = {scopes_[place].back().region, vectors_.size()};
-    for (const Scope& scope : scopes_[place]) {
-      vectors_.insert(vectors_.end(), scope.known.begin(), scope.known.end());
-    }
-  }
-
   uint64_t Position(size_t place, size_t at, uint64_t round) const {
     return round * plan_.queues[place].size() + at + 1;
-  }
-
-  const Vector& Known(size_t place) const { return scopes_[place].back().known; }
-
-  std::vector<size_t> Path(size_t region) const {
-    std::vector<size_t> path = {region};
-    while (path.back() != 0) path.push_back(Index(net_.regions[path.back()].parent));
-    std::reverse(path.begin(), path.end());
-    return path;
-  }
-
-  void EnterRegion(size_t place, size_t region) {
-    std::vector<Scope>& scopes = scopes_[place];
-    if (scopes.back().region == region) return;
-    const std::vector<size_t> path = Path(region);
-    const auto on_path = [&](size_t depth) {
-      return depth < path.size() && path[depth] == scopes[depth].region;
-    };
-    while (!on_path(scopes.size() - 1)) {
-      const Scope ended = std::move(scopes.back());
-      scopes.pop_back();
-      JoinArms(place, ended);
-    }
-    while (scopes.size() < path.size()) {
-      scopes.push_back({path[scopes.size()], scopes.back().known});
-    }
-  }
-  // What both arms of an `if` know is known after it.
-  void JoinArms(size_t place, const Scope& ended) {
-    const NetRegion& own = net_.regions[ended.region];
-    ended_arms_[place][ended.region] = ended.known;
-    for (size_t i = 1; i < net_.regions.size(); ++i) {
-      const NetRegion& other = net_.regions[i];
-      if (i == ended.region || !own.condition || other.condition != own.condition ||
-          other.parent != own.parent || other.arm == own.arm || ended_arms_[place][i].empty()) {
-        continue;
-      }
-      Vector& outer = scopes_[place].back().known;
-      for (size_t p = 0; p < outer.size(); ++p) {
-        outer[p] = std::max(outer[p], std::min(ended.known[p], ended_arms_[place][i][p]));
-      }
-    }
   }
 
   Status Acquire(size_t place, size_t at, uint64_t round, const NetSync& sync) {
@@ -244,26 +175,8 @@ class Checker {
     if (sync.distance > round) return {};
     const size_t other = Index(fence.place);
     const uint64_t target = Position(other, fence.command, round - sync.distance);
-    Vector& known = scopes_[place].back().known;
-    // Of what the other knew in regions that this command is not in, nothing is sure, nor of what
-    // it knew in another iteration, which may have taken other arms.
-    const Recorded& theirs = recorded_[sync.fence * rounds_ + round - sync.distance];
-    size_t depth = 0;
-    if (sync.distance == 0 && theirs.region != 0) {
-      const std::vector<size_t> from = Path(theirs.region);
-      const std::vector<Scope>& to = scopes_[place];
-      while (depth + 1 < from.size() && depth + 1 < to.size() &&
-             from[depth + 1] == to[depth + 1].region) {
-        ++depth;
-      }
-    }
-    const uint64_t* const heard = &vectors_[theirs.vectors + depth * known.size()];
-    bool news = known[other] < target;
-    for (size_t p = 0; p < known.size(); ++p) {
-      news = news || heard[p] > known[p];
-      known[p] = std::max(known[p], heard[p]);
-    }
-    known[other] = std::max(known[other], target);
+    const uint64_t then = round - sync.distance;
+    const bool news = knowledge_->Learn(place, sync.fence, then, sync.distance == 0, target);
     if (news || (net_.loops && round <= LongestDistance())) return {};
     return InvalidPlan("V5", CommandName(place, at),
                        fmt::format("its sync on {} is stale: that is known already",
@@ -295,7 +208,7 @@ class Checker {
   }
 
   bool IsKnown(size_t place, size_t other, uint64_t position) const {
-    return position == 0 || Known(place)[other] >= position;
+    return knowledge_->IsKnown(place, other, position);
   }
 
   // V8, V9, V10.
@@ -421,7 +334,7 @@ class Checker {
   // V11: nobody may still need or make what is overwritten. `content` 0: scratch.
   Status Write(size_t place, size_t at, uint32_t where, CellRange cells, uint64_t content) {
     if (cells.first == cells.last) return {};
-    const bool sure = scopes_[place].size() == 1;
+    const bool sure = !knowledge_->InArm(place);
     before_.clear();
     Memory& memory = memory_[where];
     Status status;
@@ -474,13 +387,10 @@ class Checker {
 
   const TaskNet& net_;
   const NetPlan& plan_;
-  uint64_t rounds_ = 1;                          // iterations that are followed
-  std::vector<CommandAt> where_;                 // by op: place and command
-  std::vector<uint64_t> done_;                   // by place
-  std::vector<std::vector<Scope>> scopes_;       // by place: the whole net outermost
-  std::vector<std::vector<Vector>> ended_arms_;  // by place and region
-  std::vector<Recorded> recorded_;               // by fence and round
-  Vector vectors_;                               // what was recorded
+  uint64_t rounds_ = 1;           // iterations that are followed
+  std::vector<CommandAt> where_;  // by op: place and command
+  std::vector<uint64_t> done_;    // by place
+  std::optional<QueueKnowledge> knowledge_;
   static constexpr size_t kNone = ~size_t{0};
   std::vector<size_t> first_fence_;  // by op
   std::vector<size_t> next_fence_;   // by fence: the next one of the same op
