@@ -17,7 +17,9 @@ constexpr uint64_t kMostTotal = uint64_t{1} << 62;
 // kNormal: what orders are improved by, what ejection and what exhaustive search cost, in items
 // looked at. On a machine of 2020 that is about a second, and a few seconds each.
 constexpr uint64_t kMostPlaced = 300'000;
-constexpr uint64_t kMostEjected = 200'000'000;
+constexpr uint64_t kMostEjected = 150'000'000;
+// In items looked at too, each a tenth of the time that one of ejection takes.
+constexpr uint64_t kMostLifted = 600'000'000;
 constexpr uint64_t kMostSearched = 90'000'000;
 constexpr uint32_t kMostRounds = 100;
 // Of many items, so small a part of the height is not worth more time.
@@ -37,6 +39,13 @@ constexpr std::array kTrees = {
     TreeManner{Cut::kCrowded, First::kArea},  TreeManner{Cut::kCrowded, First::kEarly},
     TreeManner{Cut::kMiddle, First::kLong},   TreeManner{Cut::kMiddle, First::kLarge},
     TreeManner{Cut::kCrowded, First::kLarge}, TreeManner{Cut::kMiddle, First::kArea},
+};
+
+// Those in which lifting gets furthest.
+constexpr std::array kLifted = {
+    TreeManner{Cut::kCrowded, First::kArea},
+    TreeManner{Cut::kMiddle, First::kArea},
+    TreeManner{Cut::kCrowded, First::kFar},
 };
 
 class Packer {
@@ -62,8 +71,14 @@ class Packer {
                       best_);
     }
     const bool near = !exactly && !few && limits_.effort == Effort::kNormal;
-    LowerByEjection(sections_, near ? enough + enough / kLittle : enough, MostEjected(), limits_,
-                    best_);
+    if (near) enough += enough / kLittle;
+    if (!few && !fast) {
+      uint64_t looks = kMostLifted;
+      for (const TreeManner manner : kLifted) {
+        if (looks > 0) ImproveTreeFit(sections_, manner, enough, looks, limits_, best_);
+      }
+    }
+    LowerByEjection(sections_, enough, MostEjected(), limits_, best_);
   }
 
   // Tries up to `most` trees, at least one if there is nothing yet.

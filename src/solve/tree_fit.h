@@ -26,4 +26,11 @@ struct TreeManner {
 // `most_looks`.
 std::optional<FitResult> TreeFit(const Sections& sections, TreeManner manner, uint64_t most_looks);
 
+// The same again and again, until it is within `enough`, the looks are used up, or many rounds have
+// brought nothing: what ended above `enough` is placed a little earlier the next time, at a cut
+// around its own and before more of what is alive there (squeaky wheels; Joslin and Clements 1999).
+// Improves `best`.
+void ImproveTreeFit(const Sections& sections, TreeManner manner, int64_t enough,
+                    uint64_t& looks_left, const SearchLimits& limits, FitResult& best);
+
 }  // namespace tinyai
