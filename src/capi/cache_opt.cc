@@ -71,6 +71,12 @@ TinyAICacheStats tinyaiGetCacheStats(const TinyAIModel* model) {
     out.misses = stats.misses;
     out.evictions = stats.evictions;
     out.bytes_loaded = stats.loaded_bytes;
+    if (const std::optional counts = model->objects->cache_counts()) {
+      out.hardware_available = true;
+      out.l1_misses = counts->l1_misses;
+      out.llc_references = counts->llc_references;
+      out.llc_misses = counts->llc_misses;
+    }
     out.cache_line_size = caches.line_bytes;
     out.l1_size = caches.l1_bytes;
     out.l2_size = caches.l2_bytes;

@@ -9,8 +9,10 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "engine/cpu_caches.h"
 #include "engine/mapped_model.h"
 
 namespace tinyai::capi {
@@ -28,6 +30,8 @@ class ModelObjects {
   // With what was chosen in place of zeros.
   TinyAICacheConfig cache_config() const;
   void SetCacheConfig(const TinyAICacheConfig& config);
+  // Since the model was opened.
+  std::optional<CacheCounters::Counts> cache_counts() const { return counters_.Read(); }
   uint64_t pruning_seed() const { return pruning_seed_; }
   void SetPruningSeed(uint64_t seed) { pruning_seed_ = seed; }
   static constexpr TinyAICacheConfig kAutomaticCache = {0, 0, true, 8};
@@ -41,6 +45,7 @@ class ModelObjects {
 
   mutable std::mutex mutex_;  // guards cache_config_
   TinyAICacheConfig cache_config_ = kAutomaticCache;
+  CacheCounters counters_ = CacheCounters::Open();
   std::atomic<uint64_t> pruning_seed_ = 0;
   std::vector<TinyAILayerDescriptor> descriptors_;
   std::shared_ptr<MappedModel> mapped_;  // last: until it is gone it tells of changes

@@ -183,7 +183,12 @@ TEST(CacheOptimization, ConfigurationsAreCheckedAndStatisticsAreExact) {
   EXPECT_EQ(stats.hits, 1u);
   EXPECT_EQ(stats.misses, 1u);
   EXPECT_EQ(stats.hit_rate, 0.5);
-  EXPECT_FALSE(stats.hardware_available);
+  if (stats.hardware_available) {
+    EXPECT_GT(stats.l1_misses + stats.llc_references, 0u) << "weights were read";
+  } else {
+    EXPECT_EQ(stats.l1_misses + stats.llc_references + stats.llc_misses, 0u)
+        << "nothing is made up";
+  }
   EXPECT_TRUE(tinyaiOptimizeMemoryLayout(model.get()));
 }
 

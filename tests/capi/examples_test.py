@@ -2,8 +2,10 @@
 """Compiles every C example of the API pages and guides as C11 and as C++20, every C++ one as C++20.
 
 usage: examples_test.py SOURCE
-An example that is no whole program is put into a function, after the includes that it begins with.
+An example that is no whole program is put into a function, after the includes that it begins with. The pages
+have the names that the specification's pages link to, and lead to each other.
 """
+import os
 import pathlib
 import re
 import subprocess
@@ -45,8 +47,25 @@ def programs():
             yield f"{page.relative_to(SOURCE)} #{i + 1}", [CPP] if language == "cpp" else [C, CPP], block
 
 
+# What the specification's pages link to, and from where.
+LINKS = {"docs/guides/memory_optimization.md": ["docs/api/forward_scheduler.md", "docs/api/mmap_loader.md"],
+         "docs/api/optimization.md": ["docs/guides/memory_optimization.md"],
+         "docs/api/mmap_loader.md": ["docs/guides/memory_optimization.md"]}
+
+
+def missing_links():
+    for page, froms in LINKS.items():
+        for source in froms:
+            link = os.path.relpath(page, os.path.dirname(source))
+            if not (SOURCE / page).exists() or f"({link}" not in (SOURCE / source).read_text():
+                yield f"{source} does not lead to {page}"
+
+
 def main():
     faults = count = 0
+    for missing in missing_links():
+        faults += 1
+        print(missing)
     with tempfile.TemporaryDirectory() as folder:
         for name, commands, text in programs():
             path = pathlib.Path(folder, "example.c")

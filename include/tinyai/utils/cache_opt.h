@@ -20,7 +20,8 @@ typedef struct {
     uint64_t misses;       /* accesses that had to wait for storage */
     uint64_t evictions;    /* layers let go to make room */
     uint64_t bytes_loaded; /* from storage */
-    bool hardware_available; /* whether the next three were counted by the processor; not in this version */
+    bool hardware_available; /* whether the system let the processor count the next three, since the model was
+                              * opened, of the thread that opened it and of all started from it since */
     uint64_t l1_misses;
     uint64_t llc_references;
     uint64_t llc_misses;
