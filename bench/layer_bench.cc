@@ -6,9 +6,12 @@
 //
 // bench/layers.py asks it and the peer in turns. TINYAI_ISA chooses the instruction set.
 
+#include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -16,6 +19,7 @@
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <new>
 #include <random>
 #include <sstream>
@@ -46,13 +50,27 @@ struct AlignedFloats {
   uint64_t size;
 };
 
+// The data of the layer asked for last, kept for the next question: making it anew would use up
+// time that the scheduler then gives to others.
+AlignedFloats& Kept(size_t slot, uint64_t count) {
+  static std::array<std::unique_ptr<AlignedFloats>, 4> slots;
+  std::unique_ptr<AlignedFloats>& kept = slots[slot];
+  if (kept == nullptr || kept->size != count) {
+    kept = std::make_unique<AlignedFloats>(count, static_cast<uint32_t>(slot));
+  }
+  return *kept;
+}
+
 // Pieces of work that up to two threads take as they come. The first one never waits for the second
 // to begin: where that has no core, it does everything itself. Both wait by spinning, as cheaply as
-// any engine's threads. `work(thread, piece)`.
+// any engine's threads, each on a core of its own like the workers of a session.
+// `work(thread, piece)`.
 class Pair {
  public:
   Pair(int pieces, std::function<void(int, int)> work) : pieces_(pieces), work_(std::move(work)) {
+    StayOn(0);
     thread_ = std::thread([this] { Serve(); });
+    while (!is_there_) std::this_thread::yield();
   }
   ~Pair() {
     stop_ = true;
@@ -72,7 +90,15 @@ class Pair {
       ++done_;
     }
   }
+  static void StayOn(int core) {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(core, &cores);
+    pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores);
+  }
   void Serve() {
+    StayOn(1);
+    is_there_ = true;
     while (!stop_) {
       if (next_.load() < pieces_) Take(1);
       __builtin_ia32_pause();
@@ -81,7 +107,7 @@ class Pair {
   const int pieces_;
   std::function<void(int, int)> work_;
   std::atomic<int> next_{1 << 30}, done_{0};
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> stop_{false}, is_there_{false};
   std::thread thread_;
 };
 
@@ -144,19 +170,35 @@ std::vector<double> RunConv(std::istream& in) {
                            Axis(rows, size, stride, dilation, pad, transposed != 0),
                            Axis(cols, size, stride, dilation, pad, transposed != 0),
                            transposed != 0};
-  const AlignedFloats x(channels * rows * cols, 1), weights(outs * shape.WeightCols(), 2),
-      bias(outs, 3);
+  const AlignedFloats &x = Kept(1, channels * rows * cols),
+                      &weights = Kept(2, outs * shape.WeightCols()), &bias = Kept(3, outs);
   const uint64_t plane = shape.rows.out * shape.cols.out;
-  AlignedFloats out(outs * plane);
+  const AlignedFloats& out = Kept(0, outs * plane);
   const uint64_t bytes = ConvWorkspaceBytes(shape, DType::kF32);
   AlignedFloats workspace(threads * bytes / 4);
-  // Rows among threads, or output channels where the map is small.
-  const bool by_rows = groups == 1 && plane >= 1024;
-  const int pieces = by_rows || groups > 1 ? 8 : 4;
+  // As an executor divides it: by rows, and by output channels where these are few.
+  constexpr uint64_t kWanted = 8, kLeastPixels = 128, kLeastChannels = 64;
+  const auto ceil_div = [](uint64_t a, uint64_t b) { return (a + b - 1) / b; };
+  const uint64_t rows_out = shape.rows.out, cols_out = shape.cols.out;
+  const uint64_t row_piece =
+      groups > 1 ? rows_out
+                 : std::max(ceil_div(rows_out, kWanted), ceil_div(kLeastPixels, cols_out));
+  const uint64_t row_pieces = ceil_div(rows_out, row_piece);
+  const uint64_t channel_piece =
+      ceil_div(std::max(ceil_div(outs, ceil_div(kWanted, row_pieces)),
+                        std::min(kLeastChannels, ceil_div(outs, threads))),
+               16) *
+      16;
+  const auto pieces = static_cast<int>(row_pieces * ceil_div(outs, channel_piece));
   return Time(threads, pieces, repetitions, [&](int thread, int piece, int count) {
-    const MapPart part = by_rows ? MapPart{{0, outs}, PieceOf(shape.rows.out, count, piece, 1)}
-                                 : MapPart{PieceOf(outs, count, piece, 8), {0, shape.rows.out}};
-    if (part.channels.size() == 0 || part.rows.size() == 0) return;
+    MapPart part{{0, outs}, {0, rows_out}};
+    if (count > 1) {
+      const auto index = static_cast<uint64_t>(piece);
+      const uint64_t row = index % row_pieces * row_piece;
+      const uint64_t channel = index / row_pieces * channel_piece;
+      part = {{channel, std::min(outs, channel + channel_piece)},
+              {row, std::min(rows_out, row + row_piece)}};
+    }
     const uint64_t cols_of_weights = shape.WeightCols();
     Conv(shape, {x.data, rows * cols, 0},
          {DType::kF32,
@@ -173,8 +215,8 @@ std::vector<double> RunDense(std::istream& in) {
   uint64_t ins, outs, tokens, threads;
   int repetitions;
   in >> ins >> outs >> tokens >> threads >> repetitions;
-  const AlignedFloats x(tokens * ins, 1), weights(outs * ins, 2);
-  AlignedFloats out(tokens * outs);
+  const AlignedFloats &x = Kept(1, tokens * ins), &weights = Kept(2, outs * ins),
+                      &out = Kept(0, tokens * outs);
   return Time(threads, 8, repetitions, [&](int, int piece, int count) {
     const IndexRange rows = PieceOf(outs, count, piece, 32);
     MatMulF32({DType::kF32, reinterpret_cast<const std::byte*>(weights.data + rows.first * ins),

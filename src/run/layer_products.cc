@@ -13,8 +13,10 @@ namespace {
 
 // Kernels work on groups of rows of weights.
 constexpr uint64_t kRowGroup = 16;
-// Fewer outputs of a convolution in a call cost its full speed.
+// Fewer outputs of a convolution in a call cost its full speed, and so do fewer channels, for each
+// of which its input is laid out once.
 constexpr uint64_t kLeastPixels = 128;
+constexpr uint64_t kLeastChannels = 64;
 
 WeightRows RowsOf(const LayerJob& job, uint64_t begin, uint64_t end) {
   const Weight& weight = job.graph.weight(job.op().weights[0]);
@@ -49,7 +51,9 @@ void DoConv(const ConvShape& shape, const LayerJob& job) {
   const uint64_t row_pieces = CeilDiv(rows, row_piece);
   const uint64_t channel_piece =
       depthwise ? CeilDiv(channels, wanted)
-                : RoundUp(CeilDiv(channels, CeilDiv(wanted, row_pieces)), kRowGroup);
+                : RoundUp(std::max(CeilDiv(channels, CeilDiv(wanted, row_pieces)),
+                                   std::min(kLeastChannels, CeilDiv(channels, workers))),
+                          kRowGroup);
   const uint64_t pieces = CeilDiv(channels, channel_piece) * row_pieces;
   for (;;) {
     const uint64_t next = job.next_piece.fetch_add(1, std::memory_order_relaxed);
