@@ -71,7 +71,10 @@ void ProgramBuilder::Do(const val::For& loop, Where where) {
   const bool counted = begin && end && begin->whole && end->whole;
   if (!CanDefine(loop.index)) return;
   if (options_.unrolled.contains(loop.index.text)) {
-    if (counted) return Unroll(loop, begin->integer, end->integer);
+    if (counted && CanUnroll(loop, begin->integer, end->integer)) {
+      return Unroll(loop, begin->integer, end->integer);
+    }
+    if (counted) return;
     const Position at = out_.source().At(where.begin);
     out_.Error("I14", loop.end.where,
                fmt::format("loop at {}:{} has no static bound, and its iterations are to be placed "
@@ -223,6 +226,22 @@ void ProgramBuilder::FindReads(const LoopParts& parts) {
   eval.ins = std::move(reads);
   eval.input = input;
   eval.output = output;
+}
+
+// In time that the counts of a file do not decide.
+bool ProgramBuilder::CanUnroll(const val::For& loop, int64_t begin, int64_t end) {
+  constexpr uint64_t kMostIterations = 100'000;  // of all loops together
+  const uint64_t count =
+      end > begin ? static_cast<uint64_t>(end) - static_cast<uint64_t>(begin) : 0;
+  if (count <= kMostIterations && (iterations_ += count) <= kMostIterations) return true;
+  const Position at = out_.source().At(loop.index.where.begin);
+  out_.Error("I14", loop.end.where,
+             fmt::format("loop at {}:{} makes more than {} iterations that are to be placed one by "
+                         "one",
+                         at.line, at.column, kMostIterations))
+      .Help("list what it makes as a whole: then it is one command, however often it runs");
+  for (const val::Carry& carry : loop.carried) Break(carry.name);
+  return false;
 }
 
 // Each iteration with names of its own: t[0], t[1], ..

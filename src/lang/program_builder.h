@@ -71,6 +71,7 @@ class ProgramBuilder {
   };
   using LoopFrame = std::vector<Carried>;
   LoopFrame InitCarried(const std::vector<val::Carry>& carries, bool unrolled);
+  bool CanUnroll(const val::For& loop, int64_t begin, int64_t end);
   void Unroll(const val::For& loop, int64_t begin, int64_t end);
   struct LoopParts {
     uint32_t index = 0;
@@ -116,6 +117,7 @@ class ProgramBuilder {
   std::vector<LoopFrame*> loops_;   // around this place, the innermost last
   std::unordered_map<std::string, Declared> functions_;
   ReturnFrame* return_ = nullptr;  // of the function around this place
+  uint64_t iterations_ = 0;        // of loops placed iteration by iteration
   size_t copies_ = 0;              // bodies around this place that were copied
 };
 

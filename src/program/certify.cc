@@ -4,6 +4,7 @@
 #include <cctype>
 #include <utility>
 
+#include "program/loop_bounds.h"
 #include "solve/sync_two_places.h"
 
 namespace tinyai {
@@ -115,6 +116,7 @@ Certificate Certify(const CompiledProgram& compiled, const NetObjective& objecti
   out.makespan = details.simulation.makespan;
   out.least_makespan = details.least_makespan;
   FindWitness(compiled, out);
+  out.loops = BoundLoops(compiled);
   using Term = NetObjective::Term;
   const Term first = objective.terms.empty() ? Term::kSyncs : objective.terms[0];
   switch (first) {

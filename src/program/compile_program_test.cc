@@ -117,6 +117,24 @@ TEST(CompileProgram, BothArmsAreComputedWhereThatTakesFewerSyncsOrLessTime) {
   EXPECT_EQ(CompileTexts(values, weighed.text()).text(), weighed.text());
 }
 
+// From s to t and back, once in each iteration.
+TEST(CompileProgram, OfALoopThatGoesToAndFroEachIterationNeedsSyncs) {
+  const std::string values =
+      "n = input();\nfor i in 0..6 carry (s = n) { t = s + i; u = t * 2; next s = u + 1; }\n"
+      "output s;\n";
+  const Compiled there = CompileTexts(values, "CPU { loop i { GPU { t; } u; } }\n");
+  ASSERT_TRUE(there.program) << there.said;
+  ASSERT_EQ(there.program->certificate.loops.size(), 1u) << there.text();
+  EXPECT_EQ(there.program->certificate.loops[0].syncs, 2) << there.text();
+  EXPECT_GE(there.program->certificate.syncs.value, 2 * 6u - 1);
+  const Compiled apart = CompileTexts(
+      "n = input();\nfor i in 0..6 carry (s = n) { t = n + i; next s = s + t; }\noutput s;\n",
+      "GPU { loop i { t; } }\n");
+  ASSERT_TRUE(apart.program) << apart.said;
+  EXPECT_TRUE(apart.program->certificate.loops.empty());
+  EXPECT_EQ(apart.program->certificate.syncs.value, 2u) << apart.text();
+}
+
 TEST(CompileProgram, ClosedBlocksStayClosed) {
   const Compiled closed = CompileTexts("x = 3;\ny = x + 2;\nz = 1;\nw = y + z;\n",
                                        "closed CPU { x; \?\?\? }\nCPU { z; }\n");

@@ -52,6 +52,13 @@ struct Certificate {
   double makespan = 0, least_makespan = 0;        // seconds by the cost model
   bool optimal = false;                           // the first term of the objective, and all ties
   std::vector<std::vector<std::string>> witness;  // paths of names: x -> a -> print(a)
+  // Of loops placed iteration by iteration: what no order of them can go below, for each.
+  struct LoopBound {
+    std::string name;
+    double syncs = 0;
+    std::vector<std::string> witness;  // a circle of names: s -> t -> s
+  };
+  std::vector<LoopBound> loops;
 };
 
 // A program with every choice made: what is computed, where, in which order, which waits for which,

@@ -464,6 +464,10 @@ std::string CertificateText(const Certificate& certificate) {
   for (const Certificate::Peak& peak : certificate.peaks) {
     out += fmt::format(", peak {} {}", peak.memory, FormatByteSize(peak.bytes.value));
   }
+  for (const Certificate::LoopBound& loop : certificate.loops) {
+    out += fmt::format(", loop {} at least {:.3g} syncs an iteration ({})", loop.name, loop.syncs,
+                       fmt::join(loop.witness, " -> "));
+  }
   if (certificate.optimal) out += ", optimal";
   return out;
 }

@@ -152,6 +152,11 @@ void WishReader::Do(const cmd::Loop& loop, PlaceId place, RegionId region, Span 
         .Help("a loop is called by the name of its index");
     return;
   }
+  if (loop.window) {
+    Wrong("I9", where, fmt::format("iterations of '{}' are placed without a window", loop.name))
+        .Help(fmt::format("write 'loop {}'; the budgets say how many fit", loop.name));
+    return;
+  }
   for (const std::string& iteration : iterations) {
     refs_.Enter(iteration);
     DoAll(loop.body, place, region);
