@@ -1,12 +1,12 @@
 #include "lang/type_expr.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <utility>
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "lang/constant.h"
 #include "lang/nearest_name.h"
 #include "lang/number.h"
 #include "lang/print_schedule.h"
@@ -21,31 +21,6 @@ constexpr size_t kMostDimensions = 8;
 bool IsNumber(Scalar scalar) { return scalar != Scalar::kBool; }
 bool IsBlocks(Scalar scalar) { return scalar == Scalar::kQ8 || scalar == Scalar::kQ4; }
 
-std::optional<Constant> ParseConstant(std::string_view text) {
-  const NumberParts parts = SplitNumber(text);
-  Constant out;
-  if (!parts.unit.empty()) {
-    const std::optional<uint64_t> bytes = ByteCount(text);
-    if (!bytes || *bytes > uint64_t{INT64_MAX}) return std::nullopt;
-    out.integer = static_cast<int64_t>(*bytes);
-    out.number = static_cast<double>(out.integer);
-    return out;
-  }
-  const auto [rest, error] =
-      std::from_chars(parts.digits.data(), parts.digits.data() + parts.digits.size(), out.integer);
-  if (error == std::errc() && rest == parts.digits.data() + parts.digits.size()) {
-    out.number = static_cast<double>(out.integer);
-    return out;
-  }
-  const bool digits_only = parts.digits.find_first_of(".eE") == std::string_view::npos;
-  if (digits_only) return std::nullopt;  // too large
-  out.whole = false;
-  const auto parsed =
-      std::from_chars(parts.digits.data(), parts.digits.data() + parts.digits.size(), out.number);
-  if (parsed.ec != std::errc() || !std::isfinite(out.number)) return std::nullopt;
-  return out;
-}
-
 // At most as many as the expression's code has, nearly always; nodes are added by conversions.
 size_t NodeCount(const Expr& expr) {
   size_t count = 1;
@@ -56,33 +31,6 @@ size_t NameCount(const Expr& expr) {
   size_t count = expr.kind == Expr::Kind::kName ? 1 : 0;
   for (const Expr& operand : expr.operands) count += NameCount(operand);
   return count;
-}
-
-int64_t Wrapped(uint64_t value) { return static_cast<int64_t>(value); }
-
-std::optional<Constant> Apply(std::string_view op, const Constant& a, const Constant& b) {
-  Constant out;
-  out.whole = a.whole && b.whole;
-  const auto x = static_cast<uint64_t>(a.integer), y = static_cast<uint64_t>(b.integer);
-  if (op == "+") {
-    out.integer = Wrapped(x + y);
-    out.number = a.number + b.number;
-  } else if (op == "-") {
-    out.integer = Wrapped(x - y);
-    out.number = a.number - b.number;
-  } else if (op == "*") {
-    out.integer = Wrapped(x * y);
-    out.number = a.number * b.number;
-  } else if ((op == "/" || op == "%") && out.whole) {
-    if (b.integer == 0 || b.integer == -1) return std::nullopt;
-    out.integer = op == "/" ? a.integer / b.integer : a.integer % b.integer;
-  } else if (op == "/" && b.number != 0) {
-    out.number = a.number / b.number;
-  } else {
-    return std::nullopt;
-  }
-  if (out.whole) out.number = static_cast<double>(out.integer);
-  return out;
 }
 
 }  // namespace
@@ -117,14 +65,14 @@ std::optional<Constant> ExprTyper::Evaluate(const Expr& expr) const {
     case Expr::Kind::kUnary: {
       const std::optional<Constant> operand = Evaluate(expr.operands[0]);
       if (!operand || expr.text != "-") return std::nullopt;
-      return Apply("-", {operand->whole, 0, 0}, *operand);
+      return ApplyOperator("-", {operand->whole, 0, 0}, *operand);
     }
     case Expr::Kind::kBinary: {
       const std::optional<Constant> left = Evaluate(expr.operands[0]);
       if (!left) return std::nullopt;
       const std::optional<Constant> right = Evaluate(expr.operands[1]);
       if (!right) return std::nullopt;
-      return Apply(expr.text, *left, *right);
+      return ApplyOperator(expr.text, *left, *right);
     }
     default:
       return std::nullopt;
