@@ -221,6 +221,11 @@ uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
   return kept;
 }
 
+uint64_t KeepSlices(PlanDraft& draft, const std::vector<bool>& stays) {
+  for (size_t i = 0; i < stays.size(); ++i) draft.slices[i].resident = stays[i];
+  return LayOut(draft, FileOrder(draft));
+}
+
 uint64_t ResidentBytesOfAll(PlanDraft& draft) {
   SpreadStreamed(draft, 0, 1);
   return LayOut(draft, FileOrder(draft)) + FindPinnedEmbedding(draft).bytes;

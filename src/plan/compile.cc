@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "base/checked.h"
 #include "base/units.h"
@@ -87,6 +88,19 @@ PlannedNet WithFewerSyncs(const TaskNet& net, const NetDraft& own, PlannedNet pl
   return better ? *std::move(fewer) : planned;
 }
 
+void ExplainChoice(double evenly_seconds, double seconds, PlanDraft& draft) {
+  if (!draft.reasons.wanted()) return;
+  const auto stay = std::count_if(draft.slices.begin(), draft.slices.end(),
+                                  [](const Slice& slice) { return slice.resident; });
+  draft.reasons.Add(
+      "weights",
+      fmt::format(
+          "{} of {} slices stay, and the ring has {} slots, as is best for the chain of the "
+          "slices: a pass takes {:.4g} ms; with the streamed ones spread evenly it would "
+          "take {:.4g} ms",
+          stay, draft.slices.size(), draft.ring_slots(), seconds * 1e3, evenly_seconds * 1e3));
+}
+
 // Plans one request: sizes, then what stays, then everything that follows from the net.
 class ModelPlanner {
  public:
@@ -147,7 +161,7 @@ class ModelPlanner {
   Result<Planned> PlanFastest(uint64_t room) {
     Reasons reasons(request_.details);
     const Sizes sizes = sizing_.Choose(least_, room, reasons);
-    return Build(sizes, room, std::move(reasons));
+    return Build(sizes, room, std::move(reasons), true);
   }
 
   // Between the least room and what the fastest plan takes.
@@ -188,22 +202,62 @@ class ModelPlanner {
     return Smaller(std::move(planned), std::move(normal));
   }
 
-  // With so many bytes for the arena and the plan.
-  Result<Planned> Build(const Sizes& sizes, uint64_t room, Reasons reasons) {
+  // With so many bytes for the arena and the plan. `may_choose`: what stays may be chosen anew once
+  // the plan is simulated.
+  Result<Planned> Build(const Sizes& sizes, uint64_t room, Reasons reasons,
+                        bool may_choose = false) {
     PlanDraft draft = sizing_.NewDraft(sizes);
-    draft.reasons = std::move(reasons);
-    const uint64_t resident =
-        ChooseResident(draft, std::min(room - sizing_.BufferBytes(sizes), request_.resident_bytes));
+    draft.reasons = reasons;
+    const uint64_t resident_room =
+        std::min(room - sizing_.BufferBytes(sizes), request_.resident_bytes);
+    const uint64_t resident = ChooseResident(draft, resident_room);
+    TRY_ASSIGN(PassPlan evenly, PlanPass(std::move(draft), resident));
+    std::optional<PassPlan> better =
+        may_choose ? BetterByChain(evenly, resident_room, std::move(reasons)) : std::nullopt;
+    return Finish(better ? *std::move(better) : std::move(evenly));
+  }
+
+  struct PassPlan {
+    PlanDraft draft;
+    uint64_t resident_bytes = 0;
+    ModelNet model;
+    PlannedNet planned;
+  };
+  Result<PassPlan> PlanPass(PlanDraft draft, uint64_t resident) {
     ModelNet model = BuildModelNet(draft, resident);
-    const NetDraft own{InOrder(model.net), OnlyPlaces(model.net), {}};
-    TRY_ASSIGN(PlannedNet planned, PlanInOrder(model.net, own));
+    TRY_ASSIGN(PlannedNet planned, PlanInOrder(model.net, OwnDraft(model)));
+    return PassPlan{std::move(draft), resident, std::move(model), std::move(planned)};
+  }
+  static NetDraft OwnDraft(const ModelNet& model) {
+    return {InOrder(model.net), OnlyPlaces(model.net), {}};
+  }
+
+  // What the chain of the slices says, if the simulation agrees. `reasons`: those from before what
+  // stays was chosen.
+  std::optional<PassPlan> BetterByChain(const PassPlan& evenly, uint64_t resident_room,
+                                        Reasons reasons) {
+    const double seconds = evenly.planned.simulation.makespan;
+    auto choice = ChooseByChain(evenly.draft, evenly.model, resident_room, seconds);
+    if (!choice) return std::nullopt;
+    choice->draft.reasons = std::move(reasons);
+    Result<PassPlan> other = PlanPass(std::move(choice->draft), choice->resident_bytes);
+    if (!other || other->planned.simulation.makespan >= seconds) return std::nullopt;
+    ExplainChoice(seconds, other->planned.simulation.makespan, other->draft);
+    return *std::move(other);
+  }
+
+  Result<Planned> Finish(PassPlan pass) {
+    PlanDraft& draft = pass.draft;
+    ModelNet& model = pass.model;
+    PlannedNet planned = std::move(pass.planned);
+    const NetDraft own = OwnDraft(model);
     std::vector<SyncPoint> curve;
     if (request_.details) curve = SyncCurve(model.net, own, planned);
     if (request_.wishes == nullptr || !OrderSomething(*request_.wishes)) {
       planned = WithFewerSyncs(model.net, own, std::move(planned));
     }
     planned.sync_curve = std::move(curve);
-    planned.syncs.lower_bound = LeastSyncs(model, sizes);
+    planned.syncs.lower_bound = LeastSyncs(model, draft.sizes);
     Planned out{LowerPlan(draft, model, planned.plan), {}, {}};
     DeriveJoins(graph_, out.plan);
     if (request_.wishes != nullptr) AddAskedJoins(*request_.wishes, out.plan);
@@ -212,8 +266,8 @@ class ModelPlanner {
     ReportSpeed(planned.simulation, out.report);
     out.report.arena_least_bytes = planned.peaks[0].lower_bound;
     if (!request_.details) return out;
-    ExplainOrder(graph_, request_, sizes, draft.reasons);
-    ExplainResidency(draft, model, resident, planned.simulation.makespan, draft.reasons);
+    ExplainOrder(graph_, request_, draft.sizes, draft.reasons);
+    ExplainResidency(draft, model, pass.resident_bytes, planned.simulation.makespan, draft.reasons);
     out.details = std::make_shared<const PlanDetails>(
         PlanDetails{std::move(model), std::move(planned), draft.reasons.list(), draft.ring_slots(),
                     draft.slot_bytes});

@@ -1,6 +1,9 @@
+#include <cstdio>
+
 #include "base/units.h"
 #include "gtest/gtest.h"
 #include "plan/check_plan.h"
+#include "plan/details.h"
 #include "plan/draft.h"
 #include "plan/plan_test_support.h"
 #include "rapidcheck.h"
@@ -313,6 +316,38 @@ TEST(CompilePlan, RefusesSizesThatNoMachineHas) {
     ASSERT_FALSE(planned) << context;
     EXPECT_EQ(planned.error().key, "BUDGET_INFEASIBLE");
   }
+}
+
+TEST(CompilePlan, WhatStaysFollowsTheChainOfSlicesWhereThatIsFaster) {
+  const Graph graph =
+      MakeGraph({.width = 256, .layers = 3, .feed_forward = 1536, .vocabulary = 512});
+  PlanRequest request{.workers = 2, .context = 64, .chunk = 4};
+  request.rates.disk_bytes_per_second = 4e9;
+  request.details = true;
+  const uint64_t least = LeastBudget(graph, request);
+  size_t followed = 0, streamed = 0;
+  for (uint64_t more = 512 * kKiB; more < 3 * kMiB; more += 128 * kKiB) {
+    request.budget_bytes = least + more;
+    const Result<Planned> planned = CompilePlan(graph, request);
+    ASSERT_TRUE(planned) << Describe(planned.error());
+    EXPECT_LE(planned->report.predicted_peak_bytes, request.budget_bytes);
+    streamed += planned->details->ring_slots != 0;
+    for (const Reason& reason : planned->details->reasons) {
+      const size_t at = reason.text.find("as is best for the chain of the slices: a pass takes ");
+      if (at == std::string::npos) continue;
+      ++followed;
+      double chosen = 0, evenly = 0;
+      ASSERT_EQ(std::sscanf(reason.text.c_str() + at,
+                            "as is best for the chain of the slices: a pass takes %lf ms; with the "
+                            "streamed ones spread evenly it would take %lf",
+                            &chosen, &evenly),
+                2);
+      EXPECT_LT(chosen, evenly);
+      EXPECT_LE(planned->details->planned.simulation.makespan * 1e3, chosen * 1.001);
+    }
+  }
+  EXPECT_GT(followed, 1u);
+  EXPECT_GT(streamed, followed);
 }
 
 }  // namespace

@@ -91,6 +91,8 @@ uint64_t SlotBytes(const PlanDraft& draft);
 // out `runs` from arena offset 0 and returns the bytes they take. What cannot be streamed stays
 // even beyond the budget.
 uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes);
+// The same for these slices, whatever else: by slice, whether it stays.
+uint64_t KeepSlices(PlanDraft& draft, const std::vector<bool>& stays);
 // What it would take for every slice to stay, and an embedding of its own if that is pinned.
 uint64_t ResidentBytesOfAll(PlanDraft& draft);
 

@@ -26,7 +26,8 @@ ChainProblem ResidencyChain(const PlanDraft& draft, const ModelNet& model,
   std::vector<std::vector<const Slice*>> slices_of(draft.graph.ops.size());
   for (const Slice& slice : draft.slices) slices_of[Index(slice.op)].push_back(&slice);
   ChainProblem out;
-  out.memory_bytes = resident_bytes + draft.ring_slots() * draft.slot_bytes;
+  out.ring_bytes = draft.ring_slots() * draft.slot_bytes;
+  out.memory_bytes = resident_bytes + out.ring_bytes;
   double before = 0;  // of ops without slices, until there is one
   for (const OpId op : draft.order) {
     uint64_t bytes = 0;
@@ -60,14 +61,14 @@ void ExplainResidency(const PlanDraft& draft, const ModelNet& model, uint64_t re
   const std::optional<ChainResult> best = SolveChain(chain, limits);
   if (!best) return;
   const double least = best->lower_bound_seconds;
-  reasons.Add(
-      "weights",
-      fmt::format("a pass takes {:.4g} ms; no choice of what stays and when the rest is "
-                  "read, with these slices in this memory, takes less than {:.4g} ms ({:.2f} "
-                  "% less), and the best one found takes {:.4g} ms without waits for "
-                  "anything else",
-                  pass_seconds * 1e3, least * 1e3, 100 * (1 - least / pass_seconds),
-                  best->period_seconds * 1e3));
+  reasons.Add("weights",
+              fmt::format("a pass takes {:.4g} ms; no choice of what stays and when the rest is "
+                          "read, with these slices in this memory and a ring of this size or more, "
+                          "takes less than {:.4g} ms ({:.2f} "
+                          "% less), and the best one found takes {:.4g} ms without waits for "
+                          "anything else",
+                          pass_seconds * 1e3, least * 1e3, 100 * (1 - least / pass_seconds),
+                          best->period_seconds * 1e3));
 }
 
 }  // namespace tinyai

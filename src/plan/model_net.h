@@ -53,6 +53,18 @@ ChainProblem ResidencyChain(const PlanDraft& draft, const ModelNet& model, uint6
 void ExplainResidency(const PlanDraft& draft, const ModelNet& model, uint64_t resident_bytes,
                       double pass_seconds, Reasons& reasons);
 
+// A draft with another choice of what stays and of the slots of the ring, for which the chain is
+// so long.
+struct ResidencyChoice {
+  PlanDraft draft;
+  uint64_t resident_bytes = 0;
+  double chain_seconds = 0;
+};
+// The best choice found for the chain, if a pass of so many seconds is clearly longer: with what
+// stays and the ring in the bytes that `resident_room` and the ring of the draft take together.
+std::optional<ResidencyChoice> ChooseByChain(const PlanDraft& draft, const ModelNet& model,
+                                             uint64_t resident_room, double pass_seconds);
+
 // The executable plan of a planned net: one step for each command, with the same fences and syncs.
 // Only `joins` are still missing.
 Plan LowerPlan(const PlanDraft& draft, const ModelNet& model, const NetPlan& plan);

@@ -152,6 +152,7 @@ class ChainSearch {
     for (const ChainOp& op : problem.ops) {
       compute_ += op.compute_seconds;
       all_bytes_ += op.bytes;
+      largest_ = std::max(largest_, op.bytes);
     }
   }
 
@@ -164,7 +165,8 @@ class ChainSearch {
     }
     // Where something is loaded, there is room for it.
     if (largest_loaded != 0 || rest > left) {
-      left -= std::min(left, largest_loaded != 0 ? largest_loaded : least);
+      const uint64_t load = largest_loaded != 0 ? largest_loaded : least;
+      left -= std::min(left, std::max(load, problem_.ring_bytes));
     }
     for (size_t i = decided; i < by_worth_.size(); ++i) {
       const ChainOp& op = problem_.ops[by_worth_[i]];
@@ -182,7 +184,9 @@ class ChainSearch {
     if (all_bytes_ <= problem_.memory_bytes) {
       Offer(std::vector<bool>(problem_.ops.size(), true));
     } else {
-      for (size_t slots = 1; slots <= kMostSlots; slots += 1 + slots / 4) Spread(slots);
+      for (size_t slots = 1; slots <= kMostSlots; slots += 1 + slots / 4) {
+        Spread(std::max(slots * largest_, problem_.ring_bytes));
+      }
       Search();
     }
     ChainPeriod(problem_, best_.stays, &best_.load_starts);
@@ -197,12 +201,9 @@ class ChainSearch {
     best_.stays = std::move(stays);
   }
 
-  // Leaves the ring so many times the largest weight, and loads evenly what then does not fit.
-  void Spread(size_t slots) {
-    uint64_t largest = 0;
-    for (const ChainOp& op : problem_.ops) largest = std::max(largest, op.bytes);
-    const uint64_t memory = problem_.memory_bytes;
-    const uint64_t room = slots > memory / largest ? 0 : memory - slots * largest;
+  // Leaves the ring so many bytes, and loads evenly what then does not fit.
+  void Spread(uint64_t ring_bytes) {
+    const uint64_t room = problem_.memory_bytes - std::min(problem_.memory_bytes, ring_bytes);
     std::vector<bool> stays(problem_.ops.size());
     const double share = 1 - static_cast<double>(room) / static_cast<double>(all_bytes_);
     double owed = 0;
@@ -240,7 +241,8 @@ class ChainSearch {
   // `open_` ends as the least bound of what was not looked into, or of what is no better.
   void Decide(size_t decided, uint64_t kept, uint64_t largest_loaded, double loading) {
     double bound = Bound(decided, kept, largest_loaded, loading);
-    if (largest_loaded > problem_.memory_bytes - kept) return;
+    const uint64_t ring = std::max(largest_loaded, problem_.ring_bytes);
+    if (largest_loaded != 0 && ring > problem_.memory_bytes - kept) return;
     if (bound < best_.period_seconds && loading > 0) {
       bound = std::max(bound, Waits(problem_, loads_, problem_.memory_bytes - kept).Period());
     }
@@ -270,7 +272,7 @@ class ChainSearch {
   const SearchLimits& limits_;
   std::vector<size_t> by_worth_;  // seconds saved per byte, most first
   double compute_ = 0;
-  uint64_t all_bytes_ = 0;
+  uint64_t all_bytes_ = 0, largest_ = 0;
   ChainResult best_;
   std::vector<bool> loads_;  // as far as decided
   uint64_t left_ = 0;        // states
@@ -292,7 +294,7 @@ std::optional<double> ChainPeriod(const ChainProblem& problem, const std::vector
       ring -= bytes;
     }
   }
-  if (largest > ring) return std::nullopt;
+  if (largest > 0 && std::max(largest, problem.ring_bytes) > ring) return std::nullopt;
   std::vector<bool> loads(stays);
   loads.flip();
   Waits waits(problem, loads, ring);
@@ -307,6 +309,9 @@ std::optional<ChainResult> SolveChain(const ChainProblem& problem, const SearchL
   for (const ChainOp& op : problem.ops) {
     if (op.bytes > problem.memory_bytes) return std::nullopt;
   }
+  uint64_t all = 0;
+  for (const ChainOp& op : problem.ops) all += op.bytes;
+  if (all > problem.memory_bytes && problem.ring_bytes > problem.memory_bytes) return std::nullopt;
   return ChainSearch(problem, limits).Run();
 }
 

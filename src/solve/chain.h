@@ -21,6 +21,7 @@ struct ChainOp {
 struct ChainProblem {
   std::vector<ChainOp> ops;
   uint64_t memory_bytes = 0;
+  uint64_t ring_bytes = 0;  // at least so many of them are for what is loaded, if something is
 };
 
 // Seconds from one pass to the next, once the loads have settled, if these weights stay; nothing if

@@ -62,6 +62,7 @@ ChainProblem RandomChain(uint32_t ops, uint32_t seed) {
     largest = std::max(largest, own);
   }
   out.memory_bytes = largest + random() % (bytes + 2 - largest);
+  if (random() % 2 == 0) out.ring_bytes = random() % (out.memory_bytes + 1);
   return out;
 }
 
@@ -71,6 +72,7 @@ bool Fits(const ChainProblem& problem, const std::vector<bool>& stays) {
     if (stays[i]) kept += problem.ops[i].bytes;
     if (!stays[i]) largest = std::max(largest, problem.ops[i].bytes);
   }
+  if (largest != 0) largest = std::max(largest, problem.ring_bytes);
   return kept + largest <= problem.memory_bytes;
 }
 
@@ -126,6 +128,7 @@ TEST(Chain, LongOnesGetABound) {
 
 TEST(Chain, AWeightLargerThanTheMemoryHasNoChoice) {
   EXPECT_FALSE(SolveChain({{{5, 1, 1}}, 4}, {}));
+  EXPECT_FALSE(SolveChain({{{5, 1, 1}, {5, 1, 1}}, 8, 9}, {}));
   EXPECT_EQ(SolveChain({{}, 0}, {})->period_seconds, 0);
 }
 
