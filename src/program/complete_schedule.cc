@@ -128,13 +128,17 @@ class Writer {
         for (const NetSync& sync : command.syncs) {
           (waits && given_.contains(sync.fence) ? given : derived).push_back(sync.fence);
         }
-        if (!derived.empty()) {
+        // Behind a sync of the schedule, which might have nothing to say after them.
+        const auto put_derived = [&] {
+          if (derived.empty()) return;
           entries.push_back({Entry::Kind::kSync, op.region, command.op, derived, {}});
-        }
+        };
+        if (!waits) put_derived();
         Entry entry{Entry::Kind::kOp, op.region, command.op, given, {}};
         if (line != nullptr) entry.line = wishes_.line_of[Index(command.op)];
         if (IsSilent(command.op, line)) entry.kind = Entry::Kind::kSilent;
         entries.push_back(std::move(entry));
+        if (waits) put_derived();
         const uint32_t fence = fence_at_[place][at];
         if (fence == ~uint32_t{0}) continue;
         if (given_.contains(fence)) {
