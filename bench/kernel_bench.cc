@@ -23,6 +23,7 @@
 #include "kernel/isa.h"
 #include "kernel/matmul.h"
 #include "kernel/quantized_rows.h"
+#include "kernel/sparse_rows.h"
 
 namespace tinyai {
 namespace {
@@ -117,6 +118,47 @@ void Product(benchmark::State& state, Shape shape) {
       runs * static_cast<double>(rows * kCols * tokens) * 1e-9, benchmark::Counter::kIsRate);
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * weights.size_bytes));
 }
+
+// One token times a matrix of 256 MiB of floats of which range(0) per cent are there: 0 stands for
+// all of them as ordinary rows. The rate counts products with the zeros.
+void BM_Pruned(benchmark::State& state, DType type) {
+  const auto percent = static_cast<uint64_t>(state.range(0));
+  const uint64_t row_bytes = RowBytes(type, kCols), rows = kMemoryBytes / row_bytes;
+  const uint64_t element = row_bytes / kCols;
+  Aligned weights(kMemoryBytes);
+  FillWeights(weights);
+  WeightRows matrix = {type, weights.bytes, kCols, rows};
+  std::vector<std::byte> packed, row(MostSparseRowBytes(type, kCols));
+  if (percent != 0) {
+    uint32_t random = 1;
+    for (uint64_t i = 0; i < rows * kCols; ++i) {
+      random = random * 1664525 + 1013904223;
+      if ((random >> 16) % 100 >= percent) std::memset(weights.bytes + i * element, 0, element);
+    }
+    for (uint64_t r = 0; r < rows; ++r) {
+      matrix.sparse_row_bytes =
+          std::max(matrix.sparse_row_bytes,
+                   PackSparseRow(type, kCols, weights.bytes + r * row_bytes, row.data()));
+    }
+    packed.resize(rows * matrix.sparse_row_bytes);
+    for (uint64_t r = 0; r < rows; ++r) {
+      PackSparseRow(type, kCols, weights.bytes + r * row_bytes, row.data());
+      std::memcpy(packed.data() + r * matrix.sparse_row_bytes, row.data(), matrix.sparse_row_bytes);
+    }
+    matrix.data = packed.data();
+  }
+  const std::vector<float> x = Floats(kCols);
+  std::vector<float> out(rows);
+  for (auto _ : state) {
+    MatMulF32(matrix, x.data(), kCols, 1, out.data(), rows);
+    benchmark::DoNotOptimize(out.data());
+    benchmark::ClobberMemory();
+  }
+  state.counters["GMAC/s"] = benchmark::Counter(
+      static_cast<double>(state.iterations() * rows * kCols) * 1e-9, benchmark::Counter::kIsRate);
+}
+BENCHMARK_CAPTURE(BM_Pruned, F32, DType::kF32)->Arg(0)->Arg(50)->Arg(25)->Arg(10);
+BENCHMARK_CAPTURE(BM_Pruned, F16, DType::kF16)->Arg(0)->Arg(50)->Arg(25)->Arg(10);
 
 void BM_QuantizeRow(benchmark::State& state) {
   const std::vector<float> x = Floats(static_cast<uint64_t>(state.range(0)));

@@ -166,13 +166,17 @@ void MultiplyTile(DecodeFunction decode, const TileWeights& tile, NextTile next,
   }
 }
 
-// A tile of floats times one token.
-void MultiplyFloats(MultiplyRowsFunction multiply, const TileWeights& tile, const float* x,
-                    float* sums) {
+// A tile of floats times one token. What comes next in a sparse row is only known when the row has
+// been read so far, so such rows are asked for beforehand.
+void MultiplyFloats(MultiplyChunkFunction multiply, const TileWeights& tile, NextTile next,
+                    const float* x, float* sums) {
   for (size_t col = 0; col < tile.cols; col += kChunkColumns) {
+    const size_t columns = std::min(kChunkColumns, tile.cols - col);
     for (size_t row = 0; row < tile.rows; row += kRows) {
-      multiply(tile.From(row, col), std::min(tile.rows - row, kRows),
-               std::min(kChunkColumns, tile.cols - col), x + col, sums + row);
+      const Source& all = tile.source;
+      if (all.sparse_cols != 0) next.Prefetch((columns + 31) / 64);
+      multiply({all.data + row * all.stride, all.stride, all.sparse_cols},
+               std::min(tile.rows - row, kRows), col, columns, x + col, sums + row);
     }
   }
 }
@@ -182,8 +186,8 @@ void MultiplyFloats(MultiplyRowsFunction multiply, const TileWeights& tile, cons
 void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, size_t tokens,
                    float* out, size_t out_stride) {
   const DecodeFunction decode = DecoderOf(weights.type);
-  const MultiplyRowsFunction multiply =
-      weights.sparse_row_bytes == 0 ? MultiplyRowsOf(weights.type) : nullptr;
+  const MultiplyChunkFunction multiply =
+      MultiplyChunkOf(weights.type, weights.sparse_row_bytes != 0);
   const uint8_t* end = SourceOf(weights, weights.rows).data;
   alignas(64) float sums[kTokensAtOnce * kSums];
   for (size_t t = 0; t < tokens; t += kTokensAtOnce) {
@@ -194,7 +198,7 @@ void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, s
       const NextTile next(tile.source, rows, end, weights.cols);
       std::memset(sums, 0, some * kSums * sizeof(float));
       if (tokens == 1 && multiply != nullptr) {
-        MultiplyFloats(multiply, tile, x, sums);
+        MultiplyFloats(multiply, tile, next, x, sums);
       } else {
         MultiplyTile(decode, tile, next, x + t * x_stride, x_stride, some, sums);
       }

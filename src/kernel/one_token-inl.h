@@ -8,6 +8,8 @@
 #define TINYAI_KERNEL_ONE_TOKEN_INL_H_
 #endif
 
+#include <bit>
+
 #include "kernel/lanes-inl.h"
 #include "kernel/tile-inl.h"
 
@@ -31,14 +33,35 @@ HWY_INLINE VU32 ReadHalves(const uint8_t* p) {
 }
 struct ReadF16 {
   static constexpr size_t kBytes = 2;
-  static HWY_INLINE VF32 Read(const uint8_t* p) { return FloatOfF16(ReadHalves(p)); }
+  static HWY_INLINE VF32 Of(VU32 halves) { return FloatOfF16(halves); }
+  static HWY_INLINE VF32 Read(const uint8_t* p) { return Of(ReadHalves(p)); }
 };
 struct ReadBF16 {
   static constexpr size_t kBytes = 2;
-  static HWY_INLINE VF32 Read(const uint8_t* p) {
-    return hn::BitCast(F32Tag(), hn::ShiftLeft<16>(ReadHalves(p)));
+  static HWY_INLINE VF32 Of(VU32 halves) {
+    return hn::BitCast(F32Tag(), hn::ShiftLeft<16>(halves));
   }
+  static HWY_INLINE VF32 Read(const uint8_t* p) { return Of(ReadHalves(p)); }
 };
+
+// sums[r] += the lanes of row r, in their order.
+HWY_INLINE void AddLanes(const float (&lanes)[kRows][kLanes], float* sums) {
+  const F32Tag d;
+  VF32 total = hn::Load(d, sums);
+  if constexpr (kLanes == 1) {
+    total = hn::Add(total, hn::Load(d, lanes[0]));
+  } else {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(lanes);
+    for (size_t lane = 0; lane < kLanes; lane += 4) {
+      const Chunk four = LoadChunk(bytes + lane * sizeof(float), sizeof(lanes[0]));
+      total = hn::Add(total, hn::BitCast(d, four.v0));
+      total = hn::Add(total, hn::BitCast(d, four.v1));
+      total = hn::Add(total, hn::BitCast(d, four.v2));
+      total = hn::Add(total, hn::BitCast(d, four.v3));
+    }
+  }
+  hn::Store(total, d, sums);
+}
 
 // sums[r] += the columns of row r times x: of each lane's columns one chain of multiply-adds from
 // zero on, and these added in the order of the lanes. `columns` <= kChunkColumns, `rows` <= kRows.
@@ -73,34 +96,97 @@ HWY_NOINLINE void MultiplyRows(Source weights, size_t rows, size_t columns, cons
     }
     for (size_t r = 0; r < kAtOnce; ++r) hn::Store(sum[r], d, lanes[first + r]);
   }
-  VF32 total = hn::Load(d, sums);
-  if constexpr (kLanes == 1) {
-    total = hn::Add(total, hn::Load(d, lanes[0]));
-  } else {
-    const auto* bytes = reinterpret_cast<const uint8_t*>(lanes);
-    for (size_t lane = 0; lane < kLanes; lane += 4) {
-      const Chunk four = LoadChunk(bytes + lane * sizeof(float), sizeof(lanes[0]));
-      total = hn::Add(total, hn::BitCast(d, four.v0));
-      total = hn::Add(total, hn::BitCast(d, four.v1));
-      total = hn::Add(total, hn::BitCast(d, four.v2));
-      total = hn::Add(total, hn::BitCast(d, four.v3));
-    }
-  }
-  hn::Store(total, d, sums);
+  AddLanes(lanes, sums);
 }
 
-using MultiplyRowsFunction = void (*)(Source weights, size_t rows, size_t columns, const float* x,
-                                      float* sums);
+#if HWY_CAP_GE512 && HWY_ARCH_X86
+constexpr bool kHaveSparse = true;
 
-// Null for types that are no floats.
-inline MultiplyRowsFunction MultiplyRowsOf(DType type) {
+// The first `count` elements at p.
+template <class Reader>
+HWY_INLINE VF32 ReadFirst(const uint8_t* p, size_t count) {
+  const auto first = static_cast<__mmask16>(_bzhi_u32(0xFFFF, static_cast<unsigned>(count)));
+  if constexpr (Reader::kBytes == 4) {
+    return VF32{_mm512_maskz_loadu_ps(first, p)};
+  } else {
+    return Reader::Of(VU32{_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first, p))});
+  }
+}
+
+// The same for sparse rows (sparse_rows.h), of which only what is there is read: columns
+// [col, col + columns) of rows that begin at weights.data.
+template <class Reader>
+HWY_NOINLINE void MultiplySparseRows(Source weights, size_t rows, size_t col, size_t columns,
+                                     const float* x, float* sums) {
+  constexpr size_t kAtOnce = 4;
+  const F32Tag d;
+  alignas(64) float lanes[kRows][kLanes];
+  for (size_t first = 0; first < kRows; first += kAtOnce) {
+    const uint8_t* group[kAtOnce];
+    for (size_t r = 0; r < kAtOnce; ++r) {  // behind the end, the last one again
+      const uint8_t* row = weights.data + std::min(first + r, rows - 1) * weights.stride;
+      uint32_t at;
+      std::memcpy(&at, row + col / kSparseRun * sizeof(at), sizeof(at));
+      group[r] = row + at;
+    }
+    VF32 sum[kAtOnce];
+    for (auto& s : sum) s = hn::Zero(d);
+    for (size_t c = 0; c < columns; c += 2 * kLanes) {
+      const VF32 low = LoadFirst(x + c, std::min(kLanes, columns - c));
+      const VF32 high = columns > c + kLanes
+                            ? LoadFirst(x + c + kLanes, std::min(kLanes, columns - c - kLanes))
+                            : hn::Zero(d);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < kAtOnce; ++r) {
+        uint32_t there;
+        std::memcpy(&there, group[r], sizeof(there));
+        const uint8_t* codes = group[r] + sizeof(there);
+        const auto add = [&](uint32_t bits, VF32 factor) HWY_ATTR {
+          const auto mask = static_cast<__mmask16>(bits);
+          const auto count = static_cast<size_t>(std::popcount(bits));
+          const VF32 some = ReadFirst<Reader>(codes, count);
+          sum[r] = hn::MulAdd(VF32{_mm512_maskz_expand_ps(mask, some.raw)}, factor, sum[r]);
+          codes += count * Reader::kBytes;
+        };
+        add(there & 0xFFFF, low);
+        add(there >> 16, high);
+        group[r] = codes;
+      }
+    }
+    for (size_t r = 0; r < kAtOnce; ++r) hn::Store(sum[r], d, lanes[first + r]);
+  }
+  AddLanes(lanes, sums);
+}
+#else
+constexpr bool kHaveSparse = false;
+template <class Reader>
+void MultiplySparseRows(Source, size_t, size_t, size_t, const float*, float*) {}
+#endif
+
+// Columns [col, col + columns) of up to kRows rows from `weights` on.
+template <class Reader>
+void MultiplyChunk(Source weights, size_t rows, size_t col, size_t columns, const float* x,
+                   float* sums) {
+  if (weights.sparse_cols != 0) {
+    return MultiplySparseRows<Reader>(weights, rows, col, columns, x, sums);
+  }
+  MultiplyRows<Reader>({weights.data + col * Reader::kBytes, weights.stride}, rows, columns, x,
+                       sums);
+}
+
+using MultiplyChunkFunction = void (*)(Source weights, size_t rows, size_t col, size_t columns,
+                                       const float* x, float* sums);
+
+// Null for types that are no floats, and for sparse rows where they have no way of their own.
+inline MultiplyChunkFunction MultiplyChunkOf(DType type, bool sparse) {
+  if (sparse && !kHaveSparse) return nullptr;
   switch (type) {
     case DType::kF32:
-      return MultiplyRows<ReadF32>;
+      return MultiplyChunk<ReadF32>;
     case DType::kF16:
-      return MultiplyRows<ReadF16>;
+      return MultiplyChunk<ReadF16>;
     case DType::kBF16:
-      return MultiplyRows<ReadBF16>;
+      return MultiplyChunk<ReadBF16>;
     default:
       return nullptr;
   }
