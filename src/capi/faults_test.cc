@@ -33,10 +33,14 @@ void* Take(size_t size, size_t alignment) {
 
 // Those of the whole test program.
 void* operator new(size_t size) { return Take(size == 0 ? 1 : size, alignof(std::max_align_t)); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return Refused() ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
 void* operator new(size_t size, std::align_val_t alignment) {
   return Take(size == 0 ? 1 : size, static_cast<size_t>(alignment));
 }
 void operator delete(void* data) noexcept { std::free(data); }
+void operator delete(void* data, const std::nothrow_t&) noexcept { std::free(data); }
 void operator delete(void* data, size_t) noexcept { std::free(data); }
 void operator delete(void* data, std::align_val_t) noexcept { std::free(data); }
 void operator delete(void* data, size_t, std::align_val_t) noexcept { std::free(data); }
