@@ -111,9 +111,7 @@ def main():
     arguments = parse_arguments()
     limited.end_cleanly_on_signals()
     bench = Bench(arguments)
-    for part in PARTS:
-        if arguments.only in (None, part):
-            getattr(bench, part)()
+    results.run_parts(bench, PARTS, arguments.only)
     results.end(bench.file, bench.checks)
 
 

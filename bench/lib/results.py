@@ -120,6 +120,13 @@ class Checks:
         return 1 if self.failed else 0
 
 
+def run_parts(bench, parts, only=None):
+    """Calls the methods of a benchmark that have these names, or the one of them that was asked for."""
+    for part in parts:
+        if only in (None, part):
+            getattr(bench, part)()
+
+
 def end(file, checks):
     """Ends the program: writes the file, and tells by the exit code whether all checks held."""
     file.finish()
