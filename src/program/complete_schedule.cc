@@ -123,7 +123,7 @@ class Writer {
         const NetCommand& command = plan_.queues[place][at];
         const NetOp& op = net_.op(command.op);
         const WishedLine* line = LineOf(command.op);
-        const bool waits = line != nullptr && IsMark(command.op) && line->kind != LineKind::kFence;
+        const bool waits = line != nullptr && IsMark(command.op) && !line->fences.empty();
         std::vector<uint32_t> derived, given;
         for (const NetSync& sync : command.syncs) {
           (waits && given_.contains(sync.fence) ? given : derived).push_back(sync.fence);

@@ -62,6 +62,9 @@ const std::vector<Case>& Cases() {
       {"sent away and back", kApart,
        "x = input();\na = x + 1;\nb = a * 2;\nc = b + a;\noutput c;\n",
        "GPU { a; b; evict a; c; }\n"},
+      {"sent away by the queue", kQueue,
+       "x = input();\na = x + 1;\nb = a * 2;\nc = b + a;\noutput c;\n",
+       "GPU { a; evict a; b; c; }\n"},
       {"kept", kApart, kExample2, "GPU { pin x; a; }\nCPU { print(a); }\n"},
   };
   return all;
