@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "format_file.h"
 #include "json.h"
 #include "lang/print_schedule.h"
 #include "output_file.h"
@@ -165,6 +166,13 @@ Result<int> CompileJob::Run(Console& console) {
 bool IsCompileForm(std::string_view name) { return FindForm(name) != nullptr; }
 
 Result<int> RunCompile(const CompileFlags& flags, Console& console) {
+  if (flags.format) {
+    if (flags.schedule) {
+      return Fail(ErrorCode::kUsage, "BAD_OPTION", "--format takes one file at a time");
+    }
+    TRY(FormatFile(flags.program, flags.check, console));
+    return 0;
+  }
   return CompileJob(flags).Run(console);
 }
 

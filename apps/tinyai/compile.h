@@ -23,6 +23,7 @@ struct CompileFlags {
   std::optional<std::string> device, cost;  // files
   std::string form = "schedule";            // of --emit
   bool check = false;
+  bool format = false;  // the file itself, written as it should be
   RunProgramFlags run;
 };
 bool IsCompileForm(std::string_view name);

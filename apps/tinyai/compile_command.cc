@@ -29,6 +29,10 @@ class CompileCommand : public Command {
                       fmt::format("'{}' is none of schedule, json, trace, html, dot", text));
                 });
     flags.Switch("--check", "say only how good the schedule is", &flags_.check);
+    flags.Switch("--format",
+                 "write PROGRAM, or any other file of these languages, with the usual white space; "
+                 "with --check, end with 7 where it has another",
+                 &flags_.format);
     flags.Switch("--run", "run the program instead of printing its schedule", &flags_.run.run);
     flags.Text("--input", "VALUES",
                "what the program reads: a file, - for stdin, or the values themselves, as JSON "

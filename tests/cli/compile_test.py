@@ -1,7 +1,10 @@
 """`tinyai compile` with --device and --cost: places by the formulas, and mistakes with their place."""
+import pathlib
 import unittest
 
 from support import Case, tinyai
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 SQUARE = "a = input(f32[64, 64]);\nb = matmul(a, a);\noutput b;\n"
 DEVICES = """memory RAM = 1G align 256;
@@ -58,6 +61,34 @@ class Machines(Case):
                 self.assertEqual(ended.out, b"")
                 self.assertIn(key, ended.err)
                 self.assertIn(said, ended.err)
+
+
+class Formatting(Case):
+    def test_only_white_space_changes_and_only_once(self):
+        path = self.directory / "p.value"
+        path.write_text("x=input();// what is read\nif(x>0){y=-x;}else{y=x;}output y;")
+        checked = tinyai("compile", "--format", "--check", str(path))
+        self.assertEqual(checked.code, 7)
+        self.assertIn("NOT_FORMATTED", checked.err)
+        self.assertIn("p.value: line 1 is not written", checked.err)
+        first = tinyai("compile", "--format", str(path))
+        self.assertEqual(first.code, 0, first.err)
+        self.assertEqual(first.text, "x = input();  // what is read\nif (x > 0) {\n  y = -x;\n} else {\n"
+                                     "  y = x;\n}\noutput y;\n")
+        path.write_text(first.text)
+        self.assertEqual(tinyai("compile", "--format", "--check", str(path)).code, 0)
+
+    def test_what_cannot_be_read_is_explained(self):
+        path = self.directory / "p.value"
+        path.write_text("x = ;\n")
+        ended = tinyai("compile", "--format", str(path))
+        self.assertEqual(ended.code, 7)
+        self.assertIn("p.value:1:5: error[S1]", ended.err)
+
+    def test_the_examples_are_written_as_they_should_be(self):
+        for path in sorted((ROOT / "examples" / "programs").iterdir()):
+            with self.subTest(path.name):
+                self.assertEqual(tinyai("compile", "--format", "--check", str(path)).err, "")
 
 
 if __name__ == "__main__":
