@@ -241,7 +241,12 @@ class NetCompiler {
       if (!nearest_ || need < nearest_->need) nearest_ = {*memory, need, draft};
       return {};
     }
-    TRY(Complete(net_, needs_, draft, sharing, planned));
+    Status completed = Complete(net_, needs_, draft, sharing, planned);
+    if (!completed && net_.fixed_syncs.empty()) return completed;
+    if (!completed) {  // a wait for memory may make one stale that is given
+      refused_ = std::move(completed).error();
+      return {};
+    }
     planned.syncs.lower_bound = least_syncs_;
     planned.fences.lower_bound = least_fences_;
     if (!best_ || IsBetter(planned, *best_, objective_)) best_ = std::move(planned);
@@ -249,6 +254,7 @@ class NetCompiler {
   }
 
   Result<PlannedNet> Finish() {
+    if (!best_ && refused_) return tl::unexpected<Error>(*refused_);
     if (!best_) return Shrunk();
     const bool chosen = std::any_of(net_.ops.begin(), net_.ops.end(),
                                     [](const NetOp& op) { return op.choices.size() > 1; });
@@ -295,6 +301,7 @@ class NetCompiler {
   const SearchLimits& limits_;
   double least_makespan_ = 0;
   std::optional<PlannedNet> best_;
+  std::optional<Error> refused_;                 // what the checker said of a draft
   uint64_t least_syncs_ = 0, least_fences_ = 0;  // on the places that are tried
   std::optional<Overfilling> nearest_;           // what comes nearest to fitting
 };

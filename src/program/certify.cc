@@ -74,7 +74,10 @@ void FindWitness(const CompiledProgram& compiled, Certificate& out) {
   SyncNet bare = net;
   bare.edges = WithoutMarks(compiled, net.edges);
   TwoPlaceSyncs exact = SolveTwoPlaces(bare);
-  if (exact.syncs < out.syncs.value) exact = SolveTwoPlaces(net);
+  if (exact.syncs < out.syncs.value) {
+    TwoPlaceSyncs with_marks = SolveTwoPlaces(net);
+    if (with_marks.syncs > exact.syncs) exact = std::move(with_marks);
+  }
   out.syncs.lower_bound = exact.syncs;
   out.fences.lower_bound = exact.syncs == 0 ? 0 : exact.syncs;
   for (const std::vector<uint32_t>& path : exact.witness) {

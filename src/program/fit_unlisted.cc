@@ -83,13 +83,16 @@ class Fitter {
     return above == waits.begin() ? 0 : std::prev(above)->wait + 1;
   }
 
-  // What each op knows of the lines of each place, by data alone; 0: nothing.
-  void FindReach() {
+  // What each op knows of the lines of each place, by data alone; 0: nothing. `sure`: whichever
+  // arms are taken, else with what ops of arms know.
+  void FindReach(bool sure) {
     reach_.assign(net_.net.ops.size() * places_, 0);
     const NeedLists before = NeedLists::ByLater(needs_, net_.net.ops.size());
     for (const NetOpId op : order_) {
       uint32_t* const row = &reach_[Index(op) * places_];
       for (const NetNeed& need : before.of(op)) {
+        const RegionId arm = net_.net.op(need.earlier).region;
+        if (sure && !IsInside(net_.net, net_.net.op(op).region, arm)) continue;
         const uint32_t* const other = &reach_[Index(need.earlier) * places_];
         for (size_t place = 0; place < places_; ++place)
           row[place] = std::max(row[place], other[place]);
@@ -103,7 +106,7 @@ class Fitter {
 
   // I6: a listed op in front of a sync that knows what the sync waits for.
   bool CheckStale() {
-    FindReach();
+    FindReach(true);
     for (size_t op = 0; op < net_.net.ops.size(); ++op) {
       if (!line_of_[op]) continue;
       const uint32_t line = *line_of_[op];
@@ -135,6 +138,7 @@ class Fitter {
 
   // Between which lines each unlisted op stands: after `low` lines of the text, before `high`.
   void Push() {
+    FindReach(false);
     const size_t ops = net_.net.ops.size();
     low_.assign(ops, 0);
     high_.assign(ops, kLast);
