@@ -83,9 +83,8 @@ class Bench {
     }
     ProgramNet net;
     Part("make a net", [&] { net = BuildProgramNet(program, options.devices, options.costs); });
-    Part("plan the net", [&] {
-      (void)CompileNet(net.net, NetObjective::ForPrograms(), options.limits);
-    });
+    Part("plan the net",
+         [&] { (void)CompileNet(net.net, NetObjective::ForPrograms(), options.limits); });
     std::optional<CompiledProgram> compiled;
     const auto compile = [&] {
       Diagnostics said(values), said_of_wishes(wishes);

@@ -21,7 +21,8 @@ std::string CommandNameOf(const TaskNet& net, const NetPlan& plan, size_t place,
 
 // That every id exists, every op is done once at a place that can (V1, V7), syncs wait for points
 // of other queues (V4), buffers lie in their memories, within the budgets (V11), and arms are seen
-// only from inside and by what merges them (V12). By op: where it is done. Errors: those of CheckNetPlan.
+// only from inside and by what merges them (V12). By op: where it is done. Errors: those of
+// CheckNetPlan.
 Result<std::vector<CommandAt>> CheckNetShape(const TaskNet& net, const NetPlan& plan);
 
 }  // namespace tinyai

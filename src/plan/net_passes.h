@@ -42,8 +42,8 @@ using NeedParts = std::initializer_list<std::span<const NetNeed>>;
 std::vector<SyncCause> DeriveSyncs(const TaskNet& net, const QueueOrders& orders, NeedParts needs,
                                    NetPlan& plan);
 
-// Leaves out, one by one, the syncs without which the checker accepts the plan as well: orders that a
-// draft counts on may turn out to be needless, and arms hand on more than DeriveSyncs sees. Then
+// Leaves out, one by one, the syncs without which the checker accepts the plan as well: orders that
+// a draft counts on may turn out to be needless, and arms hand on more than DeriveSyncs sees. Then
 // none of those left can be left out. Small nets only, and no loops: large ones stay as they are.
 void DropSyncs(const TaskNet& net, NetPlan& plan, std::vector<SyncCause>& causes);
 
