@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "fmt/format.h"
 
@@ -75,8 +76,9 @@ Status LayerSchedule::Add(int32_t layer, int32_t depends_on, DependencyKind kind
     }
     if (!entry && same == known->dependencies.end()) known->dependencies.push_back({on, kind});
   } else {
-    layers_.push_back({.layer = static_cast<uint32_t>(layer), .output_bytes = output_bytes});
-    if (depends_on != -1) layers_.back().dependencies.push_back({on, kind});
+    ScheduledLayer added{.layer = static_cast<uint32_t>(layer), .output_bytes = output_bytes};
+    if (depends_on != -1) added.dependencies.push_back({on, kind});
+    layers_.push_back(std::move(added));
   }
   last_added_ = layer;
   return {};
