@@ -255,8 +255,11 @@ TEST(Session, OfASavedModelWritesWhatTheTransformedOneDoes) {
   precision.embeddingPrecision = TINYAI_PREC_INT8;
   precision.attentionPrecision = precision.ffnPrecision = TINYAI_PREC_INT4;
   ASSERT_TRUE(tinyaiApplyMixedPrecision(model.get(), &precision)) << tinyaiGetErrorMessage();
+  const std::string dense_path = path + ".dense.tmai";
+  ASSERT_TRUE(tinyaiSaveModel(model.get(), dense_path.c_str())) << tinyaiGetErrorMessage();
   TinyAIPruneConfig pruning;
   tinyaiInitPruneConfig(&pruning);
+  pruning.sparsity = 0.9f;
   ASSERT_TRUE(tinyaiPruneModel(model.get(), &pruning)) << tinyaiGetErrorMessage();
   const std::string saved_path = path + ".saved.tmai";
   EXPECT_FALSE(tinyaiSaveModel(model.get(), path.c_str()));
@@ -273,6 +276,20 @@ TEST(Session, OfASavedModelWritesWhatTheTransformedOneDoes) {
   }
   EXPECT_EQ(texts[0], texts[1]);
   EXPECT_STREQ(tinyaiGetLayerFormat(saved.get(), 1), "Q4_0");
+  // What is pruned is stored without its zeros in the file too, and can be made anything else
+  // again.
+  const ModelHandle dense = OpenModel(dense_path);
+  for (int layer = 1; layer <= 4; ++layer) {
+    EXPECT_LT(tinyaiGetLayerDescriptor(saved.get(), layer)->size,
+              tinyaiGetLayerDescriptor(dense.get(), layer)->size);
+  }
+  const TinyAIMixedPrecisionConfig half = {TINYAI_PREC_FP16, TINYAI_PREC_FP16, TINYAI_PREC_FP16,
+                                           TINYAI_PREC_FP16, TINYAI_PREC_FP16, TINYAI_PREC_FP16,
+                                           TINYAI_PREC_FP16};
+  const ModelHandle again = OpenModel(saved_path);
+  ASSERT_TRUE(tinyaiApplyMixedPrecision(again.get(), &half)) << tinyaiGetErrorMessage();
+  EXPECT_GT(tinyaiGetLayerDescriptor(again.get(), 1)->size,
+            3 * tinyaiGetLayerDescriptor(saved.get(), 1)->size);
   // Without anything made it is a copy, of a .tmai file too.
   ASSERT_TRUE(tinyaiSaveModel(saved.get(), (path + ".copy.tmai").c_str()))
       << tinyaiGetErrorMessage();

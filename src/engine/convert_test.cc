@@ -186,5 +186,30 @@ TEST(Convert, StopsWhenAskedAndLeavesNothing) {
   EXPECT_FALSE(std::filesystem::exists(to));
 }
 
+// Only products read sparse rows; whatever else a file says has them is refused before it is read.
+TEST(Convert, SparseRowsOfAnEmbeddingAreRefused) {
+  const std::string from = MakeFile(WideSpec(DType::kQ8_0)), to = from + ".tmai";
+  const Result<OpenedModelFile> model = OpenModelFile(from);
+  ASSERT_TRUE(model);
+  for (const std::string name : {"blk.0.ffn_up.weight", "token_embd.weight"}) {
+    std::vector<size_t> order;
+    TmaiContents contents = ContentsOf(model->file, order);
+    const auto tensor = std::ranges::find(contents.tensors, name, &TensorInfo::name);
+    tensor->bytes = tensor->dims[1] * 40;
+    const TensorSource noise = [](size_t index, uint64_t offset, std::span<std::byte> out) {
+      for (size_t i = 0; i < out.size(); ++i) out[i] = std::byte((offset + i) * 37 + index);
+      return Status();
+    };
+    ASSERT_TRUE(WriteModel(contents, noise, model->sources, to, true, {}));
+    const auto opened = Model::Open(to, {});
+    if (name.starts_with("blk")) {
+      EXPECT_TRUE(opened) << Describe(opened.error());
+    } else {
+      ASSERT_FALSE(opened);
+      EXPECT_EQ(opened.error().key, "TMAI_TABLE");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tinyai

@@ -3,9 +3,12 @@
 #include <numeric>
 #include <utility>
 
+#include "engine/overlay.h"
+#include "fmt/format.h"
 #include "graph/build.h"
 #include "graph/graph_records.h"
 #include "kernel/quantized_rows.h"
+#include "kernel/sparse_rows.h"
 
 namespace tinyai {
 namespace {
@@ -36,6 +39,7 @@ Result<std::shared_ptr<const Model>> Model::Open(OpenedModelFile opened,
   model->owned_ = std::move(opened.owned);
   model->sources_ = std::move(opened.sources);
   TRY(model->MakeGraph(options));
+  TRY(model->CheckSparseRows());
   TRY(model->ReadRope());
   if (model->is_text()) {
     TRY_ASSIGN(model->tokenizer_,
@@ -75,6 +79,22 @@ Status Model::MakeGraph(const ModelOptions& options) {
   // The graph says all that its records did.
   TRY_ASSIGN(graph_, of_layers ? GraphFromRecords(*std::exchange(file_.graph, std::nullopt), file_)
                                : WeightsAlone(file_));
+  return {};
+}
+
+// Sparse rows come from .tmai files; products alone can read them.
+Status Model::CheckSparseRows() const {
+  std::vector<bool> factors;
+  for (size_t i = 0; i < graph_.weights.size(); ++i) {
+    const Weight& weight = graph_.weights[i];
+    if (weight.row_bytes() == RowBytes(weight.type, weight.cols)) continue;
+    if (factors.empty()) factors = FindFactors(graph_);
+    if (HasSparseRows(weight.type) && factors[i]) continue;
+    return FailAt(ErrorCode::kBadFile, "TMAI_TABLE",
+                  fmt::format("{}: {} with sparse rows cannot be computed with here", weight.name,
+                              Name(weight.type)),
+                  file_.parts[weight.part]);
+  }
   return {};
 }
 

@@ -62,6 +62,7 @@ class Model {
  private:
   Model() = default;
   Status MakeGraph(const ModelOptions& options);
+  Status CheckSparseRows() const;
   Status ReadRope();
 
   // Of a model with weights elsewhere: what it has the rest from, and what keeps those alive.

@@ -24,20 +24,12 @@ DType TypeOf(const Weight& weight, const LayerForm& form) {
   return weight.cols % Info(*form.type).block_elements == 0 ? *form.type : DType::kF16;
 }
 
-bool IsPruned(const Weight& weight, const LayerForm& form) {
-  return form.pruning.sparsity > 0 && (weight.rows > 1 || form.prune_vectors);
+bool IsSparse(const Weight& weight) {
+  return weight.row_bytes() < RowBytes(weight.type, weight.cols);
 }
 
-// The weights of which nothing but products is computed, which read sparse rows too.
-std::vector<bool> FindFactors(const Graph& graph) {
-  std::vector<bool> factors(graph.weights.size()), others(graph.weights.size());
-  for (const Op& op : graph.ops) {
-    for (size_t i = 0; i < op.weights.size(); ++i) {
-      (i == 0 && IsProduct(op.kind) ? factors : others)[Index(op.weights[i])] = true;
-    }
-  }
-  for (size_t i = 0; i < factors.size(); ++i) factors[i] = factors[i] && !others[i];
-  return factors;
+bool IsPruned(const Weight& weight, const LayerForm& form) {
+  return form.pruning.sparsity > 0 && (weight.rows > 1 || form.prune_vectors);
 }
 
 // Makes the rows of one weight in its layer's form, a few rows at a time.
@@ -93,7 +85,7 @@ class Rewriter {
     return {};
   }
 
-  // A row of the weight that is being rewritten, until the next call.
+  // A row of the weight that is being rewritten, zeros and all, until the next call.
   Result<const std::byte*> OwnRow(const Weight& from, uint64_t row) {
     const uint64_t bytes = from.row_bytes();
     if (row < first_row_ || (row - first_row_ + 1) * bytes > in_.size()) {
@@ -102,7 +94,14 @@ class Rewriter {
       first_row_ = row;
       TRY(Read(from.part, from.offset + row * bytes));
     }
-    return in_.data() + (row - first_row_) * bytes;
+    const std::byte* const stored = in_.data() + (row - first_row_) * bytes;
+    if (!IsSparse(from)) return stored;
+    unpacked_.resize(RowBytes(from.type, from.cols));
+    for (uint64_t col = 0; col < from.cols; col += kSparseRun) {
+      UnpackSparseRun(from.type, from.cols, {stored, bytes}, col,
+                      unpacked_.data() + RowBytes(from.type, col));
+    }
+    return unpacked_.data();
   }
 
   Status Read(uint32_t part, uint64_t offset) {
@@ -112,7 +111,7 @@ class Rewriter {
 
   const Model& base_;
   std::vector<std::unique_ptr<BlockChecker>> checkers_;
-  std::vector<std::byte> in_, encoded_;
+  std::vector<std::byte> in_, encoded_, unpacked_;
   uint64_t first_row_ = 0;  // of those in in_
   std::vector<float> row_;
   std::vector<bool> gone_;
@@ -187,7 +186,7 @@ class OverlayMaker {
 
   Status WriteWeight(WeightId id, const LayerForm& form) {
     const Weight& weight = overlay_.graph.weight(id);
-    const bool sparse = weight.row_bytes() < RowBytes(weight.type, weight.cols);
+    const bool sparse = IsSparse(weight);
     uint64_t at = weight.offset;
     piece_.clear();
     const auto write = [&]() -> Status {
@@ -231,6 +230,17 @@ class OverlayMaker {
 };
 
 }  // namespace
+
+std::vector<bool> FindFactors(const Graph& graph) {
+  std::vector<bool> factors(graph.weights.size()), others(graph.weights.size());
+  for (const Op& op : graph.ops) {
+    for (size_t i = 0; i < op.weights.size(); ++i) {
+      (i == 0 && IsProduct(op.kind) ? factors : others)[Index(op.weights[i])] = true;
+    }
+  }
+  for (size_t i = 0; i < factors.size(); ++i) factors[i] = factors[i] && !others[i];
+  return factors;
+}
 
 ForwardModel Overlay::Of(std::shared_ptr<const Overlay> overlay) {
   struct Files {

@@ -34,6 +34,9 @@ struct Overlay {
   static ForwardModel Of(std::shared_ptr<const Overlay> overlay);
 };
 
+// By weight: whether nothing but products is computed of it, which read sparse rows too.
+std::vector<bool> FindFactors(const Graph& graph);
+
 // What becomes of a layer's weights.
 struct LayerForm {
   std::optional<DType> type;  // of its matrices; nothing: as they are

@@ -1,63 +1,14 @@
 #include "engine/save_model.h"
 
+#include <algorithm>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "engine/open_model_file.h"
-#include "fmt/format.h"
-#include "kernel/sparse_rows.h"
-#include "os/atomic_file.h"
 
 namespace tinyai {
 namespace {
-
-// Gives the rows of a weight as they lie, or unpacked where they are sparse.
-class RowSource {
- public:
-  explicit RowSource(const Overlay& overlay) : overlay_(overlay) {
-    const size_t part = overlay.base->sources().size();
-    for (const Weight& weight : overlay.graph.weights) {
-      if (weight.part == part) by_name_.emplace(weight.name, &weight);
-    }
-  }
-
-  // Null: it is as in the model's own files.
-  const Weight* Find(const std::string& name) const {
-    const auto found = by_name_.find(name);
-    return found == by_name_.end() ? nullptr : found->second;
-  }
-
-  // Bytes from `offset` of the dense rows on.
-  Status Read(const Weight& weight, uint64_t offset, std::span<std::byte> out) {
-    const uint64_t dense = RowBytes(weight.type, weight.cols);
-    if (weight.row_bytes() == dense) return overlay_.file->ReadAt(weight.offset + offset, out);
-    while (!out.empty()) {
-      TRY(Unpack(weight, offset / dense));
-      const std::span<const std::byte> row = std::span(row_).subspan(offset % dense);
-      const size_t size = std::min(row.size(), out.size());
-      std::copy_n(row.begin(), size, out.begin());
-      out = out.subspan(size);
-      offset += size;
-    }
-    return {};
-  }
-
- private:
-  Status Unpack(const Weight& weight, uint64_t row) {
-    packed_.resize(weight.row_bytes());
-    row_.resize(RowBytes(weight.type, weight.cols));
-    TRY(overlay_.file->ReadAt(weight.offset + row * packed_.size(), packed_));
-    for (uint64_t col = 0; col < weight.cols; col += kSparseRun) {
-      UnpackSparseRun(weight.type, weight.cols, packed_.data(), col,
-                      row_.data() + RowBytes(weight.type, col));
-    }
-    return {};
-  }
-
-  const Overlay& overlay_;
-  std::unordered_map<std::string_view, const Weight*> by_name_;
-  std::vector<std::byte> packed_, row_;
-};
 
 // The header again: of an open text model the vocabulary is no longer there.
 Result<OpenedModelFile> OpenAgain(const MappedModel& model) {
@@ -77,17 +28,25 @@ Result<ConvertReport> SaveModel(const MappedModel& model, const std::string& tar
                                 const std::function<bool(const WriteProgress&)>& progress) {
   const std::shared_ptr<const Overlay> overlay = model.overlay();
   TRY_ASSIGN(const OpenedModelFile again, OpenAgain(model));
-  std::optional<RowSource> made;
-  if (overlay != nullptr) made.emplace(*overlay);
   std::vector<size_t> order;
   TmaiContents contents = ContentsOf(again.file, order);
+  std::unordered_map<std::string_view, const Weight*> made;  // by name
+  for (size_t i = 0; overlay != nullptr && i < overlay->graph.weights.size(); ++i) {
+    const Weight& weight = overlay->graph.weights[i];
+    if (weight.part == model.model()->sources().size()) made.emplace(weight.name, &weight);
+  }
   std::vector<const Weight*> weights(contents.tensors.size());
-  for (size_t i = 0; i < weights.size() && made; ++i) {
-    weights[i] = made->Find(contents.tensors[i].name);
-    if (weights[i] != nullptr) contents.tensors[i].type = weights[i]->type;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    TensorInfo& tensor = contents.tensors[i];
+    const auto found = made.find(tensor.name);
+    if (found == made.end()) continue;
+    weights[i] = found->second;
+    tensor.type = weights[i]->type;
+    tensor.bytes = weights[i]->bytes;
   }
   const auto write = [&](size_t index, uint64_t offset, std::span<std::byte> to) -> Status {
-    if (weights[index] != nullptr) return made->Read(*weights[index], offset, to);
+    if (weights[index] != nullptr)
+      return overlay->file->ReadAt(weights[index]->offset + offset, to);
     const TensorInfo& tensor = again.file.tensors[order[index]];
     return again.sources[tensor.part]->ReadAt(tensor.offset + offset, to);
   };

@@ -1,13 +1,16 @@
 #include "engine/verify.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <optional>
 
 #include "base/checked.h"
 #include "base/dtype.h"
+#include "fmt/format.h"
 #include "format/block_checker.h"
 #include "kernel/matmul.h"
+#include "kernel/sparse_rows.h"
 
 namespace tinyai {
 namespace {
@@ -20,28 +23,60 @@ constexpr uint64_t kPieceBytes = kPieceElements * sizeof(float);
 constexpr uint64_t kBlock = BlockChecksums::kBlockBytes;
 constexpr uint64_t kBufferBytes = kPieceBytes + 2 * kBlock;  // with whole blocks at both ends
 
-uint64_t Elements(const TensorInfo& tensor) {
-  const DTypeInfo& info = Info(tensor.type);
-  return tensor.bytes / info.block_bytes * info.block_elements;
-}
+// How a tensor is gone through: in pieces of whole units, each of so many elements and bytes.
+struct Units {
+  uint64_t count, elements, bytes;
+  bool sparse;  // a unit is a row (kernel/sparse_rows.h), else a block
+
+  static Units Of(const TensorInfo& tensor) {
+    const DTypeInfo& info = Info(tensor.type);
+    const uint64_t rows = tensor.dims[1] * tensor.dims[2] * tensor.dims[3];
+    const uint64_t cols = tensor.dims[0];
+    if (tensor.bytes < rows * RowBytes(tensor.type, cols)) {
+      return {rows, cols, tensor.bytes / rows, true};
+    }
+    return {tensor.bytes / info.block_bytes, info.block_elements, info.block_bytes, false};
+  }
+  uint64_t in_piece() const {
+    return sparse ? std::max<uint64_t>(1, kPieceBytes / bytes) : kPieceElements / elements;
+  }
+  uint64_t OffsetOf(const TensorInfo& tensor, uint64_t element) const {
+    return tensor.offset + element / elements * bytes;
+  }
+};
 
 class TensorScanner {
  public:
   TensorScanner() : bytes_(kBufferBytes), decoded_(kDecodedElements) {}
 
   std::span<std::byte> BufferFor(uint64_t size) { return std::span(bytes_).first(size); }
-  // `bytes` are in the buffer, as read from the file for elements from `first` on.
-  void Scan(DType type, const std::byte* bytes, uint64_t first, uint64_t elements,
-            TensorDefect& defect) {
+  // `bytes` are in the buffer, as read from the file for `count` units from `first` on.
+  void Scan(const TensorInfo& tensor, const Units& units, const std::byte* bytes, uint64_t first,
+            uint64_t count, TensorDefect& defect) {
+    if (units.sparse) return ScanRows(tensor, units, bytes, first, count, defect);
+    const uint64_t elements = count * units.elements;
     for (uint64_t done = 0; done < elements; done += kDecodedElements) {
       const std::span<float> out =
           std::span(decoded_).first(std::min(kDecodedElements, elements - done));
-      DecodeRow(type, bytes + RowBytes(type, done), out);
-      Count(out, first + done, defect);
+      DecodeRow(tensor.type, bytes + RowBytes(tensor.type, done), out);
+      Count(out, first * units.elements + done, defect);
     }
   }
 
  private:
+  void ScanRows(const TensorInfo& tensor, const Units& units, const std::byte* bytes,
+                uint64_t first, uint64_t rows, TensorDefect& defect) {
+    const uint64_t cols = units.elements;
+    std::array<std::byte, kSparseRun * sizeof(float)> run;
+    for (uint64_t row = first; row < first + rows; ++row, bytes += units.bytes) {
+      for (uint64_t col = 0; col < cols; col += kSparseRun) {
+        const std::span<float> out = std::span(decoded_).first(std::min(kSparseRun, cols - col));
+        UnpackSparseRun(tensor.type, cols, {bytes, units.bytes}, col, run.data());
+        DecodeRow(tensor.type, run.data(), out);
+        Count(out, row * cols + col, defect);
+      }
+    }
+  }
   static void Count(std::span<const float> values, uint64_t first, TensorDefect& defect) {
     constexpr uint32_t kExponent = 0x7F800000, kFraction = 0x007FFFFF;
     // Finite numbers, the usual case, take one pass that the compiler makes wide.
@@ -61,11 +96,6 @@ class TensorScanner {
   std::vector<std::byte> bytes_;
   std::vector<float> decoded_;
 };
-
-uint64_t OffsetOf(const TensorInfo& tensor, uint64_t element) {
-  const DTypeInfo& info = Info(tensor.type);
-  return tensor.offset + element / info.block_elements * info.block_bytes;
-}
 
 // Compares every block of `data`, read from byte `offset`, with its checksum; where one is damaged,
 // what it would decode to says nothing.
@@ -97,14 +127,19 @@ Result<VerifyReport> VerifyTensors(const ModelFile& file,
   const uint64_t all_bytes = file.TensorBytes();
   for (const TensorInfo& tensor : file.tensors) {
     TensorDefect defect{.tensor = tensor.name, .part = tensor.part};
-    const uint64_t elements = Elements(tensor);
-    for (uint64_t done = 0; done < elements; done += kPieceElements) {
+    const Units units = Units::Of(tensor);
+    if (units.sparse && !HasSparseRows(tensor.type)) {
+      return FailAt(ErrorCode::kBadFile, "TMAI_TABLE",
+                    fmt::format("{}: {} has no sparse rows", tensor.name, Name(tensor.type)),
+                    file.parts[tensor.part]);
+    }
+    for (uint64_t done = 0; done < units.count; done += units.in_piece()) {
       if (progress && !progress({report.bytes, all_bytes, tensor.name})) {
         return Fail(ErrorCode::kCancelled, "CANCELLED", "the check was stopped");
       }
-      const uint64_t count = std::min(kPieceElements, elements - done);
-      const uint64_t bytes = RowBytes(tensor.type, count);
-      const uint64_t at = OffsetOf(tensor, done);
+      const uint64_t count = std::min(units.in_piece(), units.count - done);
+      const uint64_t bytes = count * units.bytes;
+      const uint64_t at = tensor.offset + done * units.bytes;
       const uint64_t begin = checker ? RoundDown(at, kBlock) : at;
       const uint64_t end = checker ? RoundUp(at + bytes, kBlock) : at + bytes;
       const std::span<std::byte> data = scanner.BufferFor(end - begin);
@@ -112,13 +147,13 @@ Result<VerifyReport> VerifyTensors(const ModelFile& file,
       const uint64_t bad_before = defect.bad_blocks;
       if (checker) TRY(CheckBlocks(*checker, begin, data, defect));
       if (defect.bad_blocks == bad_before) {
-        scanner.Scan(tensor.type, data.data() + (at - begin), done, count, defect);
+        scanner.Scan(tensor, units, data.data() + (at - begin), done, count, defect);
       }
       report.bytes += bytes;
     }
     ++report.tensors;
     if (!defect.found()) continue;
-    defect.first_offset = OffsetOf(tensor, defect.first_element);
+    defect.first_offset = units.OffsetOf(tensor, defect.first_element);
     report.defects.push_back(std::move(defect));
   }
   return report;

@@ -24,6 +24,13 @@ Status CheckNamesUnique(std::span<const TensorInfo> tensors) {
   return Bad(fmt::format("the tensor '{}' is there twice", tensors[*found].name));
 }
 
+// Several rows, each of as many bytes, fewer than it would take with its zeros.
+bool HasSparseRows(const TensorInfo& tensor, uint64_t dense_bytes) {
+  const uint64_t rows = tensor.dims[1] * tensor.dims[2] * tensor.dims[3];
+  return rows > 1 && tensor.bytes != 0 && tensor.bytes < dense_bytes && tensor.bytes % rows == 0 &&
+         tensor.bytes / rows <= kTmaiLongestSparseRow;
+}
+
 // Follows the graph in its order: what is known to be made, and by whom it may be used.
 class GraphChecker {
  public:
@@ -138,12 +145,17 @@ std::optional<uint64_t> DenseBytes(DType type, uint32_t n_dims,
   return bytes && *bytes <= uint64_t{INT64_MAX} ? bytes : std::nullopt;
 }
 
+bool IsSparse(const TensorInfo& tensor) {
+  const std::optional<uint64_t> dense = DenseBytes(tensor.type, tensor.n_dims, tensor.dims);
+  return dense && tensor.bytes < *dense;
+}
+
 Status CheckTmaiTensors(std::span<const TensorInfo> tensors, uint64_t data_begin,
                         uint64_t data_end) {
   uint64_t at = data_begin;
   for (const TensorInfo& tensor : tensors) {
     const std::optional<uint64_t> bytes = DenseBytes(tensor.type, tensor.n_dims, tensor.dims);
-    if (!bytes || *bytes != tensor.bytes) {
+    if (!bytes || (*bytes != tensor.bytes && !HasSparseRows(tensor, *bytes))) {
       return Bad(fmt::format("{}: {} bytes are not what its shape and type ({}) take", tensor.name,
                              tensor.bytes, Name(tensor.type)));
     }

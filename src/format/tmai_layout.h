@@ -30,10 +30,13 @@ inline constexpr uint64_t kTmaiTensorAlignment = 64;
 // Tensors from here on begin on a page too: what is read with them is not worth a page.
 inline constexpr uint64_t kTmaiLargeTensor = uint64_t{64} << 10;
 
-// Required features: a reader that does not know one cannot read the file. None is known yet; the
-// bits are kept for types of tensors that GGUF lacks (group-wise 8, 4 and 2 bits: bit 0) and for
-// tensors of which only blocks that are not zero are stored (bit 1).
-inline constexpr uint64_t kTmaiKnownFeatures = 0;
+// Required features: a reader that does not know one cannot read the file. Bit 0 is kept for types
+// of tensors that GGUF lacks (group-wise 8, 4 and 2 bits); bit 1: there are tensors with sparse
+// rows (kernel/sparse_rows.h), which have fewer bytes than shape and type take.
+inline constexpr uint64_t kTmaiSparseRows = 2;
+inline constexpr uint64_t kTmaiKnownFeatures = kTmaiSparseRows;
+// A row is a piece of what is written and checked at once.
+inline constexpr uint64_t kTmaiLongestSparseRow = uint64_t{1} << 20;
 
 struct TmaiSection {
   uint64_t offset = 0, bytes = 0, checksum = 0;
@@ -59,6 +62,8 @@ std::vector<std::byte> EncodeTmaiDirectory(std::span<const TensorInfo> tensors,
 // contents are not checked yet beyond what reading them needs.
 Status ReadTmaiDirectory(const ByteSource& source, uint64_t begin, uint64_t end, ModelFile& out);
 
+// Whether a tensor has fewer bytes than its shape and type take.
+bool IsSparse(const TensorInfo& tensor);
 // Whether the tensors lie in the data in order, with names of their own and bytes that suit their
 // shapes, and whether the graph is one: every index in range, every value made before it is used,
 // every tensor in at most one layer. Error TMAI_TABLE, or TMAI_TENSOR_TYPE.

@@ -64,7 +64,14 @@ Status CheckLayersPlaced(const ModelFile& file) {
   return {};
 }
 
-Status CheckContents(const ModelFile& file) {
+Status CheckContents(const ModelFile& file, const TmaiHeader& header) {
+  const auto sparse = std::ranges::find_if(file.tensors, IsSparse);
+  if (sparse != file.tensors.end() && (header.required_features & kTmaiSparseRows) == 0) {
+    return Fail(ErrorCode::kBadFile, "TMAI_TABLE",
+                fmt::format("{}: {} bytes are not what its shape and type take, and the file says "
+                            "that it has no sparse rows",
+                            sparse->name, sparse->bytes));
+  }
   TRY(CheckTmaiTensors(file.tensors, file.checksums->begin, file.checksums->end));
   if (!file.graph) return {};
   TRY(CheckGraphRecords(*file.graph, file.tensors.size()));
@@ -88,7 +95,7 @@ Result<ModelFile> ReadTmai(std::unique_ptr<ByteSource> source,
                     .table_offset = header.checksums_offset};
   TRY(ReadTmaiDirectory(*source, header.directory.offset,
                         header.directory.offset + header.directory.bytes, file));
-  if (Status checked = CheckContents(file); !checked) {
+  if (Status checked = CheckContents(file, header); !checked) {
     Error error = std::move(checked).error();
     error.file = source->path();
     error.offset = header.directory.offset;

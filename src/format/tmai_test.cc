@@ -230,5 +230,31 @@ TEST(Tmai, WritingMayBeStopped) {
   EXPECT_EQ(stopped.error().key, "CANCELLED");
 }
 
+TEST(Tmai, KeepsSparseRowsAndSaysThatThereAreSome) {
+  TmaiContents contents = SmallContents();
+  contents.tensors[2].bytes = 40 * 50;  // of 64 weights in 68 bytes
+  const std::vector<std::byte> file = BuildTmai(contents);
+  const Result<ModelFile> read = ReadTmaiBytes(file);
+  ASSERT_TRUE(read) << Describe(read.error());
+  EXPECT_EQ(read->tensors[2].bytes, 40u * 50);
+  EXPECT_EQ(read->FindTensor("extra")->bytes, 10u);
+  // A reader that does not know them would take the rows for others, so the header names them.
+  const Result<TmaiHeader> header = ReadTmaiHeader(MemorySource("sparse", file));
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->required_features, kTmaiSparseRows);
+  const std::vector<std::byte> dense = SmallTmai();
+  EXPECT_EQ(ReadTmaiHeader(MemorySource("dense", dense))->required_features, 0u);
+  std::vector<std::byte> silent = file;
+  PutAt(silent, 16, uint64_t{0});
+  FixTmaiChecksums(silent);
+  EXPECT_EQ(KeyOf(silent), "TMAI_TABLE");
+  // Rows of different sizes, and a vector, cannot be sparse.
+  contents.tensors[2].bytes = 40 * 50 + 1;
+  EXPECT_EQ(LayOutTmai(contents).error().key, "TMAI_TABLE");
+  contents = SmallContents();
+  contents.tensors[1].bytes = 8;
+  EXPECT_EQ(LayOutTmai(contents).error().key, "TMAI_TABLE");
+}
+
 }  // namespace
 }  // namespace tinyai

@@ -90,7 +90,7 @@ class DataWriter {
 
 uint64_t PieceBytes(const TensorInfo& tensor) {
   const DTypeInfo& type = Info(tensor.type);
-  const uint64_t row = RowBytes(type, tensor.dims[0]);
+  const uint64_t row = tensor.bytes / (tensor.dims[1] * tensor.dims[2] * tensor.dims[3]);
   const uint64_t unit = row <= kMostPiece ? row : type.block_bytes;
   return kMostPiece / unit * unit;
 }
@@ -137,6 +137,7 @@ Tables MakeTables(const TmaiContents& contents) {
   PutField(out.metadata, contents.metadata.key_count());
   PutBytes(out.metadata, contents.metadata.key_bytes());
   TmaiHeader& header = out.header;
+  if (std::ranges::any_of(contents.tensors, IsSparse)) header.required_features = kTmaiSparseRows;
   header.data_offset = kTmaiPage;
   header.data_bytes = DataEnd(contents) - kTmaiPage;
   header.checksums_offset = header.data_offset + header.data_bytes;
@@ -174,7 +175,7 @@ Result<uint64_t> LayOutTmai(TmaiContents& contents) {
           fmt::format("{}: a tensor of {} cannot have this shape", tensor.name, Name(tensor.type)));
     }
     tensor.part = 0;
-    tensor.bytes = *bytes;
+    if (tensor.bytes == 0 || tensor.bytes > *bytes) tensor.bytes = *bytes;
     tensor.offset = RoundUp(
         at, on_page[i] || tensor.bytes >= kTmaiLargeTensor ? kTmaiPage : kTmaiTensorAlignment);
     at = tensor.offset + tensor.bytes;

@@ -17,7 +17,8 @@ namespace tinyai {
 struct TmaiContents {
   MetadataWriter metadata;
   // In the order in which they shall lie in the file: those of the first layer, of the second, ..,
-  // those of no layer. Name, type and shape count; the rest is filled in by LayOutTmai.
+  // those of no layer. Name, type and shape count, and bytes where they are fewer than
+  // these take, but not 0: those of sparse rows. The rest is filled in by LayOutTmai.
   std::vector<TensorInfo> tensors;
   std::optional<GraphRecords> graph;
 };

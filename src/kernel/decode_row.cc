@@ -142,7 +142,7 @@ void DecodeColumns(const WeightRows& weights, uint64_t row, uint64_t begin, std:
     return DecodeRow(weights.type, data + RowBytes(weights.type, begin), out);
   }
   std::byte run[kSparseRun * sizeof(float)];
-  UnpackSparseRun(weights.type, weights.cols, data, begin, run);
+  UnpackSparseRun(weights.type, weights.cols, {data, weights.row_bytes()}, begin, run);
   DecodeRow(weights.type, run, out);
 }
 

@@ -92,6 +92,32 @@ void UnpackCodes(uint32_t there, const std::byte* packed, uint64_t count, std::b
   }
 }
 
+struct GroupStart {
+  uint32_t there;          // which elements are
+  const std::byte* codes;  // of these
+  const std::byte* end;
+};
+
+// Reads what begins a group of `count` elements, the head to `head`; nothing is there of one that
+// does not lie within `rest`.
+GroupStart ReadGroup(std::span<const std::byte> rest, uint64_t count, GroupForm form,
+                     std::byte* head) {
+  const std::byte* const end = rest.data() + rest.size();
+  const uint64_t before = sizeof(uint32_t) + form.head_bytes;
+  if (rest.size() >= before) {
+    uint32_t there;
+    std::memcpy(&there, rest.data(), sizeof(there));
+    if (count < kGroup) there &= (uint32_t{1} << count) - 1;
+    const uint64_t size = before + CodeBytes(static_cast<uint64_t>(std::popcount(there)), form);
+    if (size <= rest.size()) {
+      std::memcpy(head, rest.data() + sizeof(there), form.head_bytes);
+      return {there, rest.data() + before, rest.data() + size};
+    }
+  }
+  std::memset(head, 0, form.head_bytes);
+  return {0, end, end};
+}
+
 }  // namespace
 
 bool HasSparseRows(DType type) { return FormOf(type).code_bits != 0; }
@@ -117,35 +143,33 @@ uint64_t PackSparseRow(DType type, uint64_t cols, const std::byte* row, std::byt
   return static_cast<uint64_t>(end - out);
 }
 
-void UnpackSparseRun(DType type, uint64_t cols, const std::byte* row, uint64_t begin,
+void UnpackSparseRun(DType type, uint64_t cols, std::span<const std::byte> row, uint64_t begin,
                      std::byte* out) {
   const GroupForm form = FormOf(type);
-  uint32_t at;
-  std::memcpy(&at, row + begin / kSparseRun * sizeof(at), sizeof(at));
-  const std::byte* group = row + at;
+  const std::byte* const row_end = row.data() + row.size();
+  uint32_t at = ~uint32_t{0};
+  const uint64_t entry = begin / kSparseRun * sizeof(at);
+  if (entry + sizeof(at) <= row.size()) std::memcpy(&at, row.data() + entry, sizeof(at));
+  const std::byte* group = row.data() + std::min<uint64_t>(at, row.size());
   const uint64_t end = std::min(begin + kSparseRun, cols);
   for (uint64_t col = begin; col < end; col += kGroup) {
     const uint64_t count = std::min(kGroup, end - col);
-    uint32_t there;
-    std::memcpy(&there, group, sizeof(there));
-    group += sizeof(there);
-    std::memcpy(out, group, form.head_bytes);
-    group += form.head_bytes;
+    const GroupStart start = ReadGroup({group, row_end}, count, form, out);
     std::byte* codes = out + form.head_bytes;
     switch (form.code_bits) {
       case 32:
-        UnpackCodes<4>(there, group, count, codes);
+        UnpackCodes<4>(start.there, start.codes, count, codes);
         break;
       case 16:
-        UnpackCodes<2>(there, group, count, codes);
+        UnpackCodes<2>(start.there, start.codes, count, codes);
         break;
       case 8:
-        UnpackCodes<1>(there, group, count, codes);
+        UnpackCodes<1>(start.there, start.codes, count, codes);
         break;
       default:
-        UnpackNibbles(there, group, codes);
+        UnpackNibbles(start.there, start.codes, codes);
     }
-    group += CodeBytes(static_cast<uint64_t>(std::popcount(there)), form);
+    group = start.end;
     out += form.head_bytes + CodeBytes(count, form);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/dtype.h"
 
@@ -25,8 +26,10 @@ bool HasSparseRows(DType type);
 uint64_t MostSparseRowBytes(DType type, uint64_t cols);
 // Packs a row and returns what it takes. `out` has MostSparseRowBytes().
 uint64_t PackSparseRow(DType type, uint64_t cols, const std::byte* row, std::byte* out);
-// Unpacks the columns from `begin` on, where a run begins, to its end or the row's.
-void UnpackSparseRun(DType type, uint64_t cols, const std::byte* row, uint64_t begin,
+// Unpacks the columns from `begin` on, where a run begins, to its end or the row's. Nothing beyond
+// `row` is read and nothing beyond the columns written, whatever is there; groups that do not lie
+// in the row are zero.
+void UnpackSparseRun(DType type, uint64_t cols, std::span<const std::byte> row, uint64_t begin,
                      std::byte* out);
 
 }  // namespace tinyai

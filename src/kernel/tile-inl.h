@@ -52,8 +52,8 @@ inline Source UnpackTile(DType type, Source from, size_t rows, size_t col, uint8
   static_assert(kChunkColumns == kSparseRun);
   std::memset(buffer, 0, kRows * kChunkBytes);
   for (size_t r = 0; r < rows; ++r) {
-    UnpackSparseRun(type, from.sparse_cols,
-                    reinterpret_cast<const std::byte*>(from.data + r * from.stride), col,
+    const auto* row = reinterpret_cast<const std::byte*>(from.data + r * from.stride);
+    UnpackSparseRun(type, from.sparse_cols, {row, from.stride}, col,
                     reinterpret_cast<std::byte*>(buffer + r * kChunkBytes));
   }
   return {buffer, kChunkBytes};

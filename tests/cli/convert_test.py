@@ -40,6 +40,7 @@ class Convert(Case):
                          ("Q8_0", "Q4_0", "F32"))
         flags = ["--prompt-tokens", "1,2,3", "-n", "12", "--temp", "0", "-c", "64"]
         self.assertEqual(tinyai("run", "-m", str(self.out), *flags).code, 0)
+        self.assertEqual(tinyai("verify", "-m", str(self.out)).code, 0)
         # From what was converted already, again; by what there was, not by what it is now called.
         again = self.directory / "again.tmai"
         self.assertEqual(tinyai("convert", str(self.out), str(again), "--precision", "f16").code, 0)

@@ -133,10 +133,10 @@ class Model {
     config.blockSize = block_size;
     return detail::StatusOf(tinyaiPruneModel(handle(), &config));
   }
-  // Writes the model as a .tmai file, with what ApplyPrecision and Prune have made of its weights
-  // (pruned matrices with their zeros); opened, it computes the same bits. A file that is there is
-  // replaced once the new one is whole. Errors MODEL_CHANGED, OUTPUT_IS_INPUT, OUTPUT_TARGET,
-  // IO_WRITE, those of reading.
+  // Writes the model as a .tmai file, with what ApplyPrecision and Prune have made of its weights;
+  // opened, it computes the same bits and takes the same memory. A file that is there is replaced
+  // once the new one is whole. Errors MODEL_CHANGED, OUTPUT_IS_INPUT, OUTPUT_TARGET, IO_WRITE,
+  // those of reading.
   Status Save(const std::string& path) const {
     return detail::StatusOf(tinyaiSaveModel(handle(), path.c_str()));
   }

@@ -94,8 +94,7 @@ TINYAI_API const char *tinyaiGetLayerFormat(const TinyAIMappedModel *model, int 
 /* Whether it is a text model, which sessions continue texts with; else a layer graph. False: ARG_NULL. */
 TINYAI_API bool tinyaiIsTextModel(const TinyAIMappedModel *model);
 /* Writes the model as a .tmai file, with what mixed precision and pruning have made of its weights; opened,
- * it computes the same bits. Pruned matrices are written with their zeros, and are stored without them when
- * they are pruned again. Holds a piece of a weight at a time. A file that is there is replaced once the new
+ * it computes the same bits and takes the same memory. Holds a piece of a weight at a time. A file that is there is replaced once the new
  * one is whole; one that the model is read from is refused. False: ARG_NULL, MODEL_CHANGED (there is another
  * file by now where the model was opened), OUTPUT_IS_INPUT, OUTPUT_TARGET, IO_WRITE, those of reading. */
 TINYAI_API bool tinyaiSaveModel(TinyAIMappedModel *model, const char *filepath);
