@@ -113,6 +113,22 @@ HWY_INLINE VF32 ReadFirst(const uint8_t* p, size_t count) {
   }
 }
 
+// Which elements of the group at `group` are there; none of one that does not lie before `end`.
+// What it has of them is at `group` then.
+template <class Reader>
+HWY_INLINE uint32_t BeginGroup(const uint8_t*& group, const uint8_t* end) {
+  const auto left = static_cast<size_t>(end - group);
+  uint32_t there = 0;
+  if (left >= sizeof(there)) std::memcpy(&there, group, sizeof(there));
+  const size_t size = sizeof(there) + static_cast<size_t>(std::popcount(there)) * Reader::kBytes;
+  if (size > left) {
+    group = end;
+    return 0;
+  }
+  group += sizeof(there);
+  return there;
+}
+
 // The same for sparse rows (sparse_rows.h), of which only what is there is read: columns
 // [col, col + columns) of rows that begin at weights.data.
 template <class Reader>
@@ -122,12 +138,14 @@ HWY_NOINLINE void MultiplySparseRows(Source weights, size_t rows, size_t col, si
   const F32Tag d;
   alignas(64) float lanes[kRows][kLanes];
   for (size_t first = 0; first < kRows; first += kAtOnce) {
-    const uint8_t* group[kAtOnce];
+    const uint8_t *group[kAtOnce], *end[kAtOnce];
     for (size_t r = 0; r < kAtOnce; ++r) {  // behind the end, the last one again
       const uint8_t* row = weights.data + std::min(first + r, rows - 1) * weights.stride;
-      uint32_t at;
-      std::memcpy(&at, row + col / kSparseRun * sizeof(at), sizeof(at));
-      group[r] = row + at;
+      const size_t entry = col / kSparseRun * sizeof(uint32_t);
+      uint32_t at = ~uint32_t{0};
+      if (entry + sizeof(at) <= weights.stride) std::memcpy(&at, row + entry, sizeof(at));
+      group[r] = row + std::min<size_t>(at, weights.stride);
+      end[r] = row + weights.stride;
     }
     VF32 sum[kAtOnce];
     for (auto& s : sum) s = hn::Zero(d);
@@ -138,9 +156,8 @@ HWY_NOINLINE void MultiplySparseRows(Source weights, size_t rows, size_t col, si
                             : hn::Zero(d);
 #pragma GCC unroll 4
       for (size_t r = 0; r < kAtOnce; ++r) {
-        uint32_t there;
-        std::memcpy(&there, group[r], sizeof(there));
-        const uint8_t* codes = group[r] + sizeof(there);
+        const uint32_t there = BeginGroup<Reader>(group[r], end[r]);
+        const uint8_t* codes = group[r];
         const auto add = [&](uint32_t bits, VF32 factor) HWY_ATTR {
           const auto mask = static_cast<__mmask16>(bits);
           const auto count = static_cast<size_t>(std::popcount(bits));

@@ -97,6 +97,26 @@ TEST(SparseRows, OfAnyBytesStayWithinTheirRowAndColumns) {
   }
 }
 
+// The same of products: they give numbers, whatever the rows are, and no byte behind is read.
+TEST(SparseRows, OfAnyBytesAreMultipliedWithinTheirRow) {
+  std::mt19937 random(12);
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (int round = 0; round < 60; ++round) {
+      const uint64_t cols = 320, row_bytes = 1 + random() % 300;
+      std::vector<std::byte> rows(3 * row_bytes);
+      for (std::byte& byte : rows) byte = std::byte(random());
+      const std::vector<float> x(cols, 1);
+      std::vector<float> out(3), alone(1);
+      const WeightRows weights{type, rows.data(), cols, 3, row_bytes};
+      MatMulF32(weights, x.data(), cols, 1, out.data(), 3);
+      // The last row by itself, with nothing behind it, is the same row.
+      std::vector<std::byte> last(rows.end() - static_cast<ptrdiff_t>(row_bytes), rows.end());
+      MatMulF32({type, last.data(), cols, 1, row_bytes}, x.data(), cols, 1, alone.data(), 1);
+      EXPECT_EQ(std::memcmp(&alone[0], &out[2], sizeof(float)), 0);
+    }
+  }
+}
+
 TEST(SparseRows, ColumnsDecodeAsThoseOfAllWeights) {
   for (const DType type : kTypes) {
     const uint64_t cols = 800, rows = 3;
