@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "capi/guard.h"
 #include "capi/handles.h"
 #include "engine/session_plan.h"
 #include "engine/text_session.h"
