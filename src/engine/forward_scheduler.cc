@@ -229,16 +229,15 @@ Status ForwardScheduler::RunNext(const void* input, void* output) {
   const uint32_t layer = order_[executed_];
   TRY(RunOne(layer, input));
   const bool complete = executed_ + 1 == order_.size();
-  if (graph().is_text() && complete) TRY(FinishToken());
-  ++executed_;
-  if (complete) in_place_->count += pass_->plan().in_place_count();
-  if (graph().is_text()) {
-    if (complete) WriteText(output);
-    return {};
+  if (graph().is_text() && complete) {
+    TRY(FinishToken());
+    WriteText(output);
+  } else if (!graph().is_text() && layer == last_sink_) {
+    if (output != nullptr) WriteOutput(output);
+    if (marked_[layer]) pass_->MarkUnneeded(layer);
   }
-  if (layer != last_sink_) return {};
-  if (output != nullptr) WriteOutput(output);
-  if (marked_[layer]) pass_->MarkUnneeded(layer);
+  ++executed_;  // last: what fails before has not happened
+  if (complete) in_place_->count += pass_->plan().in_place_count();
   return {};
 }
 
