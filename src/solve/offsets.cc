@@ -17,9 +17,9 @@ constexpr uint64_t kMostTotal = uint64_t{1} << 62;
 // kNormal: what orders are improved by, what ejection and what exhaustive search cost, in items
 // looked at. On a machine of 2020 that is about a second, and a few seconds each.
 constexpr uint64_t kMostPlaced = 300'000;
-constexpr uint64_t kMostEjected = 150'000'000;
+constexpr uint64_t kMostEjected = 125'000'000;
 // In items looked at too, each a tenth of the time that one of ejection takes.
-constexpr uint64_t kMostLifted = 600'000'000;
+constexpr uint64_t kMostLifted = 500'000'000;
 constexpr uint64_t kMostSearched = 90'000'000;
 constexpr uint32_t kMostRounds = 100;
 // Of many items, so small a part of the height is not worth more time.
