@@ -32,6 +32,7 @@ class Planner {
     EXPECT_TRUE(planned) << Describe(planned.error());
     if (!planned) return std::move(out_);
     if (planned->net) out_.net = *planned->net;
+    out_.work.resize(out_.net.ops.size(), work::Mark{});  // points at which a place waits
     out_.plan = planned->plan;
     return std::move(out_);
   }

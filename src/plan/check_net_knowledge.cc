@@ -39,7 +39,12 @@ void QueueKnowledge::EnterOther(size_t place, size_t region) {
     JoinArms(place, ended);
   }
   while (scopes.size() < path.size()) {
-    scopes.push_back({path[scopes.size()], scopes.back().known});
+    const size_t inner = path[scopes.size()];
+    scopes.push_back({inner, scopes.back().known});
+    // Who comes back to an arm was there before, so nothing is forgotten.
+    const Vector& before = ended_arms_[place][inner];
+    Vector& known = scopes.back().known;
+    for (size_t p = 0; p < before.size(); ++p) known[p] = std::max(known[p], before[p]);
   }
 }
 

@@ -9,7 +9,8 @@ namespace tinyai {
 
 // What the checker of net plans knows of each queue's knowledge of the others, while it follows
 // them: its own vector clocks. Positions count the commands of a place from the start, over all
-// rounds. What is learnt in an arm is known there only, unless both arms of an `if` learn it.
+// rounds. What is learnt in an arm is known there only, also where a place comes back to it, unless
+// both arms of an `if` learn it.
 class QueueKnowledge {
  public:
   // Both outlive this object; `rounds` of the queues are followed.

@@ -34,7 +34,7 @@ void ForEachPlan(uint32_t count, const std::function<void(const TaskNet&, const 
                            << shape.loops << ", arms " << shape.arms << ", seed " << seed;
       SCOPED_TRACE(fmt::format("places {}, loops {}, arms {}, ops {}, seed {}", shape.places,
                                shape.loops, shape.arms, shape.ops, seed));
-      check(net, planned->plan);
+      check(planned->net.value_or(net), planned->plan);
     }
   }
 }
@@ -195,8 +195,8 @@ TEST(CheckNetPlan, LetsOnlyTheMergesOfAnIfSeeIntoItsArms) {
   const Result<PlannedNet> planned = PlanInOrder(net, {ProgramOrder(net), FirstPlaces(net), {}});
   ASSERT_TRUE(planned) << Describe(planned.error());
   const auto refused = [&](const std::function<void(NetOp&)>& change) {
-    TaskNet changed = net;
-    change(changed.ops.back());
+    TaskNet changed = planned->net.value_or(net);
+    change(changed.ops[net.ops.size() - 1]);
     const Status status = CheckNetPlan(changed, planned->plan);
     ASSERT_FALSE(status);
     EXPECT_THAT(status.error().message, testing::HasSubstr("V12"));

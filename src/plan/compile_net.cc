@@ -11,6 +11,7 @@
 #include "fmt/format.h"
 #include "plan/draft_net.h"
 #include "plan/shrink_peak.h"
+#include "plan/wait_points.h"
 
 namespace tinyai {
 namespace {
@@ -153,9 +154,33 @@ bool PlacesMeet(const TaskNet& net, Sharing sharing) {
                      [](const NetValue& value) { return value.offset.has_value(); });
 }
 
+// A net and a draft, which both outlive it, or where there are arms both with points.
+class Pointed {
+ public:
+  Pointed(const TaskNet& net, const std::vector<NetNeed>& needs, const NetDraft& draft)
+      : net_(net), draft_(draft) {
+    if (net.regions.size() > 1 && !net.loops) pointed_ = WaitForAllArms(net, needs, draft);
+  }
+  bool own() const { return pointed_ && pointed_->net.ops.size() > net_.ops.size(); }
+  const TaskNet& net() const { return own() ? pointed_->net : net_; }
+  const NetDraft& draft() const { return pointed_ ? pointed_->draft : draft_; }
+
+ private:
+  const TaskNet& net_;
+  const NetDraft& draft_;
+  std::optional<PointedDraft> pointed_;
+};
+
+std::vector<Bounded> PlaceBuffers(const Pointed& pointed, Sharing sharing, NetPlan& plan) {
+  const NetDraft& draft = pointed.draft();
+  return PlaceNetBuffers(pointed.net(), draft.order, draft.place_of, sharing, plan);
+}
+
 // From buffers to the whole plan. `net_needs`: without those of this draft.
-Status Complete(const TaskNet& net, const std::vector<NetNeed>& net_needs, const NetDraft& draft,
-                Sharing sharing, PlannedNet& out) {
+Status Complete(const Pointed& pointed, const std::vector<NetNeed>& net_needs, Sharing sharing,
+                PlannedNet& out) {
+  const TaskNet& net = pointed.net();
+  const NetDraft& draft = pointed.draft();
   const PlacesCost cost = CostOfPlaces(net, net_needs, draft);
   out.least_makespan = cost.makespan;
   out.moved_bytes = cost.moved_bytes;
@@ -227,21 +252,22 @@ class NetCompiler {
   // With as little sharing of memory as fits, since sharing makes places wait for each other; and
   // with more, where that is no loss. A draft that does not fit its memories is passed over.
   Status Try(const NetDraft& draft) {
+    const Pointed pointed(net_, needs_, draft);
     for (const Sharing sharing : {Sharing::kWithinPlaces, Sharing::kAll}) {
       if (best_ && (limits_.expired() || limits_.effort == Effort::kFast)) return {};
-      TRY(Try(draft, sharing));
+      TRY(Try(draft, pointed, sharing));
     }
     return {};
   }
-  Status Try(const NetDraft& draft, Sharing sharing) {
+  Status Try(const NetDraft& draft, const Pointed& pointed, Sharing sharing) {
     PlannedNet planned;
-    planned.peaks = PlaceNetBuffers(net_, draft.order, draft.place_of, sharing, planned.plan);
+    planned.peaks = PlaceBuffers(pointed, sharing, planned.plan);
     if (const auto memory = Overfull(net_, planned.peaks)) {
       const uint64_t need = planned.peaks[Index(*memory)].value;
       if (!nearest_ || need < nearest_->need) nearest_ = {*memory, need, draft};
       return {};
     }
-    Status completed = Complete(net_, needs_, draft, sharing, planned);
+    Status completed = Complete(pointed, needs_, sharing, planned);
     if (!completed && net_.fixed_syncs.empty()) return completed;
     if (!completed) {  // a wait for memory may make one stale that is given
       refused_ = std::move(completed).error();
@@ -249,7 +275,9 @@ class NetCompiler {
     }
     planned.syncs.lower_bound = least_syncs_;
     planned.fences.lower_bound = least_fences_;
-    if (!best_ || IsBetter(planned, *best_, objective_)) best_ = std::move(planned);
+    if (best_ && !IsBetter(planned, *best_, objective_)) return {};
+    if (pointed.own()) planned.net = pointed.net();
+    best_ = std::move(planned);
     return {};
   }
 
@@ -273,17 +301,17 @@ class NetCompiler {
       return TooSmall(net_.memories[Index(*memory)], same ? std::min(need, nearest_->need) : need,
                       shrunk.peaks[Index(*memory)].lower_bound);
     }
-    planned.peaks = PlaceNetBuffers(shrunk.net, shrunk.draft.order, shrunk.draft.place_of,
-                                    Sharing::kAll, planned.plan);
     TRY(CheckNet(shrunk.net));
     const std::vector<NetNeed> needs = Needs(shrunk.net);
-    TRY(Complete(shrunk.net, needs, shrunk.draft, Sharing::kAll, planned));
+    const Pointed pointed(shrunk.net, needs, shrunk.draft);
+    planned.peaks = PlaceBuffers(pointed, Sharing::kAll, planned.plan);
+    TRY(Complete(pointed, needs, Sharing::kAll, planned));
     if (SyncsFirst() && !net_.loops) {
       const NetSyncDraft least = DraftForSyncs(shrunk.net, needs, shrunk.draft.place_of, limits_);
       planned.syncs.lower_bound = least.syncs.lower_bound;
       planned.fences.lower_bound = least.fences.lower_bound;
     }
-    planned.net = std::move(shrunk.net);
+    planned.net = pointed.net();
     planned.added = std::move(shrunk.added);
     return planned;
   }
@@ -330,11 +358,14 @@ std::vector<PlaceId> OnlyPlaces(const TaskNet& net) {
 
 Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft) {
   PlannedNet out;
-  out.peaks = PlaceNetBuffers(net, draft.order, draft.place_of, Sharing::kAll, out.plan);
+  const std::vector<NetNeed> needs = Needs(net);
+  const Pointed pointed(net, needs, draft);
+  out.peaks = PlaceBuffers(pointed, Sharing::kAll, out.plan);
   if (const auto memory = Overfull(net, out.peaks)) {
     return TooSmall(net.memories[Index(*memory)], out.peaks[Index(*memory)].value);
   }
-  TRY(Complete(net, Needs(net), draft, Sharing::kAll, out));
+  TRY(Complete(pointed, needs, Sharing::kAll, out));
+  if (pointed.own()) out.net = pointed.net();
   return out;
 }
 

@@ -59,6 +59,10 @@ void VectorClocks::Enter(size_t at, RegionId region) {
   while (place.frames.size() <= depth) {
     const RegionId next = Ancestor(region, static_cast<uint32_t>(place.frames.size()));
     place.frames.push_back({next, place.frames.back().known});
+    const std::optional<Frame>& before = place.arms[Index(next)];
+    if (!before) continue;
+    std::vector<uint64_t>& known = place.frames.back().known;
+    for (size_t i = 0; i < known.size(); ++i) known[i] = std::max(known[i], before->known[i]);
   }
 }
 

@@ -11,8 +11,8 @@ namespace tinyai {
 
 // What each place knows of how far the others are (vector clocks; Mattern 1989), while queues are
 // followed command by command. Positions count the commands of a place from the start, over all
-// iterations. What is learned inside a region is known there only, unless both arms of an `if`
-// learn it.
+// iterations. What is learned inside a region is known there only, also where the place comes
+// back to it, unless both arms of an `if` learn it.
 class VectorClocks {
  public:
   explicit VectorClocks(const TaskNet& net);

@@ -7,7 +7,6 @@
 
 #include "program/carry_values.h"
 #include "program/complete_schedule.h"
-#include "program/hoist_waits.h"
 #include "program/order_lines.h"
 #include "program/place_implied.h"
 #include "program/speculate.h"
@@ -93,7 +92,6 @@ class WayFinder {
     Result<PlannedNet> planned = CompileNet(net_.net, task_.objective, limits_);
     if (!planned) return Explain(std::move(planned).error());
     way_.planned = std::move(*planned);
-    if (net_.net.regions.size() > 1 && net_.net.ops.size() <= kMostSearchedOps) WaitOnce();
     return true;
   }
 
@@ -128,28 +126,6 @@ class WayFinder {
                                   LinkPlace(devices, back), out.latency_seconds,
                                   out.bytes_per_second});
       }
-    }
-  }
-
-  // What both arms of an `if` wait for is waited for in front of it, where that makes fewer syncs.
-  void WaitOnce() {
-    constexpr int kMostRounds = 3;
-    PlannedNet& planned = way_.planned;
-    for (int round = 0; round < kMostRounds && !planned.net; ++round) {
-      ProgramNet hoisted = net_;
-      if (!HoistWaits(planned, way_.wishes, hoisted)) return;
-      Result<PlannedNet> better = CompileNet(hoisted.net, task_.objective, limits_);
-      if (!better || better->net) return;
-      const auto counts = [](const PlannedNet& one) {
-        return std::pair(one.syncs.value, one.fences.value);
-      };
-      if (counts(*better) >= counts(planned) ||
-          !CanBeWritten(task_, {hoisted, way_.wishes, *better}))
-        return;
-      net_ = std::move(hoisted);
-      better->syncs.lower_bound = std::min(better->syncs.lower_bound, planned.syncs.lower_bound);
-      better->fences.lower_bound = std::min(better->fences.lower_bound, planned.fences.lower_bound);
-      planned = std::move(*better);
     }
   }
 

@@ -173,14 +173,16 @@ TEST(RandomPrograms, HaveTheLeastFencesAndSyncs) {
     ASSERT_GE(ours, least) << seed << "\n" << text.values << text.schedule << compiled.text();
     branches += text.branches;
     if (ours == least) continue;
-    // A sync that stands in an arm brings nothing behind it, and each arm has its own.
+    // Where conditions and merged values are best among three places.
     more += text.branches;
-    EXPECT_TRUE(text.branches) << seed << "\n" << text.values << text.schedule << compiled.text();
+    EXPECT_TRUE(text.branches && shape.places > 2)
+        << seed << "\n"
+        << text.values << text.schedule << compiled.text();
   }
   fmt::print("{} programs, {} with conditionals: {} have more than the least\n", programs, branches,
              more);
   EXPECT_GT(branches, programs / 3);
-  EXPECT_LT(more, branches / 3);
+  EXPECT_LT(more, branches / 10);
 }
 
 // The most crossings on a path that crosses first from the CPU to the GPU, and the other way; by
