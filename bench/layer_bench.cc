@@ -27,7 +27,7 @@
 #include <thread>
 #include <vector>
 
-#include "kernel/conv.h"
+#include "kernel/conv_pieces.h"
 #include "kernel/isa.h"
 #include "kernel/matmul.h"
 
@@ -159,6 +159,9 @@ WindowAxis Axis(uint64_t in, uint64_t size, uint64_t stride, uint64_t dilation, 
   return {in, out, size, stride, dilation, pad};
 }
 
+// Of two threads, as an executor wants them.
+constexpr int kPieces = 8;
+
 std::vector<double> RunConv(std::istream& in) {
   uint64_t channels, outs, groups, rows, cols, size, stride, dilation, pad, transposed, threads;
   int repetitions;
@@ -176,29 +179,11 @@ std::vector<double> RunConv(std::istream& in) {
   const AlignedFloats& out = Kept(0, outs * plane);
   const uint64_t bytes = ConvWorkspaceBytes(shape, DType::kF32);
   AlignedFloats workspace(threads * bytes / 4);
-  // As an executor divides it: by rows, and by output channels where these are few.
-  constexpr uint64_t kWanted = 8, kLeastPixels = 128, kLeastChannels = 64;
-  const auto ceil_div = [](uint64_t a, uint64_t b) { return (a + b - 1) / b; };
-  const uint64_t rows_out = shape.rows.out, cols_out = shape.cols.out;
-  const uint64_t row_piece =
-      groups > 1 ? rows_out
-                 : std::max(ceil_div(rows_out, kWanted), ceil_div(kLeastPixels, cols_out));
-  const uint64_t row_pieces = ceil_div(rows_out, row_piece);
-  const uint64_t channel_piece =
-      ceil_div(std::max(ceil_div(outs, ceil_div(kWanted, row_pieces)),
-                        std::min(kLeastChannels, ceil_div(outs, threads))),
-               16) *
-      16;
-  const auto pieces = static_cast<int>(row_pieces * ceil_div(outs, channel_piece));
-  return Time(threads, pieces, repetitions, [&](int thread, int piece, int count) {
-    MapPart part{{0, outs}, {0, rows_out}};
-    if (count > 1) {
-      const auto index = static_cast<uint64_t>(piece);
-      const uint64_t row = index % row_pieces * row_piece;
-      const uint64_t channel = index / row_pieces * channel_piece;
-      part = {{channel, std::min(outs, channel + channel_piece)},
-              {row, std::min(rows_out, row + row_piece)}};
-    }
+  // As an executor divides it.
+  const ConvPieces pieces = DivideConv(shape, {0, outs}, threads, kPieces);
+  const auto count = static_cast<int>(pieces.count());
+  return Time(threads, count, repetitions, [&](int thread, int piece, int) {
+    const MapPart part = pieces.Piece(static_cast<uint64_t>(piece));
     const uint64_t cols_of_weights = shape.WeightCols();
     Conv(shape, {x.data, rows * cols, 0},
          {DType::kF32,
@@ -217,7 +202,7 @@ std::vector<double> RunDense(std::istream& in) {
   in >> ins >> outs >> tokens >> threads >> repetitions;
   const AlignedFloats &x = Kept(1, tokens * ins), &weights = Kept(2, outs * ins),
                       &out = Kept(0, tokens * outs);
-  return Time(threads, 8, repetitions, [&](int, int piece, int count) {
+  return Time(threads, kPieces, repetitions, [&](int, int piece, int count) {
     const IndexRange rows = PieceOf(outs, count, piece, 32);
     MatMulF32({DType::kF32, reinterpret_cast<const std::byte*>(weights.data + rows.first * ins),
                ins, rows.size()},

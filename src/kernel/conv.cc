@@ -8,6 +8,7 @@
 #define HWY_TARGET_INCLUDE "kernel/conv.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "kernel/conv_channels-inl.h"
 #include "kernel/conv_depthwise-inl.h"
 #include "kernel/conv_planes-inl.h"
 #include "kernel/conv_scatter-inl.h"
@@ -16,8 +17,8 @@
 // A block of pixels at a time, and of these a chunk of taps at a time: the inputs are laid out in
 // the workspace, and every tile of output channels times pixels gets the chunk's products. Where a
 // channel has several taps, its input lies in planes, once for all of them; else it is packed into
-// panels. Each output is the sum over chunks, in their order, of one chain of multiply-adds from
-// zero on; then the bias.
+// panels. Small maps go channel by channel instead (conv_channels-inl.h). Each output is the sum
+// over chunks, in their order, of one chain of multiply-adds from zero on; then the bias.
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
@@ -129,7 +130,7 @@ void ConvRows(const ConvJob& job, const ConvGrid& grid, const ConvPlanes& planes
     const TapChunk chunk = TapChunk::At(job, first);
     FillAllPlanes(grid, planes, part, first / taps, (first + chunk.depth - 1) / taps + 1,
                   workspace.packed);
-    if (first == 0 || taps > kMostChunk) {
+    if (first == 0 || taps > job.MostChunk()) {
       OffsetsOfTaps(grid, planes, part.rows, first, chunk.depth, offset);
     }
     const ChunkWeights weights(job, chunk);
@@ -165,6 +166,10 @@ void WriteBias(const ConvJob& job, const ConvGrid& grid) {
 void ConvPassSimd(const ConvJob& job, const ConvWorkspace& workspace) {
   const ConvGrid grid{job.rows, job.cols, job.x};
   if (job.Depth() == 0) return WriteBias(job, grid);
+  if (job.IsTogether()) {
+    if (ConvChannelsInPlace(job, grid, workspace)) return;
+    if (ConvChannelsInPlanes(job, grid, workspace)) return;
+  }
   if (job.Taps() == 1) return ConvByPanels(job, Flattened(grid), workspace);
   const ConvPlanes planes(job.rows, job.cols);
   const uint64_t channels = (TapChunk::At(job, 0).depth - 1) / job.Taps() + 1;

@@ -1,7 +1,7 @@
 #include <cmath>
 
 #include "kernel/attend.h"
-#include "kernel/conv.h"
+#include "kernel/conv_pieces.h"
 #include "kernel/elementwise.h"
 #include "kernel/matmul.h"
 #include "kernel/recurrent.h"
@@ -13,10 +13,6 @@ namespace {
 
 // Kernels work on groups of rows of weights.
 constexpr uint64_t kRowGroup = 16;
-// Fewer outputs of a convolution in a call cost its full speed, and so do fewer channels, for each
-// of which its input is laid out once.
-constexpr uint64_t kLeastPixels = 128;
-constexpr uint64_t kLeastChannels = 64;
 
 WeightRows RowsOf(const LayerJob& job, uint64_t begin, uint64_t end) {
   const Weight& weight = job.graph.weight(job.op().weights[0]);
@@ -39,35 +35,25 @@ ConvShape ShapeOf(const Shape& in, const Shape& out, const op::Window& window, u
           .transposed = transposed};
 }
 
-// Divided by rows of the map where these are enough work, else by channels too.
+// Into which pieces a step is cut never changes a bit, so it is no part of the plan: the kernel
+// says what it does best.
 void DoConv(const ConvShape& shape, const LayerJob& job) {
-  const uint64_t channels = job.run.row_end - job.run.row_begin;
   const uint64_t rows = shape.rows.out, cols = shape.cols.out;
-  const uint64_t workers = job.plan.workers, samples = job.pass.rows();
-  const uint64_t wanted = workers == 1 ? 1 : CeilDiv(kPiecesPerWorker * workers, samples);
-  const bool depthwise = shape.groups > 1;
-  const uint64_t row_piece =
-      depthwise ? rows : std::max(CeilDiv(rows, wanted), CeilDiv(kLeastPixels, cols));
-  const uint64_t row_pieces = CeilDiv(rows, row_piece);
-  const uint64_t channel_piece =
-      depthwise ? CeilDiv(channels, wanted)
-                : RoundUp(std::max(CeilDiv(channels, CeilDiv(wanted, row_pieces)),
-                                   std::min(kLeastChannels, CeilDiv(channels, workers))),
-                          kRowGroup);
-  const uint64_t pieces = CeilDiv(channels, channel_piece) * row_pieces;
+  const uint64_t samples = job.pass.rows();
+  const ConvPieces pieces =
+      DivideConv(shape, {job.run.row_begin, job.run.row_end}, job.plan.workers,
+                 CeilDiv(kPiecesPerWorker * job.plan.workers, samples));
   for (;;) {
     const uint64_t next = job.next_piece.fetch_add(1, std::memory_order_relaxed);
-    if (next >= pieces * samples) return;
-    const uint64_t sample = next / pieces, piece = next % pieces;
-    const uint64_t row = piece % row_pieces * row_piece;
-    const uint64_t channel = job.run.row_begin + piece / row_pieces * channel_piece;
-    const MapPart part{{channel, std::min(job.run.row_end, channel + channel_piece)},
-                       {row, std::min(rows, row + row_piece)}};
+    if (next >= pieces.count() * samples) return;
+    const uint64_t sample = next / pieces.count();
+    const MapPart part = pieces.Piece(next % pieces.count());
+    const uint64_t channel = part.channels.first;
     const std::span<const float> bias = job.vector(1);
     Conv(shape, {job.in(0, sample), shape.rows.in * shape.cols.in},
-         RowsOf(job, part.channels.first, part.channels.end),
-         bias.empty() ? nullptr : bias.data() + channel, part, job.scratch,
-         {job.out(sample) + (channel * rows + row) * cols, rows * cols});
+         RowsOf(job, channel, part.channels.end), bias.empty() ? nullptr : bias.data() + channel,
+         part, job.scratch,
+         {job.out(sample) + (channel * rows + part.rows.first) * cols, rows * cols});
   }
 }
 
