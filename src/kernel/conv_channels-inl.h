@@ -121,14 +121,59 @@ ChannelTileFunction ChannelTileFor(size_t vectors, size_t pixels, std::index_seq
   return (vectors == 1 ? kOne : kAll)[pixels - 1];
 }
 
-// Rows of pixels and where the taps of the first one are: channel c's at x + c * channel_stride
-// plus an offset that is that of every channel. Rows are `apart` floats from each other.
+// Rows of pixels, `apart` floats from one to the next in the input.
 struct Band {
   uint64_t rows, cols, apart;
-  const float* x;
-  uint64_t channel_stride;
 
   uint64_t Pixels() const { return rows * cols; }
+};
+
+// Inputs of taps without padding, read where they lie.
+struct PlainInputs {
+  const float* x;
+  uint64_t stride;
+
+  // From a pixel's place in the chunk's first channel to its taps.
+  void FindOffsets(const TapChunk& chunk, uint32_t* offset) const {
+    for (size_t k = 0; k < chunk.depth; ++k) offset[k] = static_cast<uint32_t>(k * stride);
+  }
+  // Channels [first, end), those of a chunk, from the band's first pixel on.
+  const float* Channels(uint64_t first, uint64_t) const { return x + first * stride; }
+};
+
+// Inputs in planes, of as many channels at once as fit.
+class PlaneInputs {
+ public:
+  PlaneInputs(const ConvGrid& grid, const ConvPlanes& planes, const PlaneRows& part,
+              uint64_t channels, float* packed)
+      : grid_(grid),
+        planes_(planes),
+        part_(part),
+        channels_(channels),
+        stride_(planes.Planes() * planes.PlaneFloats(part.rows)),
+        packed_(packed) {}
+
+  uint64_t AtOnce() const { return kBandInputs / stride_; }
+
+  void FindOffsets(const TapChunk& chunk, uint32_t* offset) const {
+    OffsetsOfTaps(grid_, planes_, part_.rows, chunk.first, chunk.depth, offset);
+  }
+  const float* Channels(uint64_t first, uint64_t end) {
+    if (first < first_ || end > end_) {
+      first_ = first;
+      end_ = std::min(first + AtOnce(), channels_);
+      FillAllPlanes(grid_, planes_, part_, first_, end_, packed_);
+    }
+    return packed_ + (first - first_) * stride_;
+  }
+
+ private:
+  const ConvGrid& grid_;
+  const ConvPlanes& planes_;
+  const PlaneRows part_;
+  const uint64_t channels_, stride_;
+  float* const packed_;
+  uint64_t first_ = 0, end_ = 0;  // channels laid out
 };
 
 void MultiplyBand(const ChannelPanel& panel, const Band& band, const float* x,
@@ -225,23 +270,23 @@ void WriteChannels(const float* sums, size_t vectors, size_t channels, uint64_t 
   }
 }
 
-// All output channels of a band; `find(chunk, offset)` gives the offsets of a chunk's taps from its
-// first channel on, which are the same for every chunk of whole channels.
-template <class FindOffsets>
-void ConvBand(const ConvJob& job, const Band& band, const FindOffsets& find, float* out,
+// All output channels of a band.
+template <class Inputs>
+void ConvBand(const ConvJob& job, const Band& band, Inputs inputs, float* out,
               const ConvWorkspace& workspace) {
   float* const sums = workspace.packed + kBandInputs + kConvSlack + kPanelFloats;
-  uint32_t offset[kMostChunk];
+  const uint64_t taps = job.Taps();
+  uint32_t offset[kMostChunk];  // of every chunk, unless these are parts of channels
   for (uint64_t row = 0; row < job.weights.rows; row += kPanelChannels) {
     const size_t rows = std::min<uint64_t>(kPanelChannels, job.weights.rows - row);
     const size_t vectors = CeilDiv(rows, kLanes);
     std::fill_n(sums, band.Pixels() * vectors * kLanes, 0.0f);
     for (uint64_t first = 0; first < job.Depth();) {
       const TapChunk chunk = TapChunk::At(job, first);
-      if (job.Taps() > job.MostChunk() || (row == 0 && first == 0)) find(chunk, offset);
+      if (taps > job.MostChunk() || (row == 0 && first == 0)) inputs.FindOffsets(chunk, offset);
+      const float* x = inputs.Channels(first / taps, CeilDiv(first + chunk.depth, taps));
       const ChannelPanel panel = TransposeChunk(job, chunk, row, rows, workspace);
-      MultiplyBand(panel, band, band.x + first / job.Taps() * band.channel_stride, offset,
-                   RowsAfter(job, chunk, row, rows), sums);
+      MultiplyBand(panel, band, x, offset, RowsAfter(job, chunk, row, rows), sums);
       first += chunk.depth;
     }
     WriteChannels(sums, vectors, rows, band.Pixels(),
@@ -251,12 +296,14 @@ void ConvBand(const ConvJob& job, const Band& band, const FindOffsets& find, flo
 }
 
 // Whether vectors of channels take less time than vectors of `places` pixels for every output
-// channel. In multiply-adds of a vector, transposing a weight takes about half of one, and writing
-// a vector of sums six, or two of pixels.
-inline bool ChannelsAreFaster(const ConvJob& job, uint64_t pixels, uint64_t places) {
+// channel, if so many inputs are `laid_out` again for that. In multiply-adds of a vector, laying
+// out an input takes a third of one, transposing a weight half of one, and writing a vector of sums
+// six, or two of pixels.
+inline bool ChannelsAreFaster(const ConvJob& job, uint64_t pixels, uint64_t places,
+                              uint64_t laid_out) {
   const uint64_t rows = job.weights.rows, depth = job.Depth();
-  const uint64_t channels = CeilDiv(rows, kLanes) * pixels * (depth + 6) + rows * depth / 2;
-  return channels < rows * CeilDiv(places, kLanes) * (depth + 2);
+  const uint64_t products = CeilDiv(rows, kLanes) * pixels * (depth + 6);
+  return products + rows * depth / 2 + laid_out / 3 < rows * CeilDiv(places, kLanes) * (depth + 2);
 }
 
 // A pass whose input is read where it lies; false if that does not do or is not faster.
@@ -268,17 +315,14 @@ inline bool ConvChannelsInPlace(const ConvJob& job, const ConvGrid& grid,
                       flat.x.first_row == 0 && flat.cols.in_step == 1 && flat.cols.first_in == 0 &&
                       static_cast<int64_t>(pixels) <= flat.cols.in;
   if (!is_row || pixels > kMostBandPixels || stride >= 1 << 24) return false;
-  if (!ChannelsAreFaster(job, pixels, pixels)) return false;
-  const auto find = [&](const TapChunk& chunk, uint32_t* offset) {
-    for (size_t k = 0; k < chunk.depth; ++k) offset[k] = static_cast<uint32_t>(k * stride);
-  };
-  ConvBand(job, {1, pixels, 0, flat.x.data, stride}, find, job.out, workspace);
+  if (!ChannelsAreFaster(job, pixels, pixels, 0)) return false;
+  ConvBand(job, {1, pixels, 0}, PlainInputs{flat.x.data, stride}, job.out, workspace);
   return true;
 }
 
-// Rows of the grid in a band, whose inputs and sums fit beside each other; 0 if none do.
+// Rows of the grid in a band: sums of its pixels and inputs of a chunk of taps fit; 0 if none do.
 inline uint64_t RowsOfBand(const ConvJob& job, const ConvPlanes& planes) {
-  const uint64_t channels = job.shape.in_channels / job.shape.groups;
+  const uint64_t channels = CeilDiv(TapChunk::At(job, 0).depth, job.Taps());
   const uint64_t most =
       std::min(planes.MostRows(kBandInputs / channels), kMostBandPixels / job.cols.grid);
   return most == 0 ? 0 : CeilDiv(job.rows.grid, CeilDiv(job.rows.grid, most));
@@ -288,20 +332,21 @@ inline uint64_t RowsOfBand(const ConvJob& job, const ConvPlanes& planes) {
 inline bool ConvChannelsInPlanes(const ConvJob& job, const ConvGrid& grid,
                                  const ConvWorkspace& workspace) {
   const ConvPlanes planes(job.rows, job.cols);
-  const uint64_t step = RowsOfBand(job, planes);
+  const uint64_t step = RowsOfBand(job, planes), cols = job.cols.grid;
   if (step == 0) return false;
-  const uint64_t cols = job.cols.grid, width = job.Taps() == 1 ? cols : planes.width;
-  if (!ChannelsAreFaster(job, step * cols, (step - 1) * width + cols)) return false;
   const uint64_t channels = job.shape.in_channels / job.shape.groups;
+  const auto inputs = [&](uint64_t row) {
+    return PlaneInputs(grid, planes, {row, std::min(step, job.rows.grid - row)}, channels,
+                       workspace.packed);
+  };
+  const uint64_t width = job.Taps() == 1 ? cols : planes.width;
+  const uint64_t floats = channels * planes.Planes() * planes.PlaneFloats(step);
+  const uint64_t again =
+      inputs(0).AtOnce() < channels ? CeilDiv(job.weights.rows, kPanelChannels) - 1 : 0;
+  if (!ChannelsAreFaster(job, step * cols, (step - 1) * width + cols, again * floats)) return false;
   for (uint64_t row = 0; row < job.rows.grid; row += step) {
-    const PlaneRows part{row, std::min(step, job.rows.grid - row)};
-    FillAllPlanes(grid, planes, part, 0, channels, workspace.packed);
-    const auto find = [&](const TapChunk& chunk, uint32_t* offset) {
-      OffsetsOfTaps(grid, planes, part.rows, chunk.first, chunk.depth, offset);
-    };
-    const uint64_t channel_floats = planes.Planes() * planes.PlaneFloats(part.rows);
-    ConvBand(job, {part.rows, cols, planes.width, workspace.packed, channel_floats}, find,
-             job.out + row * cols, workspace);
+    const uint64_t some = std::min(step, job.rows.grid - row);
+    ConvBand(job, {some, cols, planes.width}, inputs(row), job.out + row * cols, workspace);
   }
   return true;
 }

@@ -170,8 +170,9 @@ void MultiplyTile(DecodeFunction decode, const TileWeights& tile, NextTile next,
 // been read so far, so such rows are asked for beforehand.
 void MultiplyFloats(MultiplyChunkFunction multiply, const TileWeights& tile, NextTile next,
                     const float* x, float* sums) {
-  for (size_t col = 0; col < tile.cols; col += kChunkColumns) {
-    const size_t columns = std::min(kChunkColumns, tile.cols - col);
+  const size_t at_once = ColumnsAtOnce(tile.source);
+  for (size_t col = 0; col < tile.cols; col += at_once) {
+    const size_t columns = std::min(at_once, tile.cols - col);
     for (size_t row = 0; row < tile.rows; row += kRows) {
       const Source& all = tile.source;
       if (all.sparse_cols != 0) next.Prefetch((columns + 31) / 64);

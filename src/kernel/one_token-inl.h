@@ -63,40 +63,56 @@ HWY_INLINE void AddLanes(const float (&lanes)[kRows][kLanes], float* sums) {
   hn::Store(total, d, sums);
 }
 
-// sums[r] += the columns of row r times x: of each lane's columns one chain of multiply-adds from
-// zero on, and these added in the order of the lanes. `columns` <= kChunkColumns, `rows` <= kRows.
+// Chunks of a row read one after the other: hardware prefetchers follow long runs only.
+constexpr size_t kRunChunks = 4;
+
+// Columns [col, col + columns) of kAtOnce rows times x: one chain of multiply-adds from zero on for
+// each lane's columns. `columns` <= kChunkColumns.
+template <class Reader, size_t kAtOnce>
+HWY_INLINE void MultiplyLanes(const uint8_t* const (&row)[kAtOnce], size_t columns, const float* x,
+                              float (*lanes)[kLanes]) {
+  const F32Tag d;
+  VF32 sum[kAtOnce];
+  for (auto& s : sum) s = hn::Zero(d);
+  size_t c = 0;
+  for (; c + kLanes <= columns; c += kLanes) {
+    const VF32 factor = hn::LoadU(d, x + c);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kAtOnce; ++r) {
+      sum[r] = hn::MulAdd(Reader::Read(row[r] + c * Reader::kBytes), factor, sum[r]);
+    }
+  }
+  if (c < columns) {
+    const VF32 factor = LoadFirst(x + c, columns - c);
+    for (size_t r = 0; r < kAtOnce; ++r) {
+      alignas(64) uint8_t rest[kLanes * Reader::kBytes] = {};
+      std::memcpy(rest, row[r] + c * Reader::kBytes, (columns - c) * Reader::kBytes);
+      sum[r] = hn::MulAdd(Reader::Read(rest), factor, sum[r]);
+    }
+  }
+  for (size_t r = 0; r < kAtOnce; ++r) hn::Store(sum[r], d, lanes[r]);
+}
+
+// sums[r] += the columns of row r times x, chunk by chunk: of each lane's columns one chain, and
+// these added in the order of the lanes. `columns` <= kRunChunks * kChunkColumns, `rows` <= kRows.
 template <class Reader>
 HWY_NOINLINE void MultiplyRows(Source weights, size_t rows, size_t columns, const float* x,
                                float* sums) {
-  const F32Tag d;
-  alignas(64) float lanes[kRows][kLanes];
+  alignas(64) float lanes[kRunChunks][kRows][kLanes];
   constexpr size_t kAtOnce = kRows < 4 ? kRows : 4;
   for (size_t first = 0; first < kRows; first += kAtOnce) {
     const uint8_t* row[kAtOnce];
     for (size_t r = 0; r < kAtOnce; ++r) {  // behind the end, the last one again
       row[r] = weights.data + std::min(first + r, rows - 1) * weights.stride;
     }
-    VF32 sum[kAtOnce];
-    for (auto& s : sum) s = hn::Zero(d);
-    size_t c = 0;
-    for (; c + kLanes <= columns; c += kLanes) {
-      const VF32 factor = hn::LoadU(d, x + c);
-#pragma GCC unroll 4
-      for (size_t r = 0; r < kAtOnce; ++r) {
-        sum[r] = hn::MulAdd(Reader::Read(row[r] + c * Reader::kBytes), factor, sum[r]);
-      }
+    for (size_t c = 0, chunk = 0; c < columns; c += kChunkColumns, ++chunk) {
+      MultiplyLanes<Reader>(row, std::min(kChunkColumns, columns - c), x + c, lanes[chunk] + first);
+      for (const uint8_t*& r : row) r += kChunkColumns * Reader::kBytes;
     }
-    if (c < columns) {
-      const VF32 factor = LoadFirst(x + c, columns - c);
-      for (size_t r = 0; r < kAtOnce; ++r) {
-        alignas(64) uint8_t rest[kLanes * Reader::kBytes] = {};
-        std::memcpy(rest, row[r] + c * Reader::kBytes, (columns - c) * Reader::kBytes);
-        sum[r] = hn::MulAdd(Reader::Read(rest), factor, sum[r]);
-      }
-    }
-    for (size_t r = 0; r < kAtOnce; ++r) hn::Store(sum[r], d, lanes[first + r]);
   }
-  AddLanes(lanes, sums);
+  for (size_t c = 0, chunk = 0; c < columns; c += kChunkColumns, ++chunk) {
+    AddLanes(lanes[chunk], sums);
+  }
 }
 
 #if HWY_CAP_GE512 && HWY_ARCH_X86
@@ -180,7 +196,7 @@ template <class Reader>
 void MultiplySparseRows(Source, size_t, size_t, size_t, const float*, float*) {}
 #endif
 
-// Columns [col, col + columns) of up to kRows rows from `weights` on.
+// Columns [col, col + columns) of up to kRows rows from `weights` on: as many as ColumnsAtOnce.
 template <class Reader>
 void MultiplyChunk(Source weights, size_t rows, size_t col, size_t columns, const float* x,
                    float* sums) {
@@ -189,6 +205,10 @@ void MultiplyChunk(Source weights, size_t rows, size_t col, size_t columns, cons
   }
   MultiplyRows<Reader>({weights.data + col * Reader::kBytes, weights.stride}, rows, columns, x,
                        sums);
+}
+
+inline size_t ColumnsAtOnce(Source weights) {
+  return weights.sparse_cols != 0 ? kChunkColumns : kRunChunks * kChunkColumns;
 }
 
 using MultiplyChunkFunction = void (*)(Source weights, size_t rows, size_t col, size_t columns,
