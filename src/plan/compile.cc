@@ -76,16 +76,16 @@ bool OrderSomething(const ModelWishes& wishes) {
 }
 
 // The same in the same time with fewer syncs, where there is slack for that.
-PlannedNet WithFewerSyncs(const TaskNet& net, const NetDraft& own, PlannedNet planned) {
+std::optional<PlannedNet> WithFewerSyncs(const TaskNet& net, NetDraft own,
+                                         const PlannedNet& planned) {
   constexpr double kHalfway = 0.5;
-  NetDraft merged = own;
   const double makespan = planned.simulation.makespan;
-  merged.extra = MergeWaits(net, own.order, planned.plan, makespan, kHalfway);
-  if (merged.extra.empty()) return planned;
-  Result<PlannedNet> fewer = PlanInOrder(net, merged);
+  own.extra = MergeWaits(net, own.order, planned.plan, makespan, kHalfway);
+  if (own.extra.empty()) return std::nullopt;
+  Result<PlannedNet> fewer = PlanInOrder(net, own);
   const bool better = fewer && fewer->simulation.makespan <= makespan * (1 + 1e-9) &&
                       fewer->plan.syncs() < planned.plan.syncs();
-  return better ? *std::move(fewer) : planned;
+  return better ? std::optional(*std::move(fewer)) : std::nullopt;
 }
 
 void ExplainChoice(double evenly_seconds, double seconds, PlanDraft& draft) {
@@ -110,23 +110,24 @@ class ModelPlanner {
   }
 
   Result<Planned> PlanLeast() {
-    TRY_ASSIGN(Planned planned, Build(least_.sizes, LeastRoom(), LeastReasons(request_)));
-    planned.report.least_budget_bytes = LeastBudget(request_, planned.report);
-    return planned;
+    TRY_ASSIGN(Built least, BuildLeast());
+    least.out.report.least_budget_bytes = LeastBudget(request_, least.out.report);
+    return Show(std::move(least));
   }
 
   Result<Planned> PlanWithin() {
-    TRY_ASSIGN(Planned least, PlanLeast());
-    const uint64_t least_bytes = least.report.least_budget_bytes;
-    if (request_.budget_bytes < least_bytes) return Infeasible(request_, least.report);
+    TRY_ASSIGN(Built built, BuildLeast());
+    const uint64_t least_bytes = LeastBudget(request_, built.out.report);
+    built.out.report.least_budget_bytes = least_bytes;
+    if (request_.budget_bytes < least_bytes) return Infeasible(request_, built.out.report);
     const uint64_t room = RoomWithin(request_, request_.budget_bytes - FixedBytes(request_));
-    Planned planned = std::move(least);
     if (room >= LeastRoom()) {
-      TRY_ASSIGN(Planned chosen, PlanInMode(room));
+      TRY_ASSIGN(Built chosen, PlanInMode(room));
       const bool streaming = request_.mode == PlanMode::kStreaming;
-      planned = streaming ? Smaller(std::move(planned), std::move(chosen)) : std::move(chosen);
-      planned.report.least_budget_bytes = least_bytes;
+      built = streaming ? Smaller(std::move(built), std::move(chosen)) : std::move(chosen);
     }
+    Planned planned = Show(std::move(built));
+    planned.report.least_budget_bytes = least_bytes;
     if (request_.details) {
       TRY_ASSIGN(planned.report.largest_chunk, LargestChunk(room));
     }
@@ -134,31 +135,47 @@ class ModelPlanner {
   }
 
  private:
+  struct PassPlan {
+    PlanDraft draft;
+    uint64_t resident_bytes = 0;
+    ModelNet model;
+    PlannedNet planned;
+  };
+  // A plan, and what it was made of: only where details are asked for, with its syncs before some
+  // were merged.
+  struct Built {
+    Planned out;
+    std::unique_ptr<PassPlan> pass;
+    PlannedNet merged;
+  };
+
   // A model may be so small that what saves memory elsewhere takes more.
-  static Planned Smaller(Planned a, Planned b) {
-    return a.report.predicted_peak_bytes <= b.report.predicted_peak_bytes ? a : b;
+  static Built Smaller(Built a, Built b) {
+    return a.out.report.predicted_peak_bytes <= b.out.report.predicted_peak_bytes ? std::move(a)
+                                                                                  : std::move(b);
   }
 
   uint64_t LeastRoom() const { return least_.room() + request_.io_alignment; }
+  Result<Built> BuildLeast() { return Build(least_.sizes, LeastRoom(), LeastReasons(request_)); }
 
   // Exactly: what the rounding of sizes hides is tried out.
   Result<uint64_t> LargestChunk(uint64_t room) {
     for (uint64_t chunk = sizing_.LargestChunk(room);; ++chunk) {
       if (chunk == request_.context) return chunk;
       const Sizing::Least least = sizing_.FindLeast(chunk + 1);
-      TRY_ASSIGN(const Planned next, Build(least.sizes, least.room() + request_.io_alignment, {}));
-      if (LeastBudget(request_, next.report) > request_.budget_bytes) return chunk;
+      TRY_ASSIGN(const Built next, Build(least.sizes, least.room() + request_.io_alignment, {}));
+      if (LeastBudget(request_, next.out.report) > request_.budget_bytes) return chunk;
     }
   }
 
   // In at least the least room.
-  Result<Planned> PlanInMode(uint64_t room) {
+  Result<Built> PlanInMode(uint64_t room) {
     if (request_.mode == PlanMode::kNormal) return PlanNormal(room);
     if (request_.mode != PlanMode::kAdaptive) return PlanMemoryOptimised(room);
     return PlanFastest(RoomByTradeoff(room));
   }
 
-  Result<Planned> PlanFastest(uint64_t room) {
+  Result<Built> PlanFastest(uint64_t room) {
     Reasons reasons(request_.details);
     const Sizes sizes = sizing_.Choose(least_, room, reasons);
     return Build(sizes, room, std::move(reasons), true);
@@ -173,7 +190,7 @@ class ModelPlanner {
     return RoundDown(LeastRoom() + static_cast<uint64_t>(more), request_.io_alignment);
   }
 
-  Result<Planned> PlanNormal(uint64_t room) {
+  Result<Built> PlanNormal(uint64_t room) {
     const Sizes sizes = sizing_.AllResident(room, 1);
     if (sizes.chunk == 0) {
       const uint64_t all = sizing_.RoomForAll(sizing_.LeastChunk());
@@ -189,23 +206,22 @@ class ModelPlanner {
   }
 
   // The chunk of the normal mode, where that fits, so that it never takes more memory than that.
-  Result<Planned> PlanMemoryOptimised(uint64_t room) {
+  Result<Built> PlanMemoryOptimised(uint64_t room) {
     const Sizes all = sizing_.AllResident(room, 1);
     const uint64_t chunk = all.chunk != 0 ? all.chunk : sizing_.FullSpeedChunk(room);
     const Sizing::Least least = sizing_.FindLeast(chunk);
     Reasons reasons(request_.details);
     reasons.Add("mode", "memory-optimised: the least ring and no more weights than have to stay");
     const uint64_t enough = std::min(room, least.room() + request_.io_alignment);
-    TRY_ASSIGN(Planned planned, Build(least.sizes, enough, std::move(reasons)));
-    if (all.chunk == 0) return planned;
-    TRY_ASSIGN(Planned normal, PlanNormal(room));
-    return Smaller(std::move(planned), std::move(normal));
+    TRY_ASSIGN(Built built, Build(least.sizes, enough, std::move(reasons)));
+    if (all.chunk == 0) return built;
+    TRY_ASSIGN(Built normal, PlanNormal(room));
+    return Smaller(std::move(built), std::move(normal));
   }
 
   // With so many bytes for the arena and the plan. `may_choose`: what stays may be chosen anew once
   // the plan is simulated.
-  Result<Planned> Build(const Sizes& sizes, uint64_t room, Reasons reasons,
-                        bool may_choose = false) {
+  Result<Built> Build(const Sizes& sizes, uint64_t room, Reasons reasons, bool may_choose = false) {
     PlanDraft draft = sizing_.NewDraft(sizes);
     draft.reasons = reasons;
     const uint64_t resident_room =
@@ -217,12 +233,6 @@ class ModelPlanner {
     return Finish(better ? *std::move(better) : std::move(evenly));
   }
 
-  struct PassPlan {
-    PlanDraft draft;
-    uint64_t resident_bytes = 0;
-    ModelNet model;
-    PlannedNet planned;
-  };
   Result<PassPlan> PlanPass(PlanDraft draft, uint64_t resident) {
     ModelNet model = BuildModelNet(draft, resident);
     TRY_ASSIGN(PlannedNet planned, PlanInOrder(model.net, OwnDraft(model)));
@@ -246,32 +256,42 @@ class ModelPlanner {
     return *std::move(other);
   }
 
-  Result<Planned> Finish(PassPlan pass) {
-    PlanDraft& draft = pass.draft;
-    ModelNet& model = pass.model;
-    PlannedNet planned = std::move(pass.planned);
-    const NetDraft own = OwnDraft(model);
-    std::vector<SyncPoint> curve;
-    if (request_.details) curve = SyncCurve(model.net, own, planned);
+  Result<Built> Finish(PassPlan pass) {
+    const ModelNet& model = pass.model;
+    std::optional<PlannedNet> merged;
     if (request_.wishes == nullptr || !OrderSomething(*request_.wishes)) {
-      planned = WithFewerSyncs(model.net, own, std::move(planned));
+      merged = WithFewerSyncs(model.net, OwnDraft(model), pass.planned);
     }
-    planned.sync_curve = std::move(curve);
+    const PlannedNet& planned = merged ? *merged : pass.planned;
+    Built built{{LowerPlan(pass.draft, model, planned.plan), {}, {}}, {}, {}};
+    Plan& plan = built.out.plan;
+    DeriveJoins(graph_, plan);
+    if (request_.wishes != nullptr) AddAskedJoins(*request_.wishes, plan);
+    TRY(CheckPlan(graph_, plan));
+    built.out.report = ReportOn(graph_, request_, plan);
+    ReportSpeed(planned.simulation, built.out.report);
+    built.out.report.arena_least_bytes = planned.peaks[0].lower_bound;
+    if (!request_.details) return built;
+    built.merged = merged ? *std::move(merged) : pass.planned;
+    built.pass = std::make_unique<PassPlan>(std::move(pass));
+    return built;
+  }
+
+  // With the details that are asked for.
+  Planned Show(Built built) const {
+    if (!built.pass) return std::move(built.out);
+    PlanDraft& draft = built.pass->draft;
+    ModelNet& model = built.pass->model;
+    PlannedNet& planned = built.merged;
+    planned.sync_curve = SyncCurve(model.net, OwnDraft(model), built.pass->planned);
     planned.syncs.lower_bound = LeastSyncs(model, draft.sizes);
-    Planned out{LowerPlan(draft, model, planned.plan), {}, {}};
-    DeriveJoins(graph_, out.plan);
-    if (request_.wishes != nullptr) AddAskedJoins(*request_.wishes, out.plan);
-    TRY(CheckPlan(graph_, out.plan));
-    out.report = ReportOn(graph_, request_, out.plan);
-    ReportSpeed(planned.simulation, out.report);
-    out.report.arena_least_bytes = planned.peaks[0].lower_bound;
-    if (!request_.details) return out;
     ExplainOrder(graph_, request_, draft.sizes, draft.reasons);
-    ExplainResidency(draft, model, pass.resident_bytes, planned.simulation.makespan, draft.reasons);
-    out.details = std::make_shared<const PlanDetails>(
+    ExplainResidency(draft, model, built.pass->resident_bytes, planned.simulation.makespan,
+                     draft.reasons);
+    built.out.details = std::make_shared<const PlanDetails>(
         PlanDetails{std::move(model), std::move(planned), draft.reasons.list(), draft.ring_slots(),
                     draft.slot_bytes});
-    return out;
+    return std::move(built.out);
   }
 
   const Graph& graph_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <tuple>
 #include <utility>
 
 #include "base/checked.h"
@@ -17,12 +16,6 @@ namespace tinyai {
 namespace {
 
 using Term = NetObjective::Term;
-
-QueueOrders SplitByPlace(const TaskNet& net, const NetDraft& draft) {
-  QueueOrders queues(net.places.size());
-  for (const NetOpId op : draft.order) queues[Index(draft.place_of[Index(op)])].push_back(op);
-  return queues;
-}
 
 // The first memory whose budget is too small.
 std::optional<MemoryId> Overfull(const TaskNet& net, const std::vector<Bounded>& peaks) {
@@ -186,7 +179,7 @@ Status Complete(const Pointed& pointed, const std::vector<NetNeed>& net_needs, S
   out.moved_bytes = cost.moved_bytes;
   std::vector<NetNeed> reuse;
   if (PlacesMeet(net, sharing)) reuse = ReuseNeeds(net, draft.order, draft.place_of, out.plan);
-  const QueueOrders queues = SplitByPlace(net, draft);
+  const QueueOrders queues = QueuesOf(net, draft);
   out.causes = DeriveSyncs(net, queues, {net_needs, draft.extra, reuse}, out.plan);
   TRY(CheckNetPlan(net, out.plan));
   if (!draft.extra.empty() || net.regions.size() > 1) DropSyncs(net, out.plan, out.causes);
@@ -202,7 +195,12 @@ Status Complete(const Pointed& pointed, const std::vector<NetNeed>& net_needs, S
 class NetCompiler {
  public:
   NetCompiler(const TaskNet& net, const NetObjective& objective, const SearchLimits& limits)
-      : net_(net), needs_(Needs(net)), objective_(objective), limits_(limits) {}
+      : net_(net),
+        needs_(Needs(net)),
+        objective_(objective),
+        limits_(limits),
+        decided_(std::all_of(net.ops.begin(), net.ops.end(),
+                             [](const NetOp& op) { return op.choices.size() == 1; })) {}
 
   Result<PlannedNet> Compile() {
     for (const std::vector<PlaceId>& places : Placements()) TRY(TryPlaces(places));
@@ -223,10 +221,8 @@ class NetCompiler {
   // Those that need no search.
   std::vector<std::vector<PlaceId>> Placements() const {
     std::vector<std::vector<PlaceId>> out;
-    if (std::all_of(net_.ops.begin(), net_.ops.end(),
-                    [](const NetOp& op) { return op.choices.size() == 1; })) {
-      out.emplace_back();
-      for (const NetOp& op : net_.ops) out.back().push_back(op.choices[0].place);
+    if (decided_) {
+      out.push_back(OnlyPlaces(net_));
       return out;
     }
     if (const auto one = OnOnePlace(net_)) out.push_back(*one);
@@ -284,9 +280,7 @@ class NetCompiler {
   Result<PlannedNet> Finish() {
     if (!best_ && refused_) return tl::unexpected<Error>(*refused_);
     if (!best_) return Shrunk();
-    const bool chosen = std::any_of(net_.ops.begin(), net_.ops.end(),
-                                    [](const NetOp& op) { return op.choices.size() > 1; });
-    if (chosen) best_->least_makespan = least_makespan_;
+    if (!decided_) best_->least_makespan = least_makespan_;
     return std::move(*best_);
   }
 
@@ -327,6 +321,7 @@ class NetCompiler {
   const std::vector<NetNeed> needs_;
   const NetObjective& objective_;
   const SearchLimits& limits_;
+  const bool decided_;  // where each op runs
   double least_makespan_ = 0;
   std::optional<PlannedNet> best_;
   std::optional<Error> refused_;                 // what the checker said of a draft
@@ -367,34 +362,6 @@ Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft) {
   TRY(Complete(pointed, needs, Sharing::kAll, out));
   if (pointed.own()) out.net = pointed.net();
   return out;
-}
-
-std::vector<SyncPoint> SyncCurve(const TaskNet& net, const NetDraft& draft,
-                                 const PlannedNet& planned) {
-  const auto point_of = [](const PlannedNet& plan) {
-    return SyncPoint{plan.plan.syncs(), plan.plan.fences.size(), plan.simulation.makespan};
-  };
-  std::vector<SyncPoint> found = {point_of(planned)};
-  for (const double longer : {0.0, 0.03, 0.1}) {
-    for (const double share : {0.25, 0.5, 0.75}) {
-      NetDraft merged = draft;
-      const double period = planned.simulation.makespan * (1 + longer);
-      merged.extra = MergeWaits(net, draft.order, planned.plan, period, share);
-      if (merged.extra.empty()) continue;
-      const Result<PlannedNet> plan = PlanInOrder(net, merged);
-      if (plan) found.push_back(point_of(*plan));
-    }
-  }
-  const double equal = planned.simulation.makespan * 1e-6;
-  std::stable_sort(found.begin() + 1, found.end(), [&](const SyncPoint& a, const SyncPoint& b) {
-    return std::tuple(std::round(a.makespan / equal), a.syncs) <
-           std::tuple(std::round(b.makespan / equal), b.syncs);
-  });
-  std::vector<SyncPoint> curve;
-  for (const SyncPoint& point : found) {
-    if (curve.empty() || point.syncs < curve.back().syncs) curve.push_back(point);
-  }
-  return curve;
 }
 
 Result<PlannedNet> CompileNet(const TaskNet& net, const NetObjective& objective,

@@ -155,6 +155,12 @@ std::vector<NetOpId> OrderLikeProgram(const TaskNet& net, const std::vector<NetN
   return possible ? program : OrderBy(needs, program);
 }
 
+QueueOrders QueuesOf(const TaskNet& net, const NetDraft& draft) {
+  QueueOrders queues(net.places.size());
+  for (const NetOpId op : draft.order) queues[Index(draft.place_of[Index(op)])].push_back(op);
+  return queues;
+}
+
 Result<NetPlacement> DraftForMakespan(const TaskNet& net, const std::vector<NetNeed>& needs,
                                       const SearchLimits& limits) {
   PlacementProblem problem;

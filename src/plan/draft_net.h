@@ -11,6 +11,9 @@ namespace tinyai {
 // The program's order as far as the needs allow it.
 std::vector<NetOpId> OrderLikeProgram(const TaskNet& net, const std::vector<NetNeed>& needs);
 
+// What each place has to do, in the order of a draft.
+QueueOrders QueuesOf(const TaskNet& net, const NetDraft& draft);
+
 // Places where the ops end soonest (solve/placement.h). `least_makespan`: seconds; no placement
 // ends sooner.
 struct NetPlacement {
