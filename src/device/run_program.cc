@@ -27,11 +27,9 @@ std::vector<Reach> FindReach(const RunState& state) {
   for (size_t place = 0; place < program.plan.queues.size(); ++place) {
     for (const NetCommand& command : program.plan.queues[place]) {
       const NetOp& op = program.net.op(command.op);
-      for (const auto& values : {op.ins, op.outs}) {
-        for (const NetValueId value : values) {
-          touch(state.BufferOf(value), state.places[place]->on_gpu);
-        }
-      }
+      const bool gpu = state.places[place]->on_gpu;
+      for (const NetValueId in : op.ins) touch(state.BufferOf(in), gpu);
+      for (const NetValueId out : op.outs) touch(state.BufferOf(out), gpu);
     }
   }
   // Whether an arm is taken is decided by the CPU.

@@ -27,14 +27,14 @@ namespace {
 // What some bytes hold, and since when.
 struct Written {
   uint64_t content = 0;   // 0: nothing that anyone may read
-  size_t place = 0;       // of the writer
   uint64_t position = 0;  // 0: before everything
+  uint32_t place = 0;     // of the writer
 };
 // Who read it, each place's last position; also writers before the last one, where that may be left
 // out.
 struct Reader {
-  size_t place = 0;
   uint64_t position = 0;
+  uint32_t place = 0;
 };
 using Memory = Stretches<Written, Reader>;
 
@@ -84,7 +84,7 @@ class Checker {
         continue;  // nobody waits for it
       }
       const NetOpId op = plan_.queues[Index(fence.place)][fence.command].op;
-      next_fence_[i] = std::exchange(first_fence_[Index(op)], i);
+      next_fence_[i] = std::exchange(first_fence_[Index(op)], static_cast<uint32_t>(i));
     }
     orders_.assign(net_.ops.size() + 1, 0);
     for (const NetOrder& order : net_.orders) ++orders_[Index(order.later) + 1];
@@ -162,7 +162,7 @@ class Checker {
     if (net_.loops) TRY(Branch(place, at, round));
     TRY(Perform(place, at, round));
     knowledge_->Advance(place, ++done_[place]);
-    for (size_t fence = first_fence_[Index(queue[at].op)]; fence != kNone;
+    for (uint32_t fence = first_fence_[Index(queue[at].op)]; fence != kNone;
          fence = next_fence_[fence]) {
       knowledge_->Record(fence, round, place);
     }
@@ -220,7 +220,8 @@ class Checker {
   // V8, V9, V10.
   Status CheckOrders(size_t place, size_t at, uint64_t round) {
     const NetOpId id = plan_.queues[place][at].op;
-    for (size_t i = orders_[Index(id)]; i < orders_[Index(id) + 1]; ++i) {
+    const size_t end = orders_by_later_.empty() ? 0 : orders_[Index(id) + 1];
+    for (size_t i = end == 0 ? 0 : orders_[Index(id)]; i < end; ++i) {
       const NetOrder& order = orders_by_later_[i];
       if (order.distance > round) continue;
       const auto [other, position] = where_[Index(order.earlier)];
@@ -305,7 +306,7 @@ class Checker {
                         fmt::format("{} may not be there yet: {} is not known to have got so far",
                                     net_.values[value].name, net_.places[written.place].name));
       } else {
-        Remember(memory, stretch, {place, position});
+        Remember(memory, stretch, {position, static_cast<uint32_t>(place)});
       }
       return status.has_value();
     });
@@ -341,42 +342,55 @@ class Checker {
   Status Write(size_t place, size_t at, uint32_t where, CellRange cells, uint64_t content) {
     if (cells.first == cells.last) return {};
     const bool sure = !knowledge_->InArm(place);
-    before_.clear();
     Memory& memory = memory_[where];
-    Status status;
-    memory.Each(cells, [&](const Memory::Stretch& stretch) {
-      status = CheckOverwrites(place, at, memory, stretch);
-      return status.has_value();
+    const Memory::Stretch* met = nullptr;
+    const bool free = memory.Each(cells, [&](const Memory::Stretch& stretch) {
+      met = &stretch;
+      return MayOverwrite(place, memory, stretch);
     });
-    TRY(status);
+    if (!free) return OverwritesTooSoon(place, at, memory, *met);
+    before_.clear();
+    if (!sure)
+      memory.Each(cells, [&](const Memory::Stretch& stretch) { return Meet(memory, stretch); });
     Memory::Stretch& now = memory.Join(cells);
-    now.header = {content, place, done_[place] + 1};
+    now.header = {content, done_[place] + 1, static_cast<uint32_t>(place)};
     // Where this write may be left out, the next one still meets those before it.
-    if (!sure) {
-      for (const Reader& old : before_) Remember(memory, now, old);
-    }
+    for (const Reader& old : before_) Remember(memory, now, old);
     return {};
   }
-  // Leaves in before_ whom it meets.
-  Status CheckOverwrites(size_t place, size_t at, Memory& memory, const Memory::Stretch& stretch) {
+  bool MayOverwrite(size_t place, Memory& memory, const Memory::Stretch& stretch) const {
+    const auto is_over = [&](size_t other, uint64_t position) {
+      return other == place || IsKnown(place, other, position);
+    };
+    return is_over(stretch.header.place, stretch.header.position) &&
+           memory.EachItem(stretch, [&](const Reader& reader) {
+             return is_over(reader.place, reader.position);
+           });
+  }
+  tl::unexpected<Error> OverwritesTooSoon(size_t place, size_t at, Memory& memory,
+                                          const Memory::Stretch& stretch) const {
     const Written& written = stretch.header;
-    if (written.place != place && !IsKnown(place, written.place, written.position)) {
-      return InvalidPlan("V11", CommandName(place, at),
-                         fmt::format("it overwrites what {} may still be writing",
-                                     net_.places[written.place].name));
+    size_t other = written.place;
+    const bool writing = other != place && !IsKnown(place, other, written.position);
+    if (!writing) {
+      memory.EachItem(stretch, [&](const Reader& reader) {
+        other = reader.place;
+        return other == place || IsKnown(place, other, reader.position);
+      });
     }
-    Status status;
+    return InvalidPlan("V11", CommandName(place, at),
+                       fmt::format("it overwrites what {} may still be {}", net_.places[other].name,
+                                   writing ? "writing" : "reading"));
+  }
+  // Into before_: who touched it.
+  bool Meet(Memory& memory, const Memory::Stretch& stretch) {
     memory.EachItem(stretch, [&](const Reader& reader) {
-      if (reader.place != place && !IsKnown(place, reader.place, reader.position)) {
-        status = InvalidPlan("V11", CommandName(place, at),
-                             fmt::format("it overwrites what {} may still be reading",
-                                         net_.places[reader.place].name));
-      }
       before_.push_back(reader);
-      return status.has_value();
+      return true;
     });
-    if (written.position != 0) before_.push_back({written.place, written.position});
-    return status;
+    const Written& written = stretch.header;
+    if (written.position != 0) before_.push_back({written.position, written.place});
+    return true;
   }
 
   Status CheckWanted() {
@@ -397,10 +411,10 @@ class Checker {
   std::vector<CommandAt> where_;  // by op: place and command
   std::vector<uint64_t> done_;    // by place
   std::optional<QueueKnowledge> knowledge_;
-  static constexpr size_t kNone = ~size_t{0};
-  std::vector<size_t> first_fence_;  // by op
-  std::vector<size_t> next_fence_;   // by fence: the next one of the same op
-  std::vector<size_t> orders_;       // by later op, into orders_by_later_
+  static constexpr uint32_t kNone = ~uint32_t{0};
+  std::vector<uint32_t> first_fence_;  // by op
+  std::vector<uint32_t> next_fence_;   // by fence: the next one of the same op
+  std::vector<size_t> orders_;         // by later op, into orders_by_later_
   std::vector<NetOrder> orders_by_later_;
   std::vector<ValueFacts> values_;
   std::optional<BufferCells> cells_;

@@ -175,7 +175,7 @@ TaskNet MergingNet() {
   net.places = {{"CPU", {}, true}};
   net.regions = {
       {"all", {}, {}, true}, {"x", {}, NetValueId(0), true}, {"x", {}, NetValueId(0), false}};
-  const auto add = [&](const char* name, std::vector<NetValueId> ins, uint32_t region) {
+  const auto add = [&](const char* name, NetOperands ins, uint32_t region) {
     NetOp op{.name = name, .ins = std::move(ins), .outs = {NetValueId(net.values.size())}};
     op.choices = {{PlaceId(0), 1e-6}};
     op.region = RegionId(region);

@@ -25,7 +25,7 @@ class ShapeChecker {
     if (plan_.queues.size() != net_.places.size()) {
       return InvalidPlan("V7", "plan", "it has not one queue for each place");
     }
-    where_.assign(net_.ops.size(), CommandAt{net_.places.size(), 0});
+    where_.assign(net_.ops.size(), CommandAt{static_cast<uint32_t>(net_.places.size()), 0});
     for (size_t place = 0; place < plan_.queues.size(); ++place) {
       for (size_t at = 0; at < plan_.queues[place].size(); ++at) {
         const NetCommand& command = plan_.queues[place][at];
@@ -37,7 +37,7 @@ class ShapeChecker {
         if (where.place != net_.places.size()) {
           return InvalidPlan("V1", CommandNameOf(net_, plan_, place, at), "its op is there twice");
         }
-        where = {place, at};
+        where = {static_cast<uint32_t>(place), static_cast<uint32_t>(at)};
         for (const NetSync& sync : command.syncs) TRY(CheckSync(sync, place, at));
       }
     }

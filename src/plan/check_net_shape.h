@@ -11,7 +11,7 @@ namespace tinyai {
 
 // Where an op is done.
 struct CommandAt {
-  size_t place = 0, command = 0;
+  uint32_t place = 0, command = 0;
 };
 
 tl::unexpected<Error> InvalidPlan(std::string_view rule, std::string_view where, std::string what);

@@ -184,7 +184,7 @@ TEST(CompileNet, TakesTheOrderThatFitsTheBudget) {
   net.memories = {{"RAM", ~uint64_t{0}, 1}};
   net.places = {{"CPU", {}, true}};
   net.regions = {{"all"}};
-  const auto add = [&](std::vector<NetValueId> ins, uint64_t bytes) {
+  const auto add = [&](NetOperands ins, uint64_t bytes) {
     const NetValueId out = NetValueId(net.values.size());
     net.values.push_back({.name = fmt::format("v{}", net.values.size()), .bytes = bytes});
     net.ops.push_back({.name = fmt::format("o{}", net.ops.size()),
@@ -193,7 +193,7 @@ TEST(CompileNet, TakesTheOrderThatFitsTheBudget) {
                        .choices = {{PlaceId(0), 1}}});
     return out;
   };
-  std::vector<NetValueId> wide, small;
+  NetOperands wide, small;
   for (int i = 0; i < 4; ++i) wide.push_back(add({}, 100));
   for (int i = 0; i < 4; ++i) small.push_back(add({wide[static_cast<size_t>(i)]}, 1));
   add(small, 1);

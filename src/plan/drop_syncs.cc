@@ -37,10 +37,9 @@ void DropFences(const TaskNet& net, NetPlan& plan) {
 
 // False, and the plan as it was, if the sync is needed.
 bool Drop(const TaskNet& net, const SyncCause& cause, NetPlan& plan) {
-  std::vector<NetSync>& syncs = plan.queues[Index(cause.place)][cause.command].syncs;
-  const auto at = syncs.begin() + cause.sync;
-  const NetSync dropped = *at;
-  syncs.erase(at);
+  NetSyncs& syncs = plan.queues[Index(cause.place)][cause.command].syncs;
+  const NetSync dropped = syncs[cause.sync];
+  syncs.erase(syncs.begin() + cause.sync);
   if (CheckNetPlan(net, plan)) return true;
   syncs.insert(syncs.begin() + cause.sync, dropped);
   return false;

@@ -133,7 +133,7 @@ class Builder {
       out.ins.push_back(stored_[attention->layer]);
     }
     if (std::holds_alternative<op::Attention>(op.kind) || op.scratch_bytes != 0) {
-      out.ins.insert(out.ins.end(), out_.scores.begin(), out_.scores.end());
+      for (const NetValueId scores : out_.scores) out.ins.push_back(scores);
     }
     out.choices = {{kCpu, costs_.OpSeconds(op)}};
     return out;
@@ -327,7 +327,7 @@ class Builder {
   }
 
   // What the loads of a weight make, as far as they are made.
-  std::vector<NetValueId> LoadedOf(WeightId id, bool resident) {
+  NetOperands LoadedOf(WeightId id, bool resident) {
     NetOp reader;
     for (const size_t index : slices_of_[Index(id)]) {
       const Slice& slice = draft_.slices[index];

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/small_vector.h"
 #include "plan/task_net.h"
 
 namespace tinyai {
@@ -17,9 +18,11 @@ struct NetSync {
   friend bool operator==(const NetSync&, const NetSync&) = default;
 };
 
+using NetSyncs = SmallVector<NetSync, 2>;
+
 struct NetCommand {
   NetOpId op{};
-  std::vector<NetSync> syncs;
+  NetSyncs syncs;
 };
 
 // The point of a queue's timeline after one of its commands.

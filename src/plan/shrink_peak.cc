@@ -200,7 +200,7 @@ class PeakShrinker {
     const NetValueId again = CopyOf(change.value, out_.net.value(change.value).memory);
     for (const uint32_t at : usage.uses(change.value)) {
       if (at < change.next) continue;
-      std::vector<NetValueId>& ins = out_.net.ops[Index(out_.draft.order[at])].ins;
+      NetOperands& ins = out_.net.ops[Index(out_.draft.order[at])].ins;
       std::replace(ins.begin(), ins.end(), change.value, again);
     }
     if (change.link == nullptr) {
@@ -284,7 +284,7 @@ class PeakShrinker {
     }
     for (size_t i = 0; i < ops_; ++i) {
       std::fill(now.begin(), now.end(), 0);
-      std::vector<NetValueId> ins = net.ops[i].ins;
+      NetOperands ins = net.ops[i].ins;
       std::sort(ins.begin(), ins.end());
       ins.erase(std::unique(ins.begin(), ins.end()), ins.end());
       for (const NetValueId in : ins) now[Index(net.value(in).memory)] += bytes(in);

@@ -18,7 +18,7 @@ TaskNet UsedTwice(double seconds_to_make) {
       {"CPU", MemoryId(0), true}, {"CPU.out", MemoryId(0), false}, {"DISK.in", MemoryId(1), false}};
   net.regions = {{"all"}};
   net.links = {{MemoryId(0), MemoryId(1), PlaceId(1), PlaceId(2), 1.0, 100.0}};
-  const auto add = [&](std::vector<NetValueId> ins, uint64_t bytes, double seconds) {
+  const auto add = [&](NetOperands ins, uint64_t bytes, double seconds) {
     net.values.push_back({.name = fmt::format("v{}", net.values.size()), .bytes = bytes});
     net.ops.push_back({.name = fmt::format("o{}", net.ops.size()),
                        .ins = std::move(ins),

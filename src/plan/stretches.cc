@@ -1,6 +1,7 @@
 #include "plan/stretches.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace tinyai {
 namespace {
@@ -18,7 +19,9 @@ void SortEdges(std::vector<Edge>& edges) {
   uint64_t all = 0;
   for (const Edge& edge : edges) all |= edge.at;
   std::vector<Edge> sorted(edges.size());
-  for (unsigned shift = 0; shift < 64 && all >> shift != 0; shift += kBits) {
+  // Offsets are aligned: the lowest bits are all zero.
+  unsigned shift = all == 0 ? 0 : static_cast<unsigned>(std::countr_zero(all));
+  for (; shift < 64 && all >> shift != 0; shift += kBits) {
     if ((all >> shift & (kDigits - 1)) == 0) continue;
     std::vector<uint32_t> next(kDigits + 1, 0);
     for (const Edge& edge : edges) ++next[(edge.at >> shift & (kDigits - 1)) + 1];

@@ -117,6 +117,7 @@ class NetCheck {
       TRY(CheckValue(value));
       AddSize(value.bytes, net_.memories[Index(value.memory)]);
     }
+    value_bytes_ = total_bytes_;
     return {};
   }
 
@@ -277,6 +278,7 @@ class NetCheck {
                        [&](const NetChoice& choice) { return Fits(op, choice); });
   }
   bool Fits(const NetOp& op, const NetChoice& choice) const {
+    if (Saturated(value_bytes_, choice.workspace_bytes) <= least_budget_) return true;
     uint64_t most = choice.workspace_bytes;  // in any memory, and twice what is there twice
     for (const NetValueId in : op.ins) most = Saturated(most, net_.value(in).bytes);
     for (const NetValueId out : op.outs) most = Saturated(most, net_.value(out).bytes);
@@ -295,7 +297,7 @@ class NetCheck {
     const auto add = [&](NetValueId id) {
       if (net_.value(id).memory == memory) bytes = Saturated(bytes, net_.value(id).bytes);
     };
-    std::vector<NetValueId> ins = op.ins;
+    NetOperands ins = op.ins;
     std::sort(ins.begin(), ins.end());
     ins.erase(std::unique(ins.begin(), ins.end()), ins.end());
     std::for_each(ins.begin(), ins.end(), add);
@@ -308,6 +310,7 @@ class NetCheck {
   bool in_order_ = false;      // every operand is there before its op, in program order
   uint64_t least_budget_ = 0;  // of any memory
   uint64_t total_bytes_ = 0;
+  uint64_t value_bytes_ = 0;          // of these, of all values, one after the other
   const NetOp* too_large_ = nullptr;  // the first op that fits nowhere
 };
 
@@ -329,6 +332,7 @@ std::vector<NetNeed> Needs(const TaskNet& net) {
   needs.reserve(2 * net.ops.size());
   const auto need_value = [&](NetValueId id, NetOpId later) {
     if (const auto maker = makers[Index(id)]) needs.push_back({*maker, later, 0});
+    if (!net.loops) return;  // nothing is carried
     const auto from = net.value(id).carried_from;
     if (!from || !makers[Index(*from)]) return;
     needs.push_back({*makers[Index(*from)], later, 1});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/small_vector.h"
 #include "graph/graph.h"
 
 namespace tinyai {
@@ -66,12 +67,17 @@ struct NetChoice {
 
 enum class NetEffect : uint8_t { kNone, kInput, kPrint };
 
+// As long as most are, they lie in their op: large nets do not fit a cache.
+using NetOperands = SmallVector<NetValueId, 4>;
+using NetResults = SmallVector<NetValueId, 2>;
+using NetChoices = SmallVector<NetChoice, 1>;
+
 // Something to compute or to move. Loads, copies and spills are ops like any other.
 struct NetOp {
   std::string name;
-  std::vector<NetValueId> ins;
-  std::vector<NetValueId> outs;
-  std::vector<NetChoice> choices;  // one for each place that can
+  NetOperands ins;
+  NetResults outs;
+  NetChoices choices;  // one for each place that can
   RegionId region{};
   NetEffect effect = NetEffect::kNone;
   bool in_place = false;  // outs[0] may take the buffer of ins[0] if nothing needs that afterwards
@@ -133,25 +139,16 @@ struct TaskNet {
 };
 
 // For a pass that looks at one op after the other, in an order that is not that of memory: has
-// those fetched that come soon. Large nets do not fit a cache, and each op lies in several pieces.
-// `op_of`: the op of an element of `order`. (Not inlined, GCC takes this for a function without
-// effect and leaves the call out.)
+// those fetched that come soon. `op_of`: the op of an element of `order`. (Not inlined, GCC takes
+// this for a function without effect and leaves the call out.)
 template <typename Order, typename OpOf>
 [[gnu::always_inline]] inline void FetchAhead(const TaskNet& net, const Order& order, size_t at,
                                               OpOf op_of) {
-  constexpr size_t kOp = 16, kParts = 8;
-  if (at + kOp < order.size()) {
-    const NetOp& op = net.op(op_of(order[at + kOp]));
-    __builtin_prefetch(&op.ins);
-    __builtin_prefetch(&op.choices);
-    __builtin_prefetch(&op.moved_bytes);
-  }
-  if (at + kParts < order.size()) {
-    const NetOp& op = net.op(op_of(order[at + kParts]));
-    __builtin_prefetch(op.ins.data());
-    __builtin_prefetch(op.outs.data());
-    __builtin_prefetch(op.choices.data());
-  }
+  constexpr size_t kAhead = 8;
+  if (at + kAhead >= order.size()) return;
+  const NetOp& op = net.op(op_of(order[at + kAhead]));
+  __builtin_prefetch(&op.ins);
+  __builtin_prefetch(&op.moved_bytes);
 }
 [[gnu::always_inline]] inline void FetchAhead(const TaskNet& net, const std::vector<NetOpId>& order,
                                               size_t at) {

@@ -48,9 +48,9 @@ class Carrier {
     for (uint32_t i = 0; i < wishes_.lines.size(); ++i) {
       if (wishes_.lines[i].kind == Kind::kEvict && !Evict(i)) return false;
     }
-    std::vector<std::pair<NetOpId, std::vector<NetValueId>>> chosen;
+    std::vector<std::pair<NetOpId, NetOperands>> chosen;
     for (size_t op = 0; op < given_ops_; ++op) {
-      std::vector<NetValueId> ins = net_.net.ops[op].ins;
+      NetOperands ins = net_.net.ops[op].ins;
       for (NetValueId& in : ins) {
         const std::optional<NetValueId> found = Choose(NetOpId(op), in);
         if (!found) return false;

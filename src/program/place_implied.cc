@@ -54,7 +54,7 @@ class Placer {
     if (op.choice_at(place) == nullptr && wishes_.placed.contains(Index(id))) return;
     wishes_.usual_places[Index(id)] = place;
     if (op.choice_at(place) == nullptr || wishes_.placed.contains(Index(id))) return;
-    std::erase_if(op.choices, [&](const NetChoice& choice) { return choice.place != place; });
+    op.choices = {*op.choice_at(place)};
   }
 
   const Program& program_;

@@ -109,9 +109,8 @@ class WayFinder {
     Result<PlannedNet> placed = CompileNet(apart_ ? joined : net_.net, task_.objective, limits_);
     if (!placed) return Explain(std::move(placed).error());
     for (size_t i = 0; i < net_.net.ops.size(); ++i) {
-      const PlaceId place = placed->place_of[i];
-      std::erase_if(net_.net.ops[i].choices,
-                    [&](const NetChoice& choice) { return choice.place != place; });
+      NetOp& op = net_.net.ops[i];
+      op.choices = {*op.choice_at(placed->place_of[i])};
     }
     return true;
   }
@@ -197,8 +196,7 @@ class BranchWeigher {
       }
       ProgramNet hosted = net;
       Wishes fixed = wishes;
-      std::erase_if(hosted.net.ops[Index(*op)].choices,
-                    [&](const NetChoice& choice) { return choice.place != PlaceId(place); });
+      hosted.net.ops[Index(*op)].choices = {*maker.choice_at(PlaceId(place))};
       fixed.placed.try_emplace(Index(*op), Span{});
       if (!Try(hosted, fixed, best)) return false;
       net = std::move(hosted);

@@ -238,9 +238,9 @@ TEST(RandomPrograms, HaveNoSyncThatCouldBeLeftOut) {
     NetPlan plan = compiled.program->plan;
     for (std::vector<NetCommand>& queue : plan.queues) {
       for (NetCommand& command : queue) {
-        const std::vector<NetSync> all = command.syncs;
+        const NetSyncs all = command.syncs;
         for (size_t i = 0; i < all.size(); ++i) {
-          command.syncs.erase(command.syncs.begin() + static_cast<ptrdiff_t>(i));
+          command.syncs.erase(command.syncs.begin() + i);
           ++syncs;
           needless += CheckNetPlan(compiled.program->net, plan).has_value();
           command.syncs = all;

@@ -88,7 +88,7 @@ bool WishReader::Put(const ResolvedRef& ref, PlaceId place, Span where, bool lis
     known->second.listed = known->second.listed || listed;
     wishes_.placed.try_emplace(Index(id), where);
     if (!CheckCanRun(id, ref, place, where)) return false;
-    std::erase_if(op.choices, [&](const NetChoice& choice) { return choice.place != place; });
+    op.choices = {*op.choice_at(place)};
   }
   return true;
 }

@@ -14,7 +14,7 @@ auto KeyOf(const SyncCause& cause) { return std::tuple(cause.place, cause.comman
 // The value that one op makes and another reads; nothing if they share none.
 std::string ValueBetween(const TaskNet& net, const NetNeed& need) {
   for (const NetValueId out : net.op(need.earlier).outs) {
-    const std::vector<NetValueId>& ins = net.op(need.later).ins;
+    const NetOperands& ins = net.op(need.later).ins;
     const bool read = std::any_of(ins.begin(), ins.end(), [&](NetValueId in) {
       return in == out || net.value(in).carried_from == out;
     });
