@@ -5,6 +5,7 @@
 #include "base/escape.h"
 #include "base/units.h"
 #include "command.h"
+#include "engine/convert_onnx.h"
 #include "engine/mapped_model.h"
 #include "engine/save_model.h"
 #include "fmt/format.h"
@@ -18,6 +19,7 @@ constexpr double kProgressStep = 0.01;  // of the whole
 
 constexpr size_t kRoles = static_cast<size_t>(LayerRole::kConv) + 1;
 constexpr int64_t kMostBlock = 1 << 20;
+constexpr int64_t kMostDim = 1 << 24;
 
 tl::unexpected<Error> BadOption(std::string message) {
   return Fail(ErrorCode::kUsage, "BAD_OPTION", std::move(message));
@@ -96,10 +98,13 @@ class ConvertCommand : public Command {
  public:
   void AddFlags(Flags& flags) override {
     flags.Word("MODEL",
-               "what to convert: a GGUF file, the first part of a split one, or the folder of a "
-               "Hugging Face model",
+               "what to convert: a GGUF file, the first part of a split one, the folder of a "
+               "Hugging Face model, or an ONNX model",
                &from_);
     flags.Word("OUT.tmai", "the file to write", &to_);
+    flags.Value("--dim", "NAME=SIZE",
+                "of an ONNX model: the sizes of axes that have a name only: seq=128,height=64",
+                [this](std::string_view text) { return ParseDims(text); });
     flags.Value("--precision", "TYPES",
                 "of the weight matrices: f32, f16, bf16, int8 or int4, or by what layers are for: "
                 "ffn=int4,attention=int8",
@@ -134,7 +139,30 @@ class ConvertCommand : public Command {
   }
 
  private:
+  Status ParseDims(std::string_view text) {
+    for (size_t begin = 0; begin <= text.size();) {
+      const size_t end = std::min(text.find(',', begin), text.size());
+      const std::string_view item = text.substr(begin, end - begin);
+      const size_t equals = std::min(item.rfind('='), item.size());
+      begin = end + 1;
+      if (equals == 0 || equals == item.size()) {
+        return BadOption(fmt::format("'{}' is no NAME=SIZE", item));
+      }
+      TRY_ASSIGN(const int64_t size, ParseInteger(item.substr(equals + 1), 1, kMostDim));
+      onnx_.sizes[std::string(item.substr(0, equals))] = static_cast<uint64_t>(size);
+    }
+    return {};
+  }
+
   Result<ConvertReport> Convert(const std::function<bool(const WriteProgress&)>& progress) const {
+    const bool is_onnx = IsOnnxFile(from_);
+    if (is_onnx && transformation_.asked) {
+      return BadOption(
+          "an ONNX model is converted as it is; convert the .tmai file again with --precision or "
+          "--prune");
+    }
+    if (is_onnx) return ConvertOnnx(from_, onnx_, to_, force_, progress);
+    if (!onnx_.sizes.empty()) return BadOption("--dim is for ONNX models");
     if (!transformation_.asked) {
       TRY_ASSIGN(const OpenedModelFile model, OpenModelFile(from_));
       return ConvertModel(model, to_, force_, progress);
@@ -156,6 +184,7 @@ class ConvertCommand : public Command {
   }
 
   std::string from_, to_;
+  OnnxOptions onnx_;
   Transformation transformation_;
   bool force_ = false;
 };

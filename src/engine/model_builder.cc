@@ -3,8 +3,8 @@
 #include <charconv>
 #include <optional>
 
+#include "engine/graph_contents.h"
 #include "fmt/format.h"
-#include "format/tmai_writer.h"
 #include "graph/graph_records.h"
 #include "os/atomic_file.h"
 
@@ -37,26 +37,6 @@ std::optional<Attribute> ParseValue(std::string_view text) {
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
   return list;
-}
-
-// The graph's weights in the order in which its layers first use them, as a file has them.
-std::vector<uint32_t> TensorOrder(const Graph& graph, GraphRecords& records) {
-  constexpr uint32_t kNowhere = ~uint32_t{0};
-  std::vector<uint32_t> place(graph.weights.size(), kNowhere), order;
-  for (GraphRecords::Layer& layer : records.layers) {
-    layer.first_tensor = static_cast<uint32_t>(order.size());
-    for (uint32_t i = layer.first_op; i < layer.first_op + layer.op_count; ++i) {
-      for (uint32_t& weight : records.ops[i].weights) {
-        if (place[weight] == kNowhere) {
-          place[weight] = static_cast<uint32_t>(order.size());
-          order.push_back(weight);
-        }
-        weight = place[weight];
-      }
-    }
-    layer.tensor_count = static_cast<uint32_t>(order.size()) - layer.first_tensor;
-  }
-  return order;
 }
 
 }  // namespace
@@ -102,19 +82,8 @@ Result<ValueId> ModelBuilder::AddOp(std::string name, std::string kind, std::str
 Status ModelBuilder::Save(const std::string& path) const {
   LayerBuilder copy = builder_;
   TRY_ASSIGN(const Graph graph, copy.Finish());
-  GraphRecords records = RecordsOf(graph);
-  const std::vector<uint32_t> order = TensorOrder(graph, records);
-  TmaiContents contents;
-  if (!name_.empty()) contents.metadata.AddString("general.name", name_);
-  for (const uint32_t index : order) {
-    const Weight& weight = graph.weights[index];
-    TensorInfo& tensor = contents.tensors.emplace_back();
-    tensor.name = weight.name;
-    tensor.type = weight.type;
-    tensor.n_dims = weight.rows == 1 ? 1 : 2;
-    tensor.dims = {weight.cols, weight.rows, 1, 1};
-  }
-  contents.graph = std::move(records);
+  std::vector<uint32_t> order;
+  TmaiContents contents = ContentsOf(graph, name_, order);
   TRY_ASSIGN(const uint64_t bytes, LayOutTmai(contents));
   TRY_ASSIGN(const std::unique_ptr<AtomicFile> out,
              AtomicFile::Create(path, {.replace = true, .bytes = bytes}));

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "fmt/format.h"
+#include "format/onnx_model.h"
 
 namespace tinyai {
 namespace {
@@ -31,8 +32,8 @@ constexpr std::array kKinds = {
     Kind{"ggla", "it looks like an old GGML adapter (LoRA); convert it to GGUF"},
     Kind{"algg", "it looks like an old GGML adapter (LoRA); convert it to GGUF"},
     Kind{"pk\x03\x04",
-         "it looks like a ZIP archive; PyTorch checkpoints are such files: convert it"},
-    Kind{"pk", "it looks like a ZIP archive; PyTorch checkpoints are such files: convert it"},
+         "it looks like a ZIP archive, as PyTorch's and NumPy's files are: convert it"},
+    Kind{"pk", "it looks like a ZIP archive, as PyTorch's and NumPy's files are: convert it"},
     Kind{"\x7f"
          "elf",
          "it looks like an ELF program or library, not a model"},
@@ -67,6 +68,9 @@ std::string DescribeFileStart(std::span<const std::byte> start) {
   // Safetensors: the length of a JSON header, then the header.
   if (start.size() > 8 && static_cast<char>(start[8]) == '{' && start[7] == std::byte{0}) {
     return "it looks like safetensors; name the folder that holds it, with its config.json";
+  }
+  if (StartsLikeOnnx(start)) {
+    return "it looks like an ONNX model; make a .tmai file of it: tinyai convert";
   }
   for (const Kind& kind : kKinds) {
     if (StartsWith(start, kind.start)) return std::string(kind.text);

@@ -1,10 +1,15 @@
 """tinyai convert: the file it writes, what it refuses, and how it ends when it is stopped."""
+import array
 import os
+import pathlib
 import signal
 import subprocess
+import sys
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "onnx"))
+import onnx_model
 from support import TINYAI, Case, environment, start, tinyai
 
 
@@ -51,6 +56,63 @@ class Convert(Case):
             ended = tinyai("convert", self.gguf, str(self.directory / "new.tmai"), *flags)
             self.assert_error(ended, 2, "BAD_OPTION")
         self.assertEqual(self.names(), ["again.tmai", "out.tmai"])
+
+    def onnx(self, *nodes, weights=None):
+        """A file of nodes (op, operands), one after the other; `w` is a weight of [3, 2]."""
+        model = onnx_model.Model()
+        value = model.input("x", [1, 3])
+        if weights is None:
+            model.weight([3, 2], array.array("f", range(6)), name="w")
+        else:
+            model.tensors.append(weights)
+        for op, *operands in nodes:
+            value = model.op(op, [value, *operands])
+        model.output(value)
+        path = self.directory / "net.onnx"
+        path.write_bytes(model.bytes())
+        return str(path)
+
+    def test_an_onnx_model_becomes_a_layer_graph(self):
+        path = self.onnx(("MatMul", "w"), ("Relu",))
+        ended = tinyai("convert", path, str(self.out), "--json")
+        self.assertEqual((ended.code, ended.json["tensors"]), (0, 1), ended.err)
+        show = tinyai("show", "-m", str(self.out), "--json").json
+        self.assertEqual([layer["role"] for layer in show["layers"]], ["output", "other"])
+        self.assertEqual(tinyai("verify", "-m", str(self.out)).code, 0)
+        self.assert_error(tinyai("convert", path, path, "--force"), 5, "OUTPUT_IS_INPUT")
+        self.assert_error(tinyai("convert", path, str(self.out), "--force", "--precision", "f16"), 2, "BAD_OPTION")
+        self.assert_error(tinyai("convert", path, str(self.out), "--dim", "n=0"), 2, "BAD_OPTION")
+        ended = tinyai("verify", "-m", path)
+        self.assert_error(ended, 3, "GGUF_BAD_MAGIC")
+        self.assertIn("tinyai convert", ended.err)
+
+    def test_an_onnx_model_reads_nothing_outside_of_its_folder(self):
+        def external(location):
+            entries = b"".join(onnx_model.field(13, onnx_model.field(1, key) + onnx_model.field(2, value))
+                               for key, value in (("location", location), ("offset", "0")))
+            shape = onnx_model.field(1, 3) + onnx_model.field(1, 2)
+            return shape + onnx_model.field(2, 1) + onnx_model.field(8, "w") + entries + onnx_model.field(14, 1)
+        secret = self.directory / "secret"
+        secret.write_bytes(bytes(24))
+        folder = self.directory / "model"
+        folder.mkdir()
+        (folder / "link").symlink_to(secret)
+        for location, code, key in (("../secret", 3, "ONNX_PATH"), (str(secret), 3, "ONNX_PATH"),
+                                    ("link", 3, "ONNX_PATH"), ("missing", 3, "ONNX_DATA")):
+            path = folder / "net.onnx"
+            os.replace(self.onnx(("MatMul", "w"), weights=external(location)), path)
+            self.assert_error(tinyai("convert", str(path), str(self.out)), code, key)
+        (folder / "weights").write_bytes(bytes(24))
+        os.replace(self.onnx(("MatMul", "w"), weights=external("weights")), path)
+        self.assertEqual(tinyai("convert", str(path), str(self.out)).code, 0)
+
+    def test_what_an_onnx_model_lacks_is_said(self):
+        ended = tinyai("convert", self.onnx(("Cumsum", "w")), str(self.out))
+        self.assert_error(ended, 6, "ONNX_OP")
+        self.assertIn("Cumsum", ended.err)
+        path = self.directory / "net.onnx"
+        path.write_bytes(path.read_bytes()[:-30])
+        self.assert_error(tinyai("convert", str(path), str(self.out)), 3, "ONNX_PARSE")
 
     def test_show_lists_the_layers_in_order(self):
         self.assertEqual(tinyai("convert", self.gguf, str(self.out)).code, 0)

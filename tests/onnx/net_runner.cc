@@ -1,8 +1,10 @@
 // Runs a net of nets.py through the engine: net_runner FOLDER MODE THREADS [MEMORY_BYTES] reads
-// graph.json, weights.bin and inputs.bin of the folder and writes the result to outputs.bin.
+// graph.json, weights.bin and inputs.bin of the folder and writes the result to outputs.bin. Where
+// the folder has net.tmai, that is the net.
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "engine/forward_pass.h"
+#include "engine/open_model_file.h"
 #include "graph/graph_records.h"
 #include "nlohmann/json.hpp"
 #include "os/file.h"
@@ -113,9 +116,17 @@ PlanMode ModeOf(const std::string& name) {
   Stop("no mode '" + name + "'");
 }
 
+Graph ReadConverted(const std::string& path) {
+  OpenedModelFile model = Must(OpenModelFile(path));
+  if (!model.file.graph) Stop("net.tmai has no graph");
+  return Must(GraphFromRecords(*model.file.graph, model.file));
+}
+
 int Run(const std::string& folder, const ForwardOptions& options) {
-  const std::string weights_path = folder + "/weights.bin";
-  const Graph graph = ReadGraph(folder, weights_path);
+  const std::string converted = folder + "/net.tmai";
+  const bool is_converted = std::filesystem::exists(converted);
+  const std::string weights_path = is_converted ? converted : folder + "/weights.bin";
+  const Graph graph = is_converted ? ReadConverted(converted) : ReadGraph(folder, weights_path);
   const std::unique_ptr<File> file = Must(File::Open(weights_path));
   const RopeFrequencies rope;
   const auto open = [&file](uint32_t depth) {
@@ -134,11 +145,16 @@ int Run(const std::string& folder, const ForwardOptions& options) {
   for (const std::vector<float>& input : inputs) pointers.push_back(input.data());
   if (const Status began = pass->Begin(1); !began) Stop(Describe(began.error()));
   if (const Status ran = pass->RunAll(pointers); !ran) Stop(Describe(ran.error()));
-  const auto output = pass->Output(static_cast<uint32_t>(graph.layers.size() - 1));
-  if (!output) Stop("the last layer's output is not there");
-  std::ofstream(folder + "/outputs.bin", std::ios::binary)
-      .write(reinterpret_cast<const char*>(output->data),
-             static_cast<std::streamsize>(SizeOf(output->shape) * sizeof(float)));
+  std::ofstream out(folder + "/outputs.bin", std::ios::binary);
+  for (const ValueId wanted : graph.outputs) {
+    for (uint32_t i = 0; i < graph.layers.size(); ++i) {
+      if (graph.layers[i].output != wanted) continue;
+      const auto output = pass->Output(i);
+      if (!output) Stop("an output is not there");
+      out.write(reinterpret_cast<const char*>(output->data),
+                static_cast<std::streamsize>(SizeOf(output->shape) * sizeof(float)));
+    }
+  }
   std::printf("%llu\n", static_cast<unsigned long long>(pass->peak_bytes()));
   return 0;
 }

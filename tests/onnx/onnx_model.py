@@ -48,7 +48,8 @@ def tensor(name, shape, values):
 
 
 def value_info(name, shape, kind=FLOAT):
-    dims = b"".join(field(1, field(1, size)) for size in shape)
+    """An axis that is a text has this name and no size."""
+    dims = b"".join(field(1, field(2 if isinstance(size, str) else 1, size)) for size in shape)
     return field(1, name) + field(2, field(1, field(1, kind) + field(2, dims)))
 
 

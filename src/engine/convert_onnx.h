@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "engine/convert.h"
+#include "onnx/import_onnx.h"
+
+namespace tinyai {
+
+// Whether the file at a path is an ONNX model; false where it cannot be opened.
+bool IsOnnxFile(const std::string& path);
+
+// Writes an ONNX model as a .tmai layer graph. Files of external data are opened by their names,
+// beside the model. Memory and what becomes of `target` as in ConvertModel. Errors ONNX_*, GRAPH_*.
+Result<ConvertReport> ConvertOnnx(const std::string& path, const OnnxOptions& options,
+                                  const std::string& target, bool replace,
+                                  const std::function<bool(const WriteProgress&)>& progress = {});
+
+}  // namespace tinyai
