@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "lang/source.h"
+#include "plan/device_for_model.h"
 #include "plan/plan_file.h"
 #include "plan/resolve_schedule.h"
+#include "program/read_machine.h"
 #include "whole_file.h"
 
 namespace tinyai {
@@ -28,12 +30,33 @@ void PlanSource::AddTo(Flags& flags, bool with_plan) {
   flags.Text("--schedule", "FILE",
              "what the plan is to be like: what stays, what is streamed, what comes first",
              &schedule_path_);
+  flags.Text(
+      "--device", "FILE",
+      "a device with its own memory, which a thread stands for: a schedule may put ops on it",
+      &device_path_);
   if (!with_plan) return;
   flags.Text("--plan", "FILE",
              "do as this plan says, which tinyai plan --emit schedule has written", &plan_path_);
 }
 
+Status PlanSource::ReadDevice(Prepared& prepared, Console& console) const {
+  if (!device_path_) return {};
+  TRY_ASSIGN(std::string text, ReadWholeFile(*device_path_, kMostSourceBytes));
+  const SourceText source(*device_path_, std::move(text));
+  Diagnostics diagnostics(source);
+  const auto read = [&]() -> Result<std::optional<RequestDevice>> {
+    TRY_ASSIGN(const Devices devices, ReadDevices(diagnostics));
+    return DeviceForModel(devices, diagnostics);
+  };
+  Result<std::optional<RequestDevice>> device = read();
+  console.Explain(diagnostics);
+  if (!device) return tl::unexpected<Error>(std::move(device).error());
+  prepared.options.device = std::move(*device);
+  return {};
+}
+
 Status PlanSource::Read(Prepared& prepared, Console& console) {
+  TRY(ReadDevice(prepared, console));
   if (plan_path_ && schedule_path_) {
     return Fail(ErrorCode::kUsage, "BAD_USAGE",
                 "--plan decides everything, so there is nothing left for --schedule; use one");

@@ -19,21 +19,23 @@ class PlanSource {
  public:
   // `session` decides the rest; it outlives this object.
   explicit PlanSource(const SessionFlags& session) : session_(session) {}
-  // --schedule; and --plan where a plan is carried out.
+  // --schedule and --device; and --plan where a plan is carried out.
   void AddTo(Flags& flags, bool with_plan);
 
-  // Reads the file that is named, if one is; a schedule may be a whole plan. What the flags of the
-  // session leave open (threads, context, types of the cache) is from here on in `prepared.options`
-  // as the plan has it; its budget is, once it is planned. Mistakes of the file are explained at
-  // the console; errors: those of ReadWholeFile and ReadPlan.
+  // Reads the files that are named, if some are; a schedule may be a whole plan. What the flags of
+  // the session leave open (threads, context, types of the cache) is from here on in
+  // `prepared.options` as the plan has it; its budget is, once it is planned. Mistakes of the file
+  // are explained at the console; errors: those of ReadWholeFile and ReadPlan.
   Status Read(Prepared& prepared, Console& console);
 
   // After Read, once. Errors: PLAN_MISMATCH; those of PlanSession and PlanScheduledSession.
   Result<SessionPlan> Plan(const Prepared& prepared, Console& console);
 
  private:
+  Status ReadDevice(Prepared& prepared, Console& console) const;
+
   const SessionFlags& session_;
-  std::optional<std::string> plan_path_, schedule_path_;
+  std::optional<std::string> plan_path_, schedule_path_, device_path_;
   std::unique_ptr<SourceText> schedule_;  // what is no plan
   std::optional<SavedPlan> saved_;
 };

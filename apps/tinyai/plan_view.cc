@@ -35,6 +35,9 @@ void FindKinds(const ModelNet& model, NetView& view) {
   }
   for (const NetValueId scores : model.scores) SetKind(view, scores, BufferKind::kWorkspace);
   SetKind(view, model.rope, BufferKind::kWorkspace);
+  for (const auto& scratch : {model.device_rope, model.device_scores}) {
+    if (scratch) SetKind(view, *scratch, BufferKind::kWorkspace);
+  }
   if (model.staging) SetKind(view, *model.staging, BufferKind::kStaging);
 }
 
@@ -94,6 +97,23 @@ std::string SyncsText(const PlannedNet& planned) {
   return out + fmt::format("; in any order at least {}", planned.syncs.lower_bound);
 }
 
+std::string PeakText(const Bounded& peak) {
+  const std::string bytes = FormatByteSize(peak.value);
+  if (peak.optimal()) return fmt::format("{}, the least in this order", bytes);
+  return fmt::format("{}, at least {} in this order", bytes, FormatByteSize(peak.lower_bound));
+}
+
+// Each value goes once to where it is needed: with these places there is no less.
+std::string MovesText(const PlanDetails& details) {
+  uint64_t count = 0, bytes = 0;
+  for (size_t i = 0; i < details.model.work.size(); ++i) {
+    if (!std::holds_alternative<step::Move>(details.model.work[i])) continue;
+    ++count;
+    bytes += details.model.net.ops[i].moved_bytes;
+  }
+  return fmt::format("{} of {} in all, the least on these places", count, FormatByteSize(bytes));
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> DescribePass(const PlanDetails& details) {
@@ -114,12 +134,11 @@ std::vector<std::pair<std::string, std::string>> DescribePass(const PlanDetails&
   }
   out.emplace_back("syncs", SyncsText(planned));
   out.emplace_back("fences", std::to_string(planned.fences.value));
-  const Bounded& peak = planned.peaks[0];
-  out.emplace_back("arena",
-                   peak.optimal()
-                       ? fmt::format("{}, the least in this order", FormatByteSize(peak.value))
-                       : fmt::format("{}, at least {} in this order", FormatByteSize(peak.value),
-                                     FormatByteSize(peak.lower_bound)));
+  out.emplace_back("arena", PeakText(planned.peaks[0]));
+  if (net.memories.size() > 1) {
+    out.emplace_back(net.memories[1].name, PeakText(planned.peaks[1]));
+    out.emplace_back("moves", MovesText(details));
+  }
   return out;
 }
 

@@ -194,10 +194,12 @@ Result<std::span<float>> Session::RunMeasured(const Pass& pass) {
 }
 
 // A plan that a user has made is not ours to change, nor does another one help where all weights
-// stay: then what was measured is only told.
+// stay: then what was measured is only told. So it is where keys and values lie on a device, since
+// they would have to be moved.
 Status Session::ReplanIfContradicted() {
   const bool may = !plan_->adopted && !plan_->options.force && recorder_ == nullptr &&
-                   plan_->plan.streamed_bytes != 0 && replans_ < kMostReplans;
+                   plan_->plan.streamed_bytes != 0 && !plan_->plan.device &&
+                   replans_ < kMostReplans;
   if (!may) return {};
   const std::optional<Rates> rates = drift_.Contradiction(plan_->purpose.rates);
   if (!rates) return {};

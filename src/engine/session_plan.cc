@@ -83,7 +83,7 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
       {"program", kProgramBytes},
       {"tokenizer", model.tokenizer().memory_bytes(), false, true},
       {"model header", header, false, true},
-      {"threads", (options.threads + 1) * kThreadBytes},
+      {"threads", (options.threads + (options.device ? 2 : 1)) * kThreadBytes},
       {"sampler", model.graph().vocabulary * kSamplerBytesPerToken},
   };
   if (const uint64_t bytes = model.checker_bytes(); bytes != 0) {
@@ -98,6 +98,7 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
   request.mode = options.mode;
   request.speed = options.speed;
   request.rates = machine.rates;
+  request.device = options.device;
   request.details = options.details;
   request.wishes = wishes;
   return request;
@@ -178,7 +179,8 @@ Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& option
 Result<SessionPlan> PlanScheduledSession(const Model& model, const SessionOptions& options,
                                          const Machine& machine, Diagnostics& schedule) {
   TRY(CheckOptions(model, options));
-  TRY_ASSIGN(const ResolvedSchedule wanted, ResolveSchedule(model.graph(), schedule));
+  const RequestDevice* const device = options.device ? &*options.device : nullptr;
+  TRY_ASSIGN(const ResolvedSchedule wanted, ResolveSchedule(model.graph(), schedule, device));
   const std::vector<ModelWishes::Stay>& stay = wanted.wishes.stay;
   const bool evicts =
       std::find(stay.begin(), stay.end(), ModelWishes::Stay::kStreamed) != stay.end();

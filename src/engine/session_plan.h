@@ -22,7 +22,8 @@ struct SessionOptions {
   uint32_t threads = 0;                  // 0: one per core
   DType key_type = DType::kF16;          // of the cache: F16, Q8_0 or F32
   DType value_type = DType::kF16;
-  uint64_t chunk = 0;  // prompt tokens per pass; 0: chosen
+  uint64_t chunk = 0;                   // prompt tokens per pass; 0: chosen
+  std::optional<RequestDevice> device;  // that a schedule may put ops on
   PlanMode mode = PlanMode::kAdaptive;
   double speed = 1;  // kAdaptive: 1: as fast as fits .. 0: as little memory as works
   IoPath io_path = IoPath::kAuto;

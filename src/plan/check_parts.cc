@@ -29,6 +29,7 @@ class PartsChecker {
   Status Check() const {
     TRY(CheckNumbers());
     TRY(CheckShape());
+    TRY(CheckDeviceShape());
     TRY(CheckRoles());
     TRY(CheckBuffers());
     TRY(CheckFences());
@@ -41,7 +42,9 @@ class PartsChecker {
                       plan_.context <= kMostContext && IsPowerOfTwo(plan_.io_alignment) &&
                       plan_.io_alignment <= kMostBlock && plan_.io_depth >= 1 &&
                       plan_.io_depth <= kMostDepth && plan_.memory.arena_bytes <= kMostArenaBytes &&
-                      plan_.held_bytes <= kMostArenaBytes;
+                      plan_.held_bytes <= kMostArenaBytes &&
+                      (!plan_.device || (plan_.device->memory.arena_bytes <= kMostArenaBytes &&
+                                         plan_.memory.arena_bytes % plan_.io_alignment == 0));
     if (!good) return InvalidPlan("plan", "its numbers make no sense");
     for (const std::optional<uint64_t>& offset : plan_.weight_offsets) {
       if (offset && *offset >= plan_.memory.arena_bytes) {
@@ -52,7 +55,7 @@ class PartsChecker {
   }
 
   Status CheckShape() const {
-    const bool sizes = plan_.queues.size() == kPlanQueues &&
+    const bool sizes = plan_.queues.size() == (plan_.device ? kPlanQueues : kPlanQueues - 1) &&
                        plan_.value_buffers.size() == graph_.values.size() &&
                        plan_.weight_offsets.size() == graph_.weights.size() &&
                        plan_.cache_buffers.size() == graph_.attention.layers &&
@@ -65,16 +68,45 @@ class PartsChecker {
         std::all_of(plan_.workspace_buffers.begin(), plan_.workspace_buffers.end(), known) &&
         known(plan_.rope_buffer);
     if (!ids) return InvalidPlan("plan", "it names a buffer that does not exist");
-    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+    for (size_t queue = 0; queue < plan_.queues.size(); ++queue) {
       for (size_t i = 0; i < plan_.queues[queue].steps.size(); ++i) {
-        if (plan_.queues[queue].steps[i].work.index() != WorkIndex(queue)) {
+        if (!Suits(plan_.queues[queue].steps[i].work, queue)) {
           return InvalidPlan(StepName(plan_, queue, i), "this kind of work is not for this queue");
         }
       }
     }
     return {};
   }
-  static size_t WorkIndex(size_t queue) { return queue == kCpuQueue ? 2 : queue - 1; }
+  static bool Suits(const StepWork& work, size_t queue) {
+    if (queue == kDiskQueue) return std::holds_alternative<step::Load>(work);
+    if (queue == kRowsQueue) return std::holds_alternative<step::LoadRows>(work);
+    const bool move = queue == kDeviceQueue && std::holds_alternative<step::Move>(work);
+    return move || std::holds_alternative<step::Run>(work);
+  }
+
+  Status CheckDeviceShape() const {
+    if (!plan_.device) return {};
+    const PlanDevice& device = *plan_.device;
+    if (device.value_buffers.size() != graph_.values.size() ||
+        device.weight_offsets.size() != graph_.weights.size()) {
+      return InvalidPlan("plan", "its device does not match the model");
+    }
+    const auto is = [this](BufferId id, BufferKind kind) {
+      return Index(id) < plan_.buffers.size() && plan_.buffer(id).kind == kind &&
+             plan_.on_device(plan_.buffer(id).offset);
+    };
+    bool good = is(device.workspace_buffer, BufferKind::kWorkspace) &&
+                is(device.rope_buffer, BufferKind::kWorkspace) &&
+                device.workspace_buffer != device.rope_buffer;
+    for (const std::optional<BufferId>& id : device.value_buffers) {
+      good = good && (!id || is(*id, BufferKind::kActivation));
+    }
+    for (const std::optional<uint64_t>& offset : device.weight_offsets) {
+      good = good && (!offset || (plan_.on_device(*offset) && *offset < plan_.end_offset()));
+    }
+    if (!good) return InvalidPlan("plan", "its device has a buffer that is not its own");
+    return {};
+  }
 
   // Every buffer is of the kind its use asks for, and none has two uses.
   Status CheckRoles() const {
@@ -91,6 +123,9 @@ class PartsChecker {
     if (!kinds) return InvalidPlan("plan", "a buffer is used as what it is not");
     std::vector<BufferId> own = plan_.workspace_buffers;
     own.push_back(plan_.rope_buffer);
+    if (plan_.device) {
+      own.insert(own.end(), {plan_.device->workspace_buffer, plan_.device->rope_buffer});
+    }
     own.insert(own.end(), plan_.cache_buffers.begin(), plan_.cache_buffers.end());
     std::sort(own.begin(), own.end());
     if (std::adjacent_find(own.begin(), own.end()) != own.end()) {
@@ -136,8 +171,9 @@ class PartsChecker {
   Status CheckBuffers() const {
     std::vector<std::pair<uint64_t, uint64_t>> exclusive, shared;
     for (const PlanBuffer& buffer : plan_.buffers) {
-      const uint64_t size = plan_.memory.arena_bytes;
-      if (buffer.offset > size || buffer.bytes > size - buffer.offset) {
+      const bool on_device = plan_.on_device(buffer.offset);
+      const uint64_t end = on_device ? plan_.end_offset() : plan_.memory.arena_bytes;
+      if (buffer.offset > end || buffer.bytes > end - buffer.offset) {
         return InvalidPlan(buffer.name, "lies outside the arena");
       }
       if (buffer.bytes == 0) continue;
@@ -159,8 +195,10 @@ class PartsChecker {
     for (size_t i = 0; i < graph_.values.size(); ++i) {
       const Value& value = graph_.values[i];
       const uint64_t rows = value.rows == Rows::kTokens ? plan_.chunk : 1;
-      TRY(NeedBytes(plan_.buffer(plan_.value_buffers[i]), Times(rows, value.row_bytes),
-                    value.name));
+      const uint64_t bytes = Times(rows, value.row_bytes);
+      TRY(NeedBytes(plan_.buffer(plan_.value_buffers[i]), bytes, value.name));
+      if (!plan_.device || !plan_.device->value_buffers[i]) continue;
+      TRY(NeedBytes(plan_.buffer(*plan_.device->value_buffers[i]), bytes, value.name));
     }
     const AttentionShape& shape = graph_.attention;
     for (const BufferId id : plan_.cache_buffers) {
@@ -176,17 +214,22 @@ class PartsChecker {
     for (const BufferId id : plan_.workspace_buffers) {
       TRY(NeedBytes(plan_.buffer(id), scratch, "scores"));
     }
-    return NeedBytes(plan_.buffer(plan_.rope_buffer),
-                     Times(plan_.chunk, graph_.rope.dims * sizeof(float)), "angles");
+    const uint64_t angles = Times(plan_.chunk, graph_.rope.dims * sizeof(float));
+    if (plan_.device) {
+      TRY(NeedBytes(plan_.buffer(plan_.device->workspace_buffer), scratch, "scores"));
+      TRY(NeedBytes(plan_.buffer(plan_.device->rope_buffer), angles, "angles"));
+    }
+    return NeedBytes(plan_.buffer(plan_.rope_buffer), angles, "angles");
   }
 
   Status CheckFences() const {
     for (const Fence& fence : plan_.fences) {
-      if (fence.queue >= kPlanQueues || fence.step >= plan_.queues[fence.queue].steps.size()) {
+      if (fence.queue >= plan_.queues.size() ||
+          fence.step >= plan_.queues[fence.queue].steps.size()) {
         return InvalidPlan(fence.name, "this fence follows a step that does not exist");
       }
     }
-    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+    for (size_t queue = 0; queue < plan_.queues.size(); ++queue) {
       for (size_t i = 0; i < plan_.queues[queue].steps.size(); ++i) {
         for (const Sync& sync : plan_.queues[queue].steps[i].syncs) {
           if (Index(sync.fence) >= plan_.fences.size()) {

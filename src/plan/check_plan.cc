@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "fmt/format.h"
 #include "plan/check_parts.h"
+#include "plan/computed_ops.h"
 #include "plan/watched_memory.h"
 
 namespace tinyai {
@@ -20,18 +21,7 @@ constexpr std::array<bool, 5> kPassWantsLogits = {true, true, false, false, true
 class Checker {
  public:
   Checker(const Graph& graph, const Plan& plan)
-      : graph_(graph),
-        plan_(plan),
-        memory_(plan.memory.arena_bytes),
-        progress_(graph.ops.size()),
-        producer_of_(graph.values.size(), graph.ops.size()),
-        store_of_(graph.attention.layers, graph.ops.size()) {
-    for (size_t i = 0; i < graph.ops.size(); ++i) {
-      const Op& op = graph.ops[i];
-      if (op.out) producer_of_[Index(*op.out)] = i;
-      if (const auto* store = std::get_if<op::StoreKv>(&op.kind)) store_of_[store->layer] = i;
-    }
-  }
+      : graph_(graph), plan_(plan), memory_(plan.end_offset()), computed_(graph) {}
 
   Status Check() {
     TRY(Follow());
@@ -42,20 +32,14 @@ class Checker {
  private:
   // Of the last pass, which wants logits.
   Status CheckAllRan() const {
-    for (size_t i = 0; i < graph_.ops.size(); ++i) {
-      const Progress& progress = progress_[i];
-      const bool product = IsProduct(graph_.ops[i].kind);
-      if (progress.pass != kPassWantsLogits.size() ||
-          (product && progress.rows != graph_.weight(graph_.ops[i].weights[0]).rows)) {
-        return InvalidPlan(graph_.ops[i].name, "it is not computed");
-      }
-    }
+    const std::optional<OpId> missing = computed_.Missing(kPassWantsLogits.size() - 1);
+    if (missing) return InvalidPlan(graph_.ops[Index(*missing)].name, "it is not computed");
     return {};
   }
 
   // Runs the queues as far as their syncs allow, over and over, until all passes are done.
   Status Follow() {
-    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+    for (size_t queue = 0; queue < plan_.queues.size(); ++queue) {
       history_[queue].reserve(plan_.queues[queue].steps.size() * kPassWantsLogits.size() + 1);
       history_[queue].push_back(Knowledge{});
       size_t syncs = 0;
@@ -67,12 +51,12 @@ class Checker {
     bool moved = true;
     while (moved) {
       moved = false;
-      for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+      for (size_t queue = 0; queue < plan_.queues.size(); ++queue) {
         TRY_ASSIGN(const bool advanced, Advance(queue));
         moved = moved || advanced;
       }
     }
-    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+    for (size_t queue = 0; queue < plan_.queues.size(); ++queue) {
       const size_t steps = plan_.queues[queue].steps.size();
       if (done_[queue] != steps * kPassWantsLogits.size()) {
         return InvalidPlan(StepName(plan_, queue, done_[queue] % steps),
@@ -125,7 +109,7 @@ class Checker {
       }
       const Knowledge& joined = history_[other][target];
       if (queue == kDiskQueue) loaded_ = std::max(loaded_, joined[kDiskQueue]);
-      for (size_t q = 0; q < kPlanQueues; ++q) {
+      for (size_t q = 0; q < plan_.queues.size(); ++q) {
         known_[queue][q] = std::max(known_[queue][q], joined[q]);
       }
     }
@@ -133,7 +117,7 @@ class Checker {
   }
   // A sync is stale if it is so in every pass: what one has waited for, another may leave out.
   Status CheckStale() const {
-    for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+    for (size_t queue = 0; queue < plan_.queues.size(); ++queue) {
       for (size_t at = 0; at < plan_.queues[queue].steps.size(); ++at) {
         const std::vector<Sync>& syncs = plan_.queues[queue].steps[at].syncs;
         for (size_t i = 0; i < syncs.size(); ++i) {
@@ -157,7 +141,8 @@ class Checker {
       return PerformLoad(*load, step.logits_only);
     }
     if (const auto* rows = std::get_if<step::LoadRows>(&step.work)) return PerformRows(*rows);
-    if (step.joins || at == 0) ++epoch_;
+    if (const auto* move = std::get_if<step::Move>(&step.work)) return PerformMove(*move);
+    if (queue == kCpuQueue && (step.joins || at == 0)) ++epoch_;
     return PerformRun(std::get<step::Run>(step.work), step);
   }
 
@@ -221,22 +206,33 @@ class Checker {
                  {Content::Kind::kRows, Index(rows.table), now_.pass}, {});
   }
 
+  // The same rows lie in both memories from then on.
+  Status PerformMove(const step::Move& move) {
+    const size_t value = Index(move.value);
+    if (value >= graph_.values.size() || !plan_.device->value_buffers[value] ||
+        plan_.on_device(plan_.buffer(plan_.value_buffers[value]).offset)) {
+      return InvalidPlan(Here(), "it moves a value that does not lie in both memories");
+    }
+    if (!Made(move.value)) return InvalidPlan(Here(), "it moves what is not computed yet");
+    const Content content{Content::Kind::kValue, value, now_.pass};
+    const auto [from, bytes] = RangeOf(move.value, !move.to_device);
+    const uint64_t to = RangeOf(move.value, move.to_device).first;
+    TRY(Read(from, bytes, content, {}, graph_.values[value].name));
+    return Write(to, bytes, content, {});
+  }
+
   Status PerformRun(const step::Run& run, const Step& step) {
     if (Index(run.op) >= graph_.ops.size()) return InvalidPlan(Here(), "there is no such op");
     const Op& op = graph_.ops[Index(run.op)];
     const bool product = IsProduct(op.kind);
     const bool free =
         product || std::holds_alternative<op::Attention>(op.kind) || !graph_.is_text();
-    if (product) {
-      TRY(CheckRows(run, op));
-    } else {
-      TRY(CheckOnce(run));
-    }
-    TRY(CheckPasses(Index(run.op), step.logits_only));
+    const std::string wrong = computed_.Add(run, now_.pass, step.logits_only);
+    if (!wrong.empty()) return InvalidPlan(Here(), wrong);
     TRY(CheckAliases(op));
     TRY(ReadWeights(run, op));
     for (const ValueId in : op.ins) {
-      if (!Complete(in)) return InvalidPlan(Here(), "it reads a value that is not computed yet");
+      if (!Made(in)) return InvalidPlan(Here(), "it reads a value that is not computed yet");
       const bool whole = free || std::holds_alternative<op::TakeLast>(op.kind);
       TRY(ReadValue(in, {epoch_, Index(run.op), whole ? Share::kFree : ShareOf(in), {}}));
     }
@@ -251,26 +247,13 @@ class Checker {
     return WriteValue(*op.out, {epoch_, Index(run.op), free ? Share::kFree : ShareOf(*op.out), {}});
   }
 
-  Status CheckPasses(size_t op, bool logits_only) {
-    Progress& progress = progress_[op];
-    if (progress.seen && progress.logits_only != logits_only) {
-      return InvalidPlan(Here(), "parts of one op run in different passes");
-    }
-    progress.seen = true;
-    progress.logits_only = logits_only;
-    if (logits_only && std::holds_alternative<op::StoreKv>(graph_.ops[op].kind)) {
-      return InvalidPlan(Here(), "keys and values must be stored in every pass");
-    }
-    return {};
-  }
-
   // A result may take the place of an operand only where the op goes element by element.
   Status CheckAliases(const Op& op) const {
     if (!op.out) return {};
     const bool in_place = WorksInPlace(op.kind);
-    const auto [out, out_bytes] = RangeOf(*op.out);
+    const auto [out, out_bytes] = RangeHere(*op.out);
     for (size_t i = 0; i < op.ins.size(); ++i) {
-      const auto [in, in_bytes] = RangeOf(op.ins[i]);
+      const auto [in, in_bytes] = RangeHere(op.ins[i]);
       if (out >= in + in_bytes || in >= out + out_bytes) continue;
       if (i != 0 || !in_place || in != out || in_bytes != out_bytes) {
         return InvalidPlan(Here(),
@@ -280,44 +263,15 @@ class Checker {
     return {};
   }
 
-  Status CheckRows(const step::Run& run, const Op& op) {
-    const Weight& weight = graph_.weight(op.weights[0]);
-    Progress& progress = progress_[Index(run.op)];
-    if (progress.pass != now_.pass + 1) {
-      progress.pass = now_.pass + 1;
-      progress.rows = 0;
-    }
-    if (run.row_begin != progress.rows || run.row_end <= run.row_begin ||
-        run.row_end > weight.rows) {
-      return InvalidPlan(Here(),
-                         fmt::format("rows {} to {} of {} do not follow row {}", run.row_begin,
-                                     run.row_end, weight.name, progress.rows));
-    }
-    progress.rows = run.row_end;
-    return {};
-  }
-  Status CheckOnce(const step::Run& run) {
-    Progress& progress = progress_[Index(run.op)];
-    if (progress.pass == now_.pass + 1) return InvalidPlan(Here(), "its op ran already");
-    progress.pass = now_.pass + 1;
-    return {};
-  }
-  // Whether all of the value was computed in this pass.
-  bool Complete(ValueId id) const {
-    const size_t producer = producer_of_[Index(id)];
-    if (producer == graph_.ops.size()) return false;
-    const Progress& progress = progress_[producer];
-    const Op& op = graph_.ops[producer];
-    const bool product = IsProduct(op.kind);
-    return progress.pass == now_.pass + 1 &&
-           (!product || progress.rows == graph_.weight(op.weights[0]).rows);
-  }
+  bool Made(ValueId id) const { return computed_.Made(id, now_.pass); }
 
   Status ReadWeights(const step::Run& run, const Op& op) {
     for (size_t i = 0; i < op.weights.size(); ++i) {
       const Weight& weight = graph_.weight(op.weights[i]);
-      const auto& offset = plan_.weight_offsets[Index(op.weights[i])];
-      if (std::holds_alternative<op::Embed>(op.kind) && !offset) {
+      const std::optional<uint64_t>& offset =
+          OnDevice() ? plan_.device->weight_offsets[Index(op.weights[i])]
+                     : plan_.weight_offsets[Index(op.weights[i])];
+      if (std::holds_alternative<op::Embed>(op.kind) && !offset && !OnDevice()) {
         return ReadStaging(op.weights[i], Index(run.op));
       }
       uint64_t at = 0, file = weight.offset, bytes = weight.bytes;
@@ -346,8 +300,7 @@ class Checker {
     return InvalidPlan(Here(), "nobody reads the embedding rows");
   }
   Status ReadCache(uint32_t layer, size_t op) {
-    const size_t store = store_of_[layer];
-    if (store == graph_.ops.size() || progress_[store].pass != now_.pass + 1) {
+    if (!computed_.Stored(layer, now_.pass)) {
       return InvalidPlan(Here(), "the keys and values of this pass are not stored yet");
     }
     const PlanBuffer& cache = plan_.buffer(plan_.cache_buffers[layer]);
@@ -358,18 +311,23 @@ class Checker {
   Share ShareOf(ValueId id) const {
     return graph_.value(id).rows == Rows::kTokens ? Share::kRows : Share::kLastRow;
   }
-  std::pair<uint64_t, uint64_t> RangeOf(ValueId id) const {
+  bool OnDevice() const { return now_.queue == kDeviceQueue; }
+  // Of a value in the device's memory, where it lies there; else in RAM.
+  std::pair<uint64_t, uint64_t> RangeOf(ValueId id, bool on_device) const {
     const Value& value = graph_.value(id);
     const uint64_t rows = value.rows == Rows::kTokens ? plan_.chunk : 1;
-    return {plan_.buffer(plan_.value_buffers[Index(id)]).offset, rows * value.row_bytes};
+    const BufferId ram = plan_.value_buffers[Index(id)];
+    const BufferId buffer = on_device ? plan_.device->value_buffers[Index(id)].value_or(ram) : ram;
+    return {plan_.buffer(buffer).offset, rows * value.row_bytes};
   }
+  std::pair<uint64_t, uint64_t> RangeHere(ValueId id) const { return RangeOf(id, OnDevice()); }
   Status ReadValue(ValueId id, const Toucher& by) {
-    const auto [offset, bytes] = RangeOf(id);
+    const auto [offset, bytes] = RangeHere(id);
     return Read(offset, bytes, {Content::Kind::kValue, Index(id), now_.pass}, by,
                 graph_.value(id).name);
   }
   Status WriteValue(ValueId id, const Toucher& by) {
-    const auto [offset, bytes] = RangeOf(id);
+    const auto [offset, bytes] = RangeHere(id);
     return Write(offset, bytes, {Content::Kind::kValue, Index(id), now_.pass}, by);
   }
 
@@ -383,12 +341,23 @@ class Checker {
     return step == 0 || queue == now_.queue || known_[now_.queue][queue] >= step;
   }
 
+  // In one arena; and a queue that computes, in its own. Moves and loads go to any.
+  Status CheckWithin(uint64_t begin, uint64_t bytes, std::string_view what) const {
+    const bool on_device = plan_.on_device(begin);
+    const uint64_t end = on_device ? plan_.end_offset() : plan_.memory.arena_bytes;
+    if (begin > end || bytes > end - begin) {
+      return InvalidPlan(Here(), fmt::format("{} lies outside the arena", what));
+    }
+    const bool runs =
+        std::holds_alternative<step::Run>(plan_.queues[now_.queue].steps[now_.step].work);
+    if (!runs || on_device == OnDevice()) return {};
+    return InvalidPlan(Here(), fmt::format("{} lies in another memory", what));
+  }
+
   Status Read(uint64_t begin, uint64_t bytes, const Content& expected, Toucher by,
               std::string_view what) {
     by.range = {begin, bytes};
-    if (begin > plan_.memory.arena_bytes || bytes > plan_.memory.arena_bytes - begin) {
-      return InvalidPlan(Here(), fmt::format("{} lies outside the arena", what));
-    }
+    TRY(CheckWithin(begin, bytes, what));
     return memory_.Each(begin, begin + bytes, [&](uint64_t, Interval& it) -> Status {
       if (it.writer_step == 0 || it.content != expected) {
         return InvalidPlan(Here(), fmt::format("{} is not where it is read", what));
@@ -410,11 +379,9 @@ class Checker {
 
   Status Write(uint64_t begin, uint64_t bytes, const Content& content, Toucher by) {
     by.range = {begin, bytes};
-    if (begin > plan_.memory.arena_bytes || bytes > plan_.memory.arena_bytes - begin) {
-      return InvalidPlan(Here(), "it writes outside the arena");
-    }
+    TRY(CheckWithin(begin, bytes, "what it writes"));
     TRY(memory_.Each(begin, begin + bytes, [&](uint64_t at, Interval& it) -> Status {
-      for (size_t queue = 0; queue < kPlanQueues; ++queue) {
+      for (size_t queue = 0; queue < plan_.queues.size(); ++queue) {
         if (!Known(queue, it.readers[queue])) {
           return InvalidPlan(Here(),
                              fmt::format("offset {} may still be read: a sync is missing", at));
@@ -457,12 +424,6 @@ class Checker {
     size_t queue = 0, step = 0;
     uint64_t pass = 0;
   };
-  struct Progress {
-    uint64_t pass = 0;  // counted from 1
-    uint64_t rows = 0;
-    bool seen = false, logits_only = false;
-  };
-
   const Graph& graph_;
   const Plan& plan_;
   WatchedMemory<Interval> memory_;
@@ -473,10 +434,8 @@ class Checker {
   std::array<std::vector<Knowledge>, kPlanQueues> history_;  // after each step
   std::array<std::vector<size_t>, kPlanQueues> first_sync_;  // by step, into news_
   std::array<std::vector<bool>, kPlanQueues> news_;          // of each sync: whether in some pass
-  uint64_t loaded_ = 0;                     // steps DISK knows of itself to be done
-  std::vector<Progress> progress_;          // by op
-  std::vector<size_t> producer_of_;         // op, by value
-  std::vector<size_t> store_of_;            // op, by layer
+  uint64_t loaded_ = 0;  // steps DISK knows of itself to be done
+  ComputedOps computed_;
   std::map<uint32_t, uint64_t> part_ends_;  // rounded up to blocks
 };
 

@@ -4,13 +4,14 @@
 #include <random>
 
 #include "gtest/gtest.h"
+#include "plan/device_test_support.h"
 #include "plan/plan_test_support.h"
 
 namespace tinyai {
 namespace {
 
-// Plans to damage: resident, half streamed and streamed, with one and three workers. Small models
-// whose matrices are cut into several slices all the same.
+// Plans to damage: resident, half streamed and streamed, with one and three workers, and with some
+// ops on a device. Small models whose matrices are cut into several slices all the same.
 struct Sound {
   Graph graph;
   std::vector<Plan> plans;
@@ -36,6 +37,17 @@ const std::vector<Sound>& SoundPlans() {
           EXPECT_TRUE(planned) << Describe(planned.error());
           sound.plans.push_back(planned->plan);
         }
+      }
+      for (const std::vector<std::string>& there :
+           {std::vector<std::string>{"blk.0"}, {"blk.0.ffn", "output"}}) {
+        const ModelWishes wishes = OnDevice(sound.graph, there);
+        PlanRequest request{.workers = 2, .context = 128, .chunk = 4};
+        request.wishes = &wishes;
+        request.device = kTestDevice;
+        request.budget_bytes = LeastBudget(sound.graph, request) + sound.graph.PassBytes() / 4;
+        const Result<Planned> planned = CompilePlan(sound.graph, request);
+        EXPECT_TRUE(planned) << Describe(planned.error());
+        sound.plans.push_back(planned->plan);
       }
       out.push_back(std::move(sound));
     }
@@ -383,7 +395,7 @@ TEST(CheckPlan, FindsBuffersThatAreTooSmallOutsideOrCrooked) {
       for (PlanBuffer& buffer : plan.buffers) {
         if (n-- != 0) continue;
         if (change == 0) buffer.bytes -= 64;
-        if (change == 1) buffer.offset = plan.memory.arena_bytes;
+        if (change == 1) buffer.offset = plan.end_offset();
         if (change == 2) buffer.offset += 4;
         return true;
       }

@@ -40,9 +40,23 @@ Status CheckMachine(const PlanPurpose& made_for, const PlanPurpose& here) {
   return {};
 }
 
+Status CheckDevice(const Plan& plan, const PlanRequest& request) {
+  if (!plan.device) return {};
+  const std::string& name = plan.queues[kDeviceQueue].name;
+  if (!request.device || request.device->name != name) {
+    return Mismatch("device", fmt::format("'{}' with memory of its own", name),
+                    request.device ? fmt::format("'{}'", request.device->name) : "none",
+                    "give --device FILE that has it, or ");
+  }
+  const uint64_t need = plan.device->memory.arena_bytes;
+  if (need <= request.device->memory_bytes) return {};
+  return Mismatch(plan.device->memory.name, fmt::format("{} bytes", need),
+                  fmt::format("{}", request.device->memory_bytes));
+}
+
 // All that is held with the plan; nothing where that is no 64-bit number.
 std::optional<uint64_t> HeldBytes(const Plan& plan, const PlanRequest& request) {
-  const uint64_t arena = plan.memory.arena_bytes;
+  const uint64_t arena = plan.end_offset();
   std::optional<uint64_t> sum = CheckedAdd(arena, CeilDiv(arena, request.page_table_divisor));
   if (sum) sum = CheckedAdd(*sum, plan.held_bytes);
   for (const Component& component : request.fixed) {
@@ -70,6 +84,7 @@ Status CheckPlanSuits(const SavedPlan& saved, const PlanPurpose& here, const Pla
     return Mismatch("blocks", fmt::format("{}", plan.io_alignment),
                     fmt::format("multiples of {}", request.io_alignment));
   }
+  TRY(CheckDevice(plan, request));
   const std::optional<uint64_t> held = HeldBytes(plan, request);
   if (held && *held <= request.budget_bytes) return {};
   return Fail(ErrorCode::kSchedule, "PLAN_MISMATCH",

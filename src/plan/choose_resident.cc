@@ -32,21 +32,19 @@ void SpreadStreamed(PlanDraft& draft, uint64_t stream_bytes, uint64_t total_byte
   }
 }
 
-// Packs the blocks of the resident slices, in file order, so that neighbours in the file are
-// neighbours in memory and share their blocks. Returns the arena bytes they take.
-uint64_t LayOut(PlanDraft& draft, const std::vector<size_t>& file_order) {
-  const uint64_t block = draft.request.io_alignment;
+uint64_t LayOut(std::vector<Slice>& slices, const std::vector<size_t>& file_order, uint64_t block,
+                std::vector<PlanDraft::ResidentRun>& runs) {
   uint64_t arena = 0;
-  draft.runs.clear();
+  runs.clear();
   for (const size_t index : file_order) {
-    Slice& slice = draft.slices[index];
+    Slice& slice = slices[index];
     if (!slice.resident) continue;
     const uint64_t begin = RoundDown(slice.file_begin, block);
     const uint64_t end = RoundUp(slice.file_end(), block);
-    const bool extends = !draft.runs.empty() && draft.runs.back().part == slice.part &&
-                         begin <= draft.runs.back().file_end;
-    if (!extends) draft.runs.push_back({slice.part, begin, begin, arena});
-    PlanDraft::ResidentRun& run = draft.runs.back();
+    const bool extends =
+        !runs.empty() && runs.back().part == slice.part && begin <= runs.back().file_end;
+    if (!extends) runs.push_back({slice.part, begin, begin, arena});
+    PlanDraft::ResidentRun& run = runs.back();
     if (end > run.file_end) {
       arena += end - run.file_end;
       run.file_end = end;
@@ -56,11 +54,11 @@ uint64_t LayOut(PlanDraft& draft, const std::vector<size_t>& file_order) {
   return arena;
 }
 
-std::vector<size_t> FileOrder(const PlanDraft& draft) {
-  std::vector<size_t> order(draft.slices.size());
+std::vector<size_t> FileOrder(const std::vector<Slice>& slices) {
+  std::vector<size_t> order(slices.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    const Slice &x = draft.slices[a], &y = draft.slices[b];
+    const Slice &x = slices[a], &y = slices[b];
     return std::pair(x.part, x.file_begin) < std::pair(y.part, y.file_begin);
   });
   return order;
@@ -189,7 +187,7 @@ void ExplainStreaming(PlanDraft& draft, uint64_t kept, uint64_t room) {
 }  // namespace
 
 uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
-  const std::vector<size_t> file_order = FileOrder(draft);
+  const std::vector<size_t> file_order = FileOrder(draft.slices);
   const PinnedEmbedding embedding = FindPinnedEmbedding(draft);
   const uint64_t room = resident_budget_bytes - std::min(resident_budget_bytes, embedding.bytes);
   uint64_t total = 0;
@@ -199,7 +197,7 @@ uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
   }
   const auto used_when_streaming = [&](uint64_t stream_bytes) {
     SpreadStreamed(draft, stream_bytes, std::max<uint64_t>(1, total));
-    return LayOut(draft, file_order);
+    return LayOut(draft.slices, file_order, draft.request.io_alignment, draft.runs);
   };
   const uint64_t used = used_when_streaming(0);
   ExplainWishes(draft);
@@ -221,14 +219,20 @@ uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes) {
   return kept;
 }
 
+uint64_t LayOut(std::vector<Slice>& slices, uint64_t block,
+                std::vector<PlanDraft::ResidentRun>& runs) {
+  return LayOut(slices, FileOrder(slices), block, runs);
+}
+
 uint64_t KeepSlices(PlanDraft& draft, const std::vector<bool>& stays) {
   for (size_t i = 0; i < stays.size(); ++i) draft.slices[i].resident = stays[i];
-  return LayOut(draft, FileOrder(draft));
+  return LayOut(draft.slices, draft.request.io_alignment, draft.runs);
 }
 
 uint64_t ResidentBytesOfAll(PlanDraft& draft) {
   SpreadStreamed(draft, 0, 1);
-  return LayOut(draft, FileOrder(draft)) + FindPinnedEmbedding(draft).bytes;
+  return LayOut(draft.slices, draft.request.io_alignment, draft.runs) +
+         FindPinnedEmbedding(draft).bytes;
 }
 
 }  // namespace tinyai

@@ -56,9 +56,35 @@ Reasons LeastReasons(const PlanRequest& request) {
   return reasons;
 }
 
+// Of the paths of a pass that cross most often between two places: how often into the second, and
+// back.
+struct Crossings {
+  uint64_t there = 0, back = 0;
+};
+Crossings MostCrossings(const TaskNet& net, PlaceId home, PlaceId away) {
+  std::vector<uint64_t> crossed(net.ops.size(), 0);  // on paths up to an op, from `home`
+  std::vector<bool> reached(net.ops.size(), false);  // by a path from an op of the two
+  uint64_t most = 0;
+  for (const NetNeed& need : Needs(net)) {
+    if (need.distance != 0) continue;
+    const PlaceId from = net.op(need.earlier).choices[0].place;
+    const PlaceId to = net.op(need.later).choices[0].place;
+    const bool crosses = (from == home && to == away) || (from == away && to == home);
+    const bool counts = reached[Index(need.earlier)] || from == home;
+    if (!counts) continue;
+    reached[Index(need.later)] = true;
+    uint64_t& later = crossed[Index(need.later)];
+    later = std::max(later, crossed[Index(need.earlier)] + (crosses ? 1 : 0));
+    most = std::max(most, later);
+  }
+  return {(most + 1) / 2, most / 2};
+}
+
 // The fewest syncs of a pass, whatever the order: a slot is read into again only after its use, so
 // a chain of loads and uses crosses between CPU and DISK twice for each round of the ring
 // (scheduling.md 2.5: the maximum cycle ratio); embedding rows go there and back in every pass.
+// What the device waits for are other syncs than those of CPU, DISK and DISK.rows; CPU may learn of
+// the device and of DISK in one.
 uint64_t LeastSyncs(const ModelNet& model, const Sizes& sizes) {
   uint64_t streamed = 0;
   for (const auto& work : model.work) {
@@ -66,7 +92,11 @@ uint64_t LeastSyncs(const ModelNet& model, const Sizes& sizes) {
     streamed += load != nullptr && !load->once ? 1 : 0;
   }
   const uint64_t rounds = streamed == 0 ? 0 : CeilDiv(2 * streamed, sizes.ring_slots);
-  return rounds + (model.staging ? 2 : 0);
+  const uint64_t reading = rounds + (model.staging ? 2 : 0);
+  if (model.net.places.size() <= kDeviceQueue) return reading;
+  const Crossings crossings = MostCrossings(model.net, PlaceId(kCpuQueue), PlaceId(kDeviceQueue));
+  const uint64_t by_readers = (model.staging ? 1 : 0) + (streamed == 0 ? 0 : 1);
+  return crossings.there + std::max(reading, crossings.back + by_readers);
 }
 
 // Whether they say when something is to be done: then no wait is changed.
@@ -309,7 +339,7 @@ std::string_view Name(PlanMode mode) {
 
 PlanReport ReportPlan(const Graph& graph, const PlanRequest& request, const Plan& plan) {
   PlanReport report = ReportOn(graph, request, plan);
-  ReportSpeed(SimulatePlan(graph, plan, request.rates), report);
+  ReportSpeed(SimulatePlan(graph, plan, request), report);
   report.least_budget_bytes = LeastBudget(request, report);
   return report;
 }

@@ -53,6 +53,10 @@ struct PlanDraft {
     uint64_t file_begin, file_end, arena_offset;
   };
   std::vector<ResidentRun> runs;
+  // What the device computes with: all of it stays, from the start of the device's arena.
+  std::vector<Slice> device_slices;
+  std::vector<ResidentRun> device_runs;
+  uint64_t device_weight_bytes = 0;
   uint64_t slot_bytes = 0;
   Plan plan;
   Reasons reasons;
@@ -76,7 +80,8 @@ OpOrder OrderOps(const Graph& graph, uint64_t chunk, const ModelWishes* wishes =
                  bool whole_layers = false);
 
 // Cuts every matrix into slices of whole rows, none of which the wishes treat differently. From
-// here on `slices` only changes in residency.
+// here on `slices` only changes in residency. What the device needs is not cut: it is laid out
+// here.
 void SliceWeights(PlanDraft& draft);
 
 // Sets `ahead` as the wishes have it, and the slots that this takes where slices are streamed.
@@ -91,6 +96,10 @@ uint64_t SlotBytes(const PlanDraft& draft);
 // out `runs` from arena offset 0 and returns the bytes they take. What cannot be streamed stays
 // even beyond the budget.
 uint64_t ChooseResident(PlanDraft& draft, uint64_t resident_budget_bytes);
+// Packs the blocks of the slices that are resident, in file order, so that neighbours in the file
+// are neighbours in memory and share their blocks. Returns the bytes they take, from 0.
+uint64_t LayOut(std::vector<Slice>& slices, uint64_t block,
+                std::vector<PlanDraft::ResidentRun>& runs);
 // The same for these slices, whatever else: by slice, whether it stays.
 uint64_t KeepSlices(PlanDraft& draft, const std::vector<bool>& stays);
 // What it would take for every slice to stay, and an embedding of its own if that is pinned.

@@ -4,6 +4,7 @@
 #include "fmt/format.h"
 #include "lang/lexer.h"
 #include "plan/resolve_schedule.h"
+#include "plan/sizing.h"
 
 namespace tinyai {
 namespace {
@@ -37,12 +38,32 @@ void ReportPins(const ResolvedSchedule& schedule, uint64_t least, uint64_t budge
   error.Help(fmt::format("pin less, or give a budget of {}", Bytes(least)));
 }
 
+// Where the device's memory is too small with the least chunk, and what for.
+bool ReportDevice(const Graph& graph, const PlanRequest& request, const ResolvedSchedule& schedule,
+                  Diagnostics& out) {
+  if (!request.device || !schedule.on_device) return false;
+  PlanRequest with = request;
+  with.wishes = &schedule.wishes;
+  const uint64_t need = Sizing(graph, with).LeastDeviceBytes();
+  const uint64_t there = request.device->memory_bytes;
+  if (need <= there) return false;
+  out.Error("I10", *schedule.on_device,
+            fmt::format("memory: what {} computes needs at least {} in {}, which has {}",
+                        request.device->name, Bytes(need), request.device->memory, Bytes(there)))
+      .Help("put less there, or give a shorter context");
+  return true;
+}
+
 }  // namespace
 
 Error ExplainFailure(const Graph& graph, const PlanRequest& request,
                      const ResolvedSchedule& schedule, uint64_t memory_bytes, Error error,
                      Diagnostics& diagnostics) {
-  if (error.key != "BUDGET_INFEASIBLE" || request.mode == PlanMode::kNormal) return error;
+  if (error.key != "BUDGET_INFEASIBLE") return error;
+  if (ReportDevice(graph, request, schedule, diagnostics)) {
+    return diagnostics.AsError("SCHEDULE_IMPOSSIBLE");
+  }
+  if (request.mode == PlanMode::kNormal) return error;
   const uint64_t budget = request.budget_bytes;
   const std::optional<uint64_t> least = LeastWith(graph, request, schedule.wishes);
   if (!least || *least <= budget) return error;

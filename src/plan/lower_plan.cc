@@ -5,7 +5,7 @@
 namespace tinyai {
 namespace {
 
-constexpr std::string_view kFenceNames[] = {"used", "read", "rows"};  // by queue
+constexpr std::string_view kFenceNames[] = {"used", "read", "rows", "done"};  // by queue
 
 class Lowering {
  public:
@@ -13,6 +13,12 @@ class Lowering {
       : draft_(draft), model_(model), net_plan_(plan), plan_(draft.plan) {}
 
   Plan Lower() {
+    plan_.memory = {model_.net.memories[0].name,
+                    RoundUp(net_plan_.heights[0], draft_.request.io_alignment)};
+    if (model_.net.memories.size() > 1) {
+      plan_.device.emplace().memory = {model_.net.memories[1].name,
+                                       RoundUp(net_plan_.heights[1], draft_.request.io_alignment)};
+    }
     AddBuffers();
     for (size_t i = 0; i < net_plan_.fences.size(); ++i) {
       const NetFence& fence = net_plan_.fences[i];
@@ -25,8 +31,6 @@ class Lowering {
       for (const NetCommand& command : net_plan_.queues[place]) AddStep(command);
     }
     FindWeights();
-    plan_.memory = {model_.net.memories[0].name,
-                    RoundUp(net_plan_.heights[0], draft_.request.io_alignment)};
     plan_.resident_bytes = model_.resident_bytes;
     plan_.streamed_bytes = model_.streamed_bytes;
     plan_.streamed_read_bytes = model_.streamed_read_bytes;
@@ -41,13 +45,21 @@ class Lowering {
   }
   BufferId Add(BufferKind kind, NetValueId id) {
     const NetBuffer& buffer = net_plan_.value_buffers[Index(id)];
-    return Add(model_.net.value(id).name, kind, buffer.offset, buffer.bytes);
+    return Add(model_.net.value(id).name, kind, Base(buffer.memory) + buffer.offset, buffer.bytes);
   }
+  // Where the offsets of a memory begin.
+  uint64_t Base(MemoryId memory) const { return Index(memory) == 0 ? 0 : plan_.memory.arena_bytes; }
 
   void AddBuffers() {
     for (const PlanDraft::ResidentRun& run : draft_.runs) {
       Add(fmt::format("resident part {} from {}", run.part, run.file_begin), BufferKind::kResident,
           run.arena_offset, run.file_end - run.file_begin);
+    }
+    for (const PlanDraft::ResidentRun& run : draft_.device_runs) {
+      Add(fmt::format("resident part {} from {} in {}", run.part, run.file_begin,
+                      plan_.device->memory.name),
+          BufferKind::kResident, Base(MemoryId(1)) + run.arena_offset,
+          run.file_end - run.file_begin);
     }
     for (uint32_t slot = 0; slot < draft_.ring_slots(); ++slot) {
       Add(fmt::format("ring slot {}", slot), BufferKind::kRing,
@@ -64,16 +76,39 @@ class Lowering {
     for (const NetValueId id : model_.scores) {
       plan_.workspace_buffers.push_back(Add(BufferKind::kWorkspace, id));
     }
+    if (plan_.device) AddDeviceBuffers(*plan_.device);
+  }
+
+  // A value that lies in both memories has two buffers.
+  void AddDeviceBuffers(PlanDevice& device) {
+    device.value_buffers.resize(model_.values.size());
+    for (size_t i = 0; i < model_.values.size(); ++i) {
+      const bool made_there = Index(model_.net.value(model_.values[i]).memory) != 0;
+      if (made_there) device.value_buffers[i] = plan_.value_buffers[i];
+      if (!model_.moved[i]) continue;
+      const BufferId moved = Add(BufferKind::kActivation, *model_.moved[i]);
+      if (made_there) plan_.value_buffers[i] = moved;
+      if (!made_there) device.value_buffers[i] = moved;
+    }
+    device.rope_buffer = Add(BufferKind::kWorkspace, *model_.device_rope);
+    device.workspace_buffer = Add(BufferKind::kWorkspace, *model_.device_scores);
   }
 
   void AddStep(const NetCommand& command) {
     Step step;
     std::visit([&](const auto& work) { step.work = work; }, model_.work[Index(command.op)]);
     if (auto* const rows = std::get_if<step::LoadRows>(&step.work)) rows->staging = staging_;
+    const NetOp& op = model_.net.op(command.op);
+    if (plan_.device) {
+      const MemoryId into = op.outs.empty() ? MemoryId() : model_.net.value(op.outs[0]).memory;
+      if (auto* load = std::get_if<step::Load>(&step.work)) load->arena_offset += Base(into);
+      auto* const run = std::get_if<step::Run>(&step.work);
+      if (run != nullptr && run->row_end != 0) run->weights_offset += Base(into);
+    }
     for (const NetSync& sync : command.syncs) {
       step.syncs.push_back({FenceId(sync.fence), sync.distance});
     }
-    step.logits_only = Index(model_.net.op(command.op).region) != 0;
+    step.logits_only = Index(op.region) != 0;
     plan_.queues.back().steps.push_back(std::move(step));
   }
 
@@ -86,6 +121,11 @@ class Lowering {
     for (const Op& op : draft_.graph.ops) {
       if (!std::holds_alternative<op::Embed>(op.kind) || !draft_.embedding_resident) continue;
       plan_.weight_offsets[Index(op.weights[0])] = draft_.embedding_offset;
+    }
+    if (!plan_.device) return;
+    plan_.device->weight_offsets.assign(draft_.graph.weights.size(), std::nullopt);
+    for (const Slice& slice : draft_.device_slices) {
+      plan_.device->weight_offsets[Index(slice.weight)] = Base(MemoryId(1)) + slice.arena_offset;
     }
   }
 

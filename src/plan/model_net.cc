@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "plan/model_machine.h"
 #include "plan/pass_costs.h"
 
 namespace tinyai {
@@ -14,7 +15,7 @@ namespace {
 // Weights that stay are read in requests of this many bytes: large enough for the disk's full rate.
 constexpr uint64_t kLoadBytes = uint64_t{4} << 20;
 constexpr RegionId kLogits{1};
-constexpr PlaceId kCpu{kCpuQueue}, kDisk{kDiskQueue}, kRows{kRowsQueue};
+constexpr PlaceId kCpu{kCpuQueue}, kDisk{kDiskQueue}, kRows{kRowsQueue}, kDevice{kDeviceQueue};
 
 class Builder {
  public:
@@ -22,6 +23,8 @@ class Builder {
       : draft_(draft),
         graph_(draft.graph),
         costs_(draft.graph, draft.request.rates, draft.plan.workers, tokens),
+        device_costs_(draft.graph, draft.request.rates, 1, tokens),
+        tokens_(tokens),
         resident_bytes_(resident_bytes),
         stride_(StagingStride(draft.graph, draft.request.io_alignment)),
         weights_(weights),
@@ -34,23 +37,31 @@ class Builder {
     for (size_t i = 0; i < draft.slices.size(); ++i) {
       slices_of_[Index(draft.slices[i].weight)].push_back(i);
     }
-    for (const PlanDraft::ResidentRun& run : draft.runs) {
-      first_piece_.push_back(pieces_.size());
-      pieces_.resize(pieces_.size() + CeilDiv(run.file_end - run.file_begin, kLoadBytes));
+    for (const auto* runs : {&draft.runs, &draft.device_runs}) {
+      for (const PlanDraft::ResidentRun& run : *runs) {
+        first_piece_.push_back(pieces_.size());
+        pieces_.resize(pieces_.size() + CeilDiv(run.file_end - run.file_begin, kLoadBytes));
+      }
+    }
+    for (const OpId id : draft.order) {
+      for (const ValueId in : graph_.ops[Index(id)].ins) readers_[Index(in)].push_back(id);
     }
   }
 
   ModelNet Build() {
-    AddMachine();
-    AddLasting();
+    SetUpModelNet(draft_, resident_bytes_, out_);
+    stored_ = out_.caches;
     for (size_t slot = 0; slot < draft_.ring_slots(); ++slot) free_slots_.push_back(slot);
     for (size_t i = 0; i < draft_.order.size(); ++i) {
       const OpId id = draft_.order[i];
       const Op& op = graph_.ops[Index(id)];
       if (weights_ && i < draft_.ahead.size()) LoadAhead(draft_.ahead[i]);
       if (std::holds_alternative<op::TakeLast>(op.kind)) region_ = kLogits;
+      place_ = IsOnDevice(draft_.request, id) ? kDevice : kCpu;
       if (std::holds_alternative<op::Embed>(op.kind)) {
         AddEmbed(id, op);
+      } else if (IsProduct(op.kind) && place_ == kDevice) {
+        AddMatMulOnDevice(id, op);
       } else if (IsProduct(op.kind)) {
         AddMatMul(id, op);
       } else {
@@ -58,11 +69,11 @@ class Builder {
         for (const WeightId weight : op.weights) NeedWhole(weight, computed);
         AddRun(std::move(computed), {.op = id});
       }
+      if (op.out) MoveForReaders(*op.out);
     }
+    place_ = kCpu;  // who gives out what the pass is for
     if (weights_ && draft_.request.wishes != nullptr) AddMeetings(*draft_.request.wishes);
-    for (const ValueId id : graph_.outputs) {
-      out_.net.values[Index(out_.values[Index(id)])].wanted = true;
-    }
+    for (const ValueId id : graph_.outputs) out_.net.values[Index(Here(id))].wanted = true;
     // The token whose rows are read is chosen from the logits of the pass before.
     const NetOpId last = NetOpId(out_.net.ops.size() - 1);
     if (rows_) out_.net.orders.push_back({last, *rows_, NetOrder::Kind::kEffect, 1});
@@ -70,72 +81,98 @@ class Builder {
   }
 
  private:
-  // Ring and embedding rows lie behind what stays, in whole blocks for direct reads.
-  void AddMachine() {
-    TaskNet& net = out_.net;
-    const uint64_t block = draft_.request.io_alignment;
-    out_.ring_offset = RoundUp(resident_bytes_, block);
-    const uint64_t staging = out_.ring_offset + draft_.ring_slots() * draft_.slot_bytes;
-    net.memories = {{"RAM", ~uint64_t{0}, kCacheLine, staging + StagingBytes()}};
-    net.places = {{"CPU", {}, true}, {"DISK", {}, false}, {"DISK.rows", {}, false}};
-    net.regions = {{"pass", {}, {}, true}, {"logits", {}, {}, true}};
-    net.loops = true;
-    if (StagingBytes() == 0) return;
-    out_.staging = AddValue({.name = "embedding rows", .bytes = StagingBytes(), .offset = staging});
+  NetValueId AddValue(NetValue value) { return AddNetValue(std::move(value), out_.net); }
+
+  // --- a device ---
+
+  MemoryId memory() const { return place_ == kDevice ? kDeviceMemory : kRam; }
+
+  // A value in the memory of the place that works now; moved there if it was not yet.
+  NetValueId Here(ValueId id) {
+    const NetValueId home = out_.values[Index(id)];
+    if (out_.net.value(home).memory == memory()) return home;
+    std::optional<NetValueId>& moved = out_.moved[Index(id)];
+    if (moved) return *moved;
+    const RequestDevice& device = *draft_.request.device;
+    const bool to_device = place_ == kDevice;
+    const NetValue& value = out_.net.value(home);
+    const std::string& there = to_device ? device.memory : out_.net.memories[0].name;
+    NetOp move{
+        .name = fmt::format("move {} -> {}", value.name, there), .ins = {home}, .region = region_};
+    const Value& moving = graph_.value(id);
+    move.moved_bytes = moving.row_bytes * (moving.rows == Rows::kTokens ? tokens_ : 1);
+    const RequestDevice::Way& way = to_device ? device.to : device.from;
+    move.choices = {{kDevice, way.Seconds(move.moved_bytes)}};
+    moved = AddValue({.name = fmt::format("{} in {}", value.name, there),
+                      .bytes = value.bytes,
+                      .memory = memory()});
+    move.outs = {*moved};
+    out_.net.ops.push_back(std::move(move));
+    out_.work.emplace_back(step::Move{id, to_device});
+    return *moved;
   }
 
-  uint64_t StagingBytes() const {
-    return draft_.embedding_resident ? 0 : draft_.sizes.chunk * stride_;
+  // As soon as it is there, to where it is needed too; unless only the logits need it there.
+  void MoveForReaders(ValueId id) {
+    for (const OpId reader : readers_[Index(id)]) {
+      const bool there = IsOnDevice(draft_.request, reader);
+      if (there == (place_ == kDevice)) continue;
+      if (for_logits_[Index(reader)] != (region_ == kLogits)) continue;
+      const PlaceId maker = std::exchange(place_, there ? kDevice : kCpu);
+      Here(id);
+      place_ = maker;
+      return;
+    }
   }
 
-  NetValueId AddValue(NetValue value) {
-    out_.net.values.push_back(std::move(value));
-    return NetValueId(out_.net.values.size() - 1);
+  // All of it in one go: a device's weights stay.
+  void AddMatMulOnDevice(OpId id, const Op& op) {
+    NetOp product = Compute(op);
+    product.choices = {{kDevice, device_costs_.ProductSeconds(op, graph_.weight(op.weights[0]).rows,
+                                                              region_ == kLogits)}};
+    for (const WeightId weight : op.weights) NeedWhole(weight, product);
+    const Slice* const matrix = FindOnDevice(op.weights[0]);
+    AddRun(std::move(product), {id, 0, graph_.weight(op.weights[0]).rows, matrix->arena_offset});
   }
-
-  // What lives from pass to pass, and scratch memory that several ops have together.
-  void AddLasting() {
-    const Plan& plan = draft_.plan;
-    const AttentionShape& shape = graph_.attention;
-    for (uint64_t layer = 0; layer < shape.layers; ++layer) {
-      out_.caches.push_back(
-          AddValue({.name = fmt::format("cache of layer {}", layer),
-                    .bytes = KeyCacheBytes(shape, plan.key_type, plan.context) +
-                             ValueCacheBytes(shape, plan.value_type, plan.context),
-                    .given = true}));
+  const Slice* FindOnDevice(WeightId id) const {
+    const auto found = std::find_if(draft_.device_slices.begin(), draft_.device_slices.end(),
+                                    [id](const Slice& slice) { return slice.weight == id; });
+    return &*found;
+  }
+  void NeedOnDevice(WeightId id, NetOp& op) {
+    const Slice& slice = *FindOnDevice(id);
+    for (size_t i = 0; i < draft_.device_runs.size(); ++i) {
+      const PlanDraft::ResidentRun& run = draft_.device_runs[i];
+      if (slice.arena_offset - run.arena_offset < run.file_end - run.file_begin) {
+        NeedRange(draft_.runs.size() + i, slice.file_begin, slice.file_end(), op);
+        break;
+      }
     }
-    stored_ = out_.caches;
-    out_.rope = AddValue({.name = "rope",
-                          .bytes = draft_.sizes.chunk * graph_.rope.dims * sizeof(float),
-                          .given = true});
-    const uint64_t group = shape.heads / std::max<uint64_t>(1, shape.kv_heads);
-    uint64_t scratch = group * plan.context * sizeof(float);
-    for (const Op& op : graph_.ops) scratch = std::max(scratch, op.scratch_bytes);
-    for (uint32_t worker = 0; worker < plan.workers; ++worker) {
-      out_.scores.push_back(AddValue(
-          {.name = fmt::format("scores of worker {}", worker), .bytes = scratch, .given = true}));
-    }
-    for (const Value& value : graph_.values) {
-      const uint64_t rows = value.rows == Rows::kTokens ? draft_.sizes.chunk : 1;
-      out_.values.push_back(AddValue({.name = value.name, .bytes = rows * value.row_bytes}));
-    }
+    if (!std::exchange(counted_on_device_[Index(id)], true)) out_.resident_bytes += slice.bytes;
   }
 
   NetOp Compute(const Op& op) {
     NetOp out{.name = op.name, .region = region_};
     out.in_place = draft_.request.in_place && WorksInPlace(op.kind) &&
                    std::count(op.ins.begin(), op.ins.end(), op.ins[0]) == 1;
-    for (const ValueId in : op.ins) out.ins.push_back(out_.values[Index(in)]);
+    const bool on_device = place_ == kDevice;
+    for (const ValueId in : op.ins) out.ins.push_back(Here(in));
     if (op.out) out.outs.push_back(out_.values[Index(*op.out)]);
-    if (std::holds_alternative<op::Rope>(op.kind)) out.ins.push_back(out_.rope);
+    if (std::holds_alternative<op::Rope>(op.kind)) {
+      out.ins.push_back(on_device ? *out_.device_rope : out_.rope);
+    }
     if (const auto* store = std::get_if<op::StoreKv>(&op.kind)) AddStore(store->layer, out);
     if (const auto* attention = std::get_if<op::Attention>(&op.kind)) {
       out.ins.push_back(stored_[attention->layer]);
     }
     if (std::holds_alternative<op::Attention>(op.kind) || op.scratch_bytes != 0) {
-      for (const NetValueId scores : out_.scores) out.ins.push_back(scores);
+      if (on_device) {
+        out.ins.push_back(*out_.device_scores);
+      } else {
+        for (const NetValueId scores : out_.scores) out.ins.push_back(scores);
+      }
     }
-    out.choices = {{kCpu, costs_.OpSeconds(op)}};
+    out.choices = {{place_, (on_device ? device_costs_ : costs_).OpSeconds(op)}};
     return out;
   }
 
@@ -143,7 +180,8 @@ class Builder {
   void AddStore(uint32_t layer, NetOp& out) {
     const NetValueId before = out_.caches[layer];
     const NetValue& value = out_.net.value(before);
-    stored_[layer] = AddValue({.name = value.name + ", stored", .bytes = value.bytes});
+    stored_[layer] =
+        AddValue({.name = value.name + ", stored", .bytes = value.bytes, .memory = value.memory});
     out_.net.values[Index(before)].carried_from = stored_[layer];
     out.ins.insert(out.ins.begin(), before);
     out.outs.push_back(stored_[layer]);
@@ -172,7 +210,9 @@ class Builder {
   // The pieces of a run of resident blocks that hold these bytes of the file, loaded where they
   // were not yet.
   void NeedRange(size_t run_index, uint64_t file_begin, uint64_t file_end, NetOp& op) {
-    const PlanDraft::ResidentRun& run = draft_.runs[run_index];
+    const bool on_device = run_index >= draft_.runs.size();
+    const PlanDraft::ResidentRun& run =
+        on_device ? draft_.device_runs[run_index - draft_.runs.size()] : draft_.runs[run_index];
     const uint64_t first = (file_begin - run.file_begin) / kLoadBytes;
     const uint64_t last = (file_end - 1 - run.file_begin) / kLoadBytes;
     for (uint64_t piece = first; piece <= last; ++piece) {
@@ -183,7 +223,8 @@ class Builder {
         const uint64_t offset = run.arena_offset + (begin - run.file_begin);
         value = AddLoad({.name = fmt::format("part{}[{}..{}]", run.part, begin, begin + bytes),
                          .bytes = bytes,
-                         .offset = offset},
+                         .offset = offset,
+                         .memory = on_device ? kDeviceMemory : kRam},
                         {run.part, begin, bytes, offset, true});
         out_.once_read_bytes += bytes;
       }
@@ -203,6 +244,7 @@ class Builder {
   }
   void NeedWhole(WeightId id, NetOp& op) {
     if (!weights_) return;
+    if (place_ == kDevice) return NeedOnDevice(id, op);
     for (const size_t index : slices_of_[Index(id)]) {
       const Slice& slice = draft_.slices[index];
       NeedResident(slice.arena_offset, slice.bytes, op);
@@ -366,15 +408,19 @@ class Builder {
 
   const PlanDraft& draft_;
   const Graph& graph_;
-  const PassCosts costs_;
+  const PassCosts costs_, device_costs_;
+  const uint64_t tokens_;
   const uint64_t resident_bytes_, stride_;
   const bool weights_;
   ModelNet out_;
   std::unordered_map<size_t, std::vector<size_t>> slices_of_;  // by weight
   std::unordered_map<size_t, bool> counted_;                   // by slice
+  std::unordered_map<size_t, bool> counted_on_device_;         // by weight
+  std::unordered_map<size_t, std::vector<OpId>> readers_;      // by value, in order
   std::vector<size_t> first_piece_;                            // by run
   std::vector<std::optional<NetValueId>> pieces_;
   std::vector<NetValueId> stored_;  // by layer
+  PlaceId place_ = kCpu;            // of the op that is added
   std::optional<NetOpId> rows_;     // what reads the embedding rows
   std::deque<size_t> free_slots_;
   std::unordered_map<size_t, Streamed> waiting_;                     // by slice: loaded ahead

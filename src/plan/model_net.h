@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <variant>
 #include <vector>
 
 #include "plan/compile_net.h"
@@ -19,16 +18,21 @@ inline constexpr uint64_t kCacheLine = 64;
 // One pass of a model as a task net: the body of a loop whose iterations are passes. CPU computes,
 // DISK reads weights, DISK.rows reads the embedding rows of the chunk's tokens; all three work in
 // one memory. Region 1 holds what passes without logits leave out. Slices that stay are made once;
-// streamed ones are made in every pass, in the slots of the ring.
+// streamed ones are made in every pass, in the slots of the ring. A device is one more place, which
+// computes in a memory of its own and moves values between the two; DISK reads its weights to
+// there.
 struct ModelNet {
   TaskNet net;
-  std::vector<std::variant<step::Load, step::LoadRows, step::Run>> work;  // by op of the net
+  std::vector<StepWork> work;  // by op of the net
 
   // Where the lowering finds the net's values again.
-  std::vector<NetValueId> values;  // by ValueId of the graph
+  std::vector<NetValueId> values;  // by ValueId of the graph: in the memory of its maker
+  std::vector<std::optional<NetValueId>>
+      moved;                       // by ValueId: in the other memory, if it gets there
   std::vector<NetValueId> caches;  // by layer
   std::vector<NetValueId> scores;  // by worker
   NetValueId rope{};
+  std::optional<NetValueId> device_scores, device_rope;
   std::optional<NetValueId> staging;
   uint64_t ring_offset = 0;  // of the first slot
 

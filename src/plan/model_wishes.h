@@ -57,6 +57,10 @@ struct ModelWishes {
   };
   std::vector<Meeting> loads_after, loads_before;
 
+  // By OpId: whether the device of the request computes it; empty: none. An op that stores keys and
+  // values goes with the one that reads them.
+  std::vector<bool> on_device;
+
   // Of everything, as --memory; nothing more than is asked for there.
   std::optional<uint64_t> budget_bytes;
 

@@ -203,7 +203,8 @@ std::optional<OpId> FillGaps(const Graph& graph, const GappedRow& gaps, ModelWis
       least = std::max(least, from);
     }
     if (place[node]) continue;
-    gap_of[node] = open_from[std::min(least, last + 1)];
+    const bool elsewhere = !wishes.on_device.empty() && wishes.on_device[node];
+    gap_of[node] = elsewhere ? std::min(least, last) : open_from[std::min(least, last + 1)];
     if (gap_of[node] > last) return OpId(node);
     in_gap[gap_of[node]].push_back(OpId(node));
   }

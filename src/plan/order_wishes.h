@@ -27,7 +27,8 @@ struct CycleStep {
 std::vector<CycleStep> FindCycle(const Graph& graph, const ModelWishes& wishes);
 
 // A row of groups, in the order of their indexes, with gaps before, between and behind: gap i is in
-// front of group `row[i]`. Ops of no group of the row may stand in an open gap only.
+// front of group `row[i]`. Ops of no group of the row may stand in an open gap only, those of a
+// device in any.
 struct GappedRow {
   std::vector<uint32_t> row;
   std::vector<bool> open;  // one more than groups

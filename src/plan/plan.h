@@ -14,7 +14,8 @@ namespace tinyai {
 enum class BufferId : uint32_t {};
 enum class FenceId : uint32_t {};
 
-// A memory and its one allocation, the arena. Offsets count from the arena's start.
+// A memory and its one allocation, the arena. Offsets count from the start of RAM's arena; those of
+// a device's memory follow behind its end.
 struct PlanMemory {
   std::string name;
   uint64_t arena_bytes = 0;
@@ -77,6 +78,14 @@ struct Run {
   bool operator==(const Run&) const = default;
 };
 
+// Copies the pass's rows of a value from RAM to the device's memory, or back.
+struct Move {
+  ValueId value;
+  bool to_device = false;
+
+  bool operator==(const Move&) const = default;
+};
+
 }  // namespace step
 
 // Before a step starts its queue waits for `fence`, as recorded `distance` passes ago (0: in this
@@ -88,8 +97,10 @@ struct Sync {
   bool operator==(const Sync&) const = default;
 };
 
+using StepWork = std::variant<step::Load, step::LoadRows, step::Run, step::Move>;
+
 struct Step {
-  std::variant<step::Load, step::LoadRows, step::Run> work;
+  StepWork work;
   std::vector<Sync> syncs;
   // CPU only: every worker has finished all earlier steps of this queue before any starts this one.
   // Where it is false, a worker needs only what it computed itself.
@@ -118,7 +129,19 @@ struct Fence {
   bool operator==(const Fence&) const = default;
 };
 
-enum : uint32_t { kCpuQueue = 0, kDiskQueue = 1, kRowsQueue = 2 };
+enum : uint32_t { kCpuQueue = 0, kDiskQueue = 1, kRowsQueue = 2, kDeviceQueue = 3 };
+
+// A device that computes some of the ops, one after the other, in a memory of its own. What these
+// need lies there: caches of their layers, weights, and values, which may lie in RAM too.
+struct PlanDevice {
+  PlanMemory memory;
+  std::vector<std::optional<BufferId>> value_buffers;   // by ValueId
+  std::vector<std::optional<uint64_t>> weight_offsets;  // by WeightId: all of them stay
+  BufferId workspace_buffer{};
+  BufferId rope_buffer{};
+
+  bool operator==(const PlanDevice&) const = default;
+};
 
 // How one pass over a chunk of up to `chunk` tokens is carried out, again and again. Immutable;
 // made by CompilePlan, which hands out only what CheckPlan accepted.
@@ -133,15 +156,17 @@ struct Plan {
 
   PlanMemory memory;
   std::vector<PlanBuffer> buffers;
-  std::vector<PlanQueue> queues;  // CPU, DISK, DISK.rows
+  std::vector<PlanQueue> queues;  // CPU, DISK, DISK.rows; and the device's, where there is one
   std::vector<Fence> fences;
 
-  std::vector<BufferId> value_buffers;  // by ValueId
+  // By ValueId: in RAM, or in the device's memory if it lies there alone.
+  std::vector<BufferId> value_buffers;
   std::vector<std::optional<uint64_t>>
       weight_offsets;                       // by WeightId: arena offset if resident whole
   std::vector<BufferId> cache_buffers;      // by layer
   std::vector<BufferId> workspace_buffers;  // by worker: attention scores
   BufferId rope_buffer{};                   // per row of the chunk: cos, sin of each pair
+  std::optional<PlanDevice> device;
 
   uint64_t held_bytes = 0;           // by this object itself, at most
   uint64_t resident_bytes = 0;       // weights of the pass that stay
@@ -150,6 +175,11 @@ struct Plan {
   uint64_t once_read_bytes = 0;      // read in the first pass only
 
   const PlanBuffer& buffer(BufferId id) const { return buffers[Index(id)]; }
+  // Where the arenas end, one behind the other; with those of devices.
+  uint64_t end_offset() const {
+    return memory.arena_bytes + (device ? device->memory.arena_bytes : 0);
+  }
+  bool on_device(uint64_t offset) const { return device && offset >= memory.arena_bytes; }
 
   bool operator==(const Plan&) const = default;
 };

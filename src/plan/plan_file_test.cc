@@ -9,6 +9,7 @@
 #include "lang/lexer.h"
 #include "lang/number.h"
 #include "plan/check_plan.h"
+#include "plan/device_test_support.h"
 #include "plan/fingerprint.h"
 #include "plan/plan_names.h"
 #include "plan/plan_test_support.h"
@@ -97,6 +98,12 @@ TEST(PlanFile, GivesTheSamePlanAgain) {
     PlanRequest request{.workers = *rc::gen::inRange(1u, 4u),
                         .context = *rc::gen::inRange<uint64_t>(1, 200),
                         .key_type = pick(DType::kF16, DType::kQ8_0)};
+    const ModelWishes wishes = OnDevice(
+        graph, {pick(std::string("blk.0"), std::string("output"), std::string("blk.0.ffn"))});
+    if (*rc::gen::arbitrary<bool>()) {
+      request.wishes = &wishes;
+      request.device = kTestDevice;
+    }
     request.budget_bytes = LeastBudget(graph, request) + *rc::gen::inRange<uint64_t>(0, 4 * kMiB);
     const Result<Planned> planned = CompilePlan(graph, request);
     RC_ASSERT(planned.has_value());

@@ -105,8 +105,9 @@ class Reader {
 
   void ReadItem(const Item& item) {
     if (const auto* budget = std::get_if<decl::Budget>(&item.what)) {
-      if (!plan_.memory.name.empty()) Wrong(item.where, "a second budget");
-      plan_.memory = {budget->memory, ByteCount(budget->size).value_or(0)};
+      const PlanMemory memory{budget->memory, ByteCount(budget->size).value_or(0)};
+      if (plan_.device) Wrong(item.where, "a third budget");
+      (plan_.memory.name.empty() ? plan_.memory : NewDevice().memory) = memory;
       return;
     }
     const auto* record = std::get_if<decl::Record>(&item.what);
@@ -124,7 +125,11 @@ class Reader {
       const std::optional<size_t> weight = weights_.Find(record->name);
       if (!weight) Wrong(item.where, fmt::format("this model has no weight '{}'", record->name));
       const uint64_t offset = attributes.Required<uint64_t>("at");
-      if (weight) plan_.weight_offsets[*weight] = offset;
+      if (weight && plan_.on_device(offset)) {
+        plan_.device->weight_offsets[*weight] = offset;
+      } else if (weight) {
+        plan_.weight_offsets[*weight] = offset;
+      }
     } else if (record->kind == kMachineRecord) {
       ReadMachine(*record, item.where, attributes);
     } else if (record->kind == kSealRecord) {
@@ -135,6 +140,12 @@ class Reader {
       return;  // the head
     }
     attributes.Finish();
+  }
+
+  PlanDevice& NewDevice() {
+    PlanDevice& device = plan_.device.emplace();
+    device.weight_offsets.resize(graph_.weights.size());
+    return device;
   }
 
   void ReadMachine(const decl::Record& record, Span where, PlanAttributes& attributes) {
@@ -160,19 +171,21 @@ class Reader {
     if (kinds != 1) Wrong(where, "a buffer has one kind");
     buffer.offset = attributes.Required<uint64_t>("at");
     buffer.bytes = attributes.Required<uint64_t>("bytes");
+    const bool on_device = plan_.on_device(buffer.offset);
     while (const Attribute* use = attributes.Take("value")) {
       const std::string name = attributes.TextOf(*use);
       const std::optional<size_t> value = values_.Find(name);
       if (!value) Wrong(use->where, fmt::format("this model has no value '{}'", name));
-      if (value) Assign(value_buffers_, *value, id, use->where);
+      if (value) Assign(on_device ? device_values_ : value_buffers_, *value, id, use->where);
     }
     while (const Attribute* use = attributes.Take("layer")) {
       Assign(cache_buffers_, attributes.Checked<uint64_t>(*use), id, use->where);
     }
     while (const Attribute* use = attributes.Take("worker")) {
-      Assign(workspace_buffers_, attributes.Checked<uint64_t>(*use), id, use->where);
+      Uses& uses = on_device ? device_workspace_ : workspace_buffers_;
+      Assign(uses, attributes.Checked<uint64_t>(*use), id, use->where);
     }
-    if (attributes.Flag("rope")) Assign(rope_buffers_, 0, id, where);
+    if (attributes.Flag("rope")) Assign(on_device ? device_rope_ : rope_buffers_, 0, id, where);
     plan_.buffers.push_back(std::move(buffer));
   }
 
@@ -206,6 +219,11 @@ class Reader {
       Step& step = steps.emplace_back();
       where_[{queue, steps.size() - 1}] = command.where;
       ReadWork(*work, command.where, attributes, step);
+      for (const auto& [name, flag] : kStepFlags) step.*flag = attributes.Flag(name);
+    } else if (const auto* move = std::get_if<cmd::Move>(&command.what)) {
+      Step& step = steps.emplace_back();
+      where_[{queue, steps.size() - 1}] = command.where;
+      step.work = ReadMove(*move, command.where);
       for (const auto& [name, flag] : kStepFlags) step.*flag = attributes.Flag(name);
     } else {
       Wrong(command.where, "a plan has no such command");
@@ -283,6 +301,17 @@ class Reader {
     return load;
   }
 
+  step::Move ReadMove(const cmd::Move& move, Span where) {
+    const std::string name = DottedName(move.ref);
+    const std::optional<size_t> value = values_.Find(name);
+    if (!value) Wrong(where, fmt::format("this model has no value '{}'", name));
+    const auto queue = queues_.find(QueueOfPlace(move.to));
+    const bool known =
+        queue != queues_.end() && (queue->second == kCpuQueue || queue->second == kDeviceQueue);
+    if (!known) Wrong(where, "values are moved to a place that computes");
+    return {ValueId(value.value_or(0)), known && queue->second == kDeviceQueue};
+  }
+
   step::LoadRows ReadLoadRows(const std::string& name, Span where, PlanAttributes& attributes) {
     step::LoadRows rows{};
     const std::optional<size_t> table = weights_.Find(name);
@@ -321,11 +350,25 @@ class Reader {
   }
 
   void AssignBuffers() {
+    if (plan_.device) AssignDeviceBuffers(*plan_.device);
     plan_.value_buffers = InOrder(value_buffers_, graph_.values.size(), "value");
     plan_.cache_buffers = InOrder(cache_buffers_, graph_.attention.layers, "layer");
     plan_.workspace_buffers = InOrder(workspace_buffers_, plan_.workers, "worker");
     const std::vector<BufferId> rope = InOrder(rope_buffers_, 1, "rope");
     if (!rope.empty()) plan_.rope_buffer = rope[0];
+  }
+
+  // What lies on the device alone has its place there.
+  void AssignDeviceBuffers(PlanDevice& device) {
+    device.value_buffers.resize(graph_.values.size());
+    for (const auto& [value, id] : device_values_) {
+      device.value_buffers[value] = id;
+      value_buffers_.try_emplace(value, id);
+    }
+    const std::vector<BufferId> worker = InOrder(device_workspace_, 1, "worker");
+    const std::vector<BufferId> rope = InOrder(device_rope_, 1, "rope");
+    if (!worker.empty()) device.workspace_buffer = worker[0];
+    if (!rope.empty()) device.rope_buffer = rope[0];
   }
 
   // One buffer for each of `count` uses; empty, and reported, if it is not so.
@@ -395,6 +438,7 @@ class Reader {
   bool has_machine_ = false;
   std::unordered_map<std::string, size_t> queues_;
   Uses value_buffers_, cache_buffers_, workspace_buffers_, rope_buffers_;
+  Uses device_values_, device_workspace_, device_rope_;
   std::unordered_map<std::string, Span> fence_places_;
   std::map<std::pair<size_t, size_t>, Span> where_;  // of steps
   std::vector<Wait> waits_;

@@ -12,7 +12,7 @@ namespace {
 uint64_t SharedBytes(const Plan& plan) {
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
   for (const PlanBuffer& buffer : plan.buffers) {
-    if (buffer.kind != BufferKind::kActivation) continue;
+    if (buffer.kind != BufferKind::kActivation || plan.on_device(buffer.offset)) continue;
     ranges.emplace_back(buffer.offset, buffer.offset + buffer.bytes);
   }
   std::sort(ranges.begin(), ranges.end());
@@ -33,7 +33,7 @@ PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& 
   std::array<uint64_t, 6> by_kind{};
   uint64_t sum = 0;
   for (const PlanBuffer& buffer : plan.buffers) {
-    if (buffer.kind != BufferKind::kActivation) {
+    if (buffer.kind != BufferKind::kActivation && !plan.on_device(buffer.offset)) {
       by_kind[static_cast<size_t>(buffer.kind)] += buffer.bytes;
     }
   }
@@ -44,8 +44,11 @@ PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& 
     sum += by_kind[kind];
   }
   report.components.push_back({"alignment", plan.memory.arena_bytes - sum, true});
+  if (plan.device) {
+    report.components.push_back({plan.device->memory.name, plan.device->memory.arena_bytes, true});
+  }
   report.components.push_back({"plan", plan.held_bytes});
-  report.components.push_back({"page tables", MappingBytes(request, plan.memory.arena_bytes)});
+  report.components.push_back({"page tables", MappingBytes(request, plan.end_offset())});
   report.predicted_peak_bytes = 0;
   for (const Component& component : report.components) {
     report.predicted_peak_bytes += component.bytes;

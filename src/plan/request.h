@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,24 @@ enum class PlanMode : uint8_t {
 };
 std::string_view Name(PlanMode mode);  // "adaptive", "normal", "memory", "streaming"
 
+// A device beside the CPU, with a memory of its own, as a device file describes it. It computes
+// what the wishes put there.
+struct RequestDevice {
+  // A way between the two memories.
+  struct Way {
+    double latency_seconds = 0;
+    double bytes_per_second = 1;
+    double Seconds(uint64_t bytes) const {
+      return latency_seconds + static_cast<double>(bytes) / bytes_per_second;
+    }
+  };
+  std::string name;  // of the place
+  std::string memory;
+  uint64_t memory_bytes = ~uint64_t{0};
+  uint64_t alignment = 1;
+  Way to, from;
+};
+
 // What a plan is to be made for.
 struct PlanRequest {
   uint64_t budget_bytes = 0;  // for everything
@@ -54,7 +73,8 @@ struct PlanRequest {
   // The budget is for the arena: neither what the system takes to map it nor the plan itself count.
   bool arena_only = false;
   const ModelWishes* wishes = nullptr;  // if there are some; outlives the planning
-  bool details = false;                 // also what plan/details.h shows to people
+  std::optional<RequestDevice> device;
+  bool details = false;  // also what plan/details.h shows to people
 };
 
 struct PlanReport {
@@ -72,6 +92,12 @@ struct PlanReport {
 };
 
 struct PlanDetails;  // plan/details.h
+
+// Whether an op is put on the request's device.
+inline bool IsOnDevice(const PlanRequest& request, OpId op) {
+  return request.device && request.wishes != nullptr && !request.wishes->on_device.empty() &&
+         request.wishes->on_device[Index(op)];
+}
 
 struct Planned {
   Plan plan;

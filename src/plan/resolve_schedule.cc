@@ -29,11 +29,12 @@ constexpr std::string_view kObjective = "lex(makespan, syncs, fences, bytes)";
 // Turns the items of a schedule into wishes, in the order of the text.
 class Resolver {
  public:
-  Resolver(const Graph& graph, Diagnostics& out)
+  Resolver(const Graph& graph, const RequestDevice* device, Diagnostics& out)
       : graph_(graph),
+        device_(device),
         out_(out),
         names_(graph),
-        places_(graph, out),
+        places_(graph, device, out),
         weights_(graph, result_.wishes, out) {}
 
   ResolvedSchedule Resolve(const Schedule& schedule) {
@@ -66,7 +67,9 @@ class Resolver {
   void Read(const decl::Placement& placement, Span where) {
     const std::optional<ModelNames::Named> named = names_.Resolve(placement.ref, out_);
     if (!named || !places_.Known(placement.place, where)) return;
-    places_.Place(*named, placement.ref, QueueOfPlace(placement.place), where, false);
+    const std::string place = QueueOfPlace(placement.place);
+    if (!places_.Place(*named, placement.ref, place, where, false)) return;
+    if (places_.IsDevice(place) && !result_.on_device) result_.on_device = where;
   }
 
   void Read(const decl::Before& before, Span) {
@@ -205,7 +208,7 @@ class Resolver {
         if (place == kDisk) return Load(*named, work.ref, where, false);
         if (place == kRows) return LoadRows(*named, work.ref, where);
         if (place == kCpu) return Compute(*named, work.ref, where);
-        return places_.Place(*named, work.ref, place, where, true);
+        return ComputeElsewhere(*named, work.ref, place, where);
       case cmd::Verb::kLoad:
         if (place == kDisk) return Load(*named, work.ref, where, false);
         Wrong("I9", where, fmt::format("{} loads nothing", place))
@@ -228,6 +231,16 @@ class Resolver {
       return;
     }
     if (places_.Put(named.ops, std::string(kCpu), where, true)) ListOps(named.ops, where);
+  }
+
+  // On a device, in the order of its queue.
+  void ComputeElsewhere(const ModelNames::Named& named, const Ref& ref, const std::string& place,
+                        Span where) {
+    if (!places_.Place(named, ref, place, where, true) || !places_.IsDevice(place)) return;
+    if (!result_.on_device) result_.on_device = where;
+    const uint32_t group = AddGroup(named.ops, where);
+    if (device_last_) AddOrder(*device_last_, group, place + " block order", block_->closed);
+    device_last_ = group;
   }
 
   // The next in the order of the CPU queue.
@@ -290,7 +303,8 @@ class Resolver {
   bool HasTimeline(const std::string& place, Span where) {
     if (place == kCpu || place == kDisk) return true;
     Wrong("I9", where, fmt::format("{} neither waits nor is waited for by name", place))
-        .Help("CPU and DISK have fences");
+        .Help(places_.IsDevice(place) ? "delete it: what a device waits for follows from its ops"
+                                      : "CPU and DISK have fences");
     return false;
   }
   void Do(const cmd::Fence& fence, const std::string& place, Span where) {
@@ -336,6 +350,8 @@ class Resolver {
   void EndRow() {
     row_.open.push_back(gap_open_);
     WaitForEarlier();
+    wishes().on_device = places_.OnDevice();
+    if (device_ != nullptr) weights_.CheckOnDevice(wishes().on_device, device_->memory);
     weights_.CheckRoom();
     if (out_.has_errors() || ReportCycle(graph_, wishes(), origins_, out_) || !closed_) return;
     const size_t orders = wishes().orders.size();
@@ -384,6 +400,7 @@ class Resolver {
     std::array<size_t, 2> reached;
   };
   const Graph& graph_;
+  const RequestDevice* const device_;
   Diagnostics& out_;
   const ModelNames names_;
   SchedulePlaces places_;
@@ -399,6 +416,7 @@ class Resolver {
   std::vector<WeightId> before_next_;      // to be read ahead of the next op listed
   size_t cpu_waits_ = 0, cpu_waited_ = 0;  // loads: to wait for, of which are dealt with
   size_t disk_waits_ = 0;                  // groups of the row to wait for
+  std::optional<uint32_t> device_last_;    // the group that a device's blocks listed last
 };
 
 }  // namespace
@@ -410,10 +428,11 @@ std::string_view ScheduleKey(std::string_view code) {
   return code == "I7" ? "SCHEDULE_UNKNOWN" : "SCHEDULE_IMPOSSIBLE";
 }
 
-Result<ResolvedSchedule> ResolveSchedule(const Graph& graph, Diagnostics& diagnostics) {
+Result<ResolvedSchedule> ResolveSchedule(const Graph& graph, Diagnostics& diagnostics,
+                                         const RequestDevice* device) {
   const Schedule schedule = ParseSchedule(diagnostics);
   ResolvedSchedule out;
-  if (!diagnostics.has_errors()) out = Resolver(graph, diagnostics).Resolve(schedule);
+  if (!diagnostics.has_errors()) out = Resolver(graph, device, diagnostics).Resolve(schedule);
   if (!diagnostics.has_errors()) return out;
   return tl::unexpected<Error>(diagnostics.AsError(ScheduleKey(diagnostics.all().front().code)));
 }

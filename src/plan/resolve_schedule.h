@@ -24,12 +24,15 @@ struct ResolvedSchedule {
   std::vector<Pin> pins;
   std::optional<Span> reads_ahead;  // the first that says so
   std::optional<Span> budget;
+  std::optional<Span> on_device;  // the first op that is put there
 };
 
 // Reads the source of `diagnostics` as a schedule for this model; docs/schedule.md, "Schedules for
-// models". All mistakes go to `diagnostics`; the error has the key of the first: SCHEDULE_SYNTAX,
+// models". `device`: what there is besides CPU, if there is something; it outlives the call.
+// All mistakes go to `diagnostics`; the error has the key of the first: SCHEDULE_SYNTAX,
 // SCHEDULE_UNKNOWN, SCHEDULE_AMBIGUOUS or SCHEDULE_IMPOSSIBLE (exit 7).
-Result<ResolvedSchedule> ResolveSchedule(const Graph& graph, Diagnostics& diagnostics);
+Result<ResolvedSchedule> ResolveSchedule(const Graph& graph, Diagnostics& diagnostics,
+                                         const RequestDevice* device = nullptr);
 
 // Whether the source is a whole plan, for ReadPlan, and not wishes.
 bool IsWholePlan(const Diagnostics& diagnostics);

@@ -19,12 +19,11 @@ std::string_view KindName(const OpKind& kind) {
 
 bool SchedulePlaces::Known(const tinyai::Place& place, Span where) {
   const std::string name = QueueOfPlace(place);
-  const bool here = name == kCpu || name == kDisk || name == kRows;
+  const bool here = name == kCpu || name == kDisk || name == kRows || IsDevice(name);
   if (place.name == kGpu || (here && place.index.empty())) return true;
-  Diagnostic& error =
-      out_.Error("I7", where,
-                 fmt::format("no place '{}{}' (declared: {}, {}, {})", name,
-                             place.index.empty() ? "" : "[..]", kCpu, kDisk, kRows));
+  Diagnostic& error = out_.Error("I7", where,
+                                 fmt::format("no place '{}{}' (declared: {})", name,
+                                             place.index.empty() ? "" : "[..]", PlaceNames()));
   const std::string near = NearestName(name, {kCpu, kDisk, kRows});
   error.Help(near.empty() ? "ops run on CPU, DISK reads weights"
                           : fmt::format("did you mean '{}'?", near));
@@ -58,25 +57,70 @@ bool SchedulePlaces::Put(const std::vector<OpId>& ops, const std::string& place,
   return true;
 }
 
-void SchedulePlaces::Place(const ModelNames::Named& named, const Ref& ref, const std::string& place,
+bool SchedulePlaces::Place(const ModelNames::Named& named, const Ref& ref, const std::string& place,
                            Span where, bool listed) {
   if (named.ops.empty()) {
     out_.Error("I9", where,
                fmt::format("'{}' is not computed, so no place does it", DottedName(ref)))
-        .Help("name an op; weights and caches lie in RAM");
-    return;
+        .Help("name an op; weights and caches lie where their ops are");
+    return false;
   }
-  if (!Put(named.ops, place, where, listed) || place == kCpu) return;
-  const Op& op = graph_.ops[Index(named.ops.front())];
-  if (std::holds_alternative<op::Embed>(op.kind)) {
+  if (!Put(named.ops, place, where, listed)) return false;
+  if (place == kCpu) return true;
+  for (const OpId id : named.ops) {
+    const Op& op = graph_.ops[Index(id)];
+    if (!IsCpuAlone(id)) continue;
     out_.Error("I1", where, fmt::format("'{}' needs the tokens, which only CPU has", op.name))
         .Help(fmt::format("move it to a CPU block: CPU {{ {}; }}", op.name));
-    return;
+    return false;
   }
+  if (IsDevice(place)) return true;
+  const Op& op = graph_.ops[Index(named.ops.front())];
   out_.Error(
           "I9", where,
           fmt::format("op '{}' ({}) has no {} implementation", KindName(op.kind), op.name, place))
       .Help(fmt::format("move it to a CPU block: CPU {{ {}; }}", DottedName(ref)));
+  return false;
+}
+
+bool SchedulePlaces::IsCpuAlone(OpId op) const {
+  return std::holds_alternative<op::Embed>(graph_.ops[Index(op)].kind);
+}
+
+std::string SchedulePlaces::PlaceNames() const {
+  const std::string names = fmt::format("{}, {}, {}", kCpu, kDisk, kRows);
+  return device_ == nullptr ? names : fmt::format("{}, {}", names, device_->name);
+}
+
+std::vector<bool> SchedulePlaces::OnDevice() {
+  std::vector<bool> out;
+  const auto layer_of = [&](OpId id) -> std::optional<uint32_t> {
+    const OpKind& kind = graph_.ops[Index(id)].kind;
+    if (const auto* store = std::get_if<op::StoreKv>(&kind)) return store->layer;
+    if (const auto* attention = std::get_if<op::Attention>(&kind)) return attention->layer;
+    return std::nullopt;
+  };
+  std::unordered_map<uint32_t, const PlacedAt*> layers;  // whose cache is on the device
+  for (const auto& [op, placed] : placed_) {
+    if (!IsDevice(placed.place)) continue;
+    out.resize(graph_.ops.size());
+    out[op] = true;
+    if (const auto layer = layer_of(OpId(op))) layers.emplace(*layer, &placed);
+  }
+  for (size_t i = 0; i < graph_.ops.size() && !layers.empty(); ++i) {
+    const std::optional<uint32_t> layer = layer_of(OpId(i));
+    if (!layer || layers.count(*layer) == 0 || out[i]) continue;
+    const auto elsewhere = placed_.find(i);
+    out[i] = true;
+    if (elsewhere == placed_.end()) continue;
+    const std::string& name = graph_.ops[i].name;
+    out_.Error("I9", elsewhere->second.where,
+               fmt::format("'{}' needs the keys and values of its layer, which lie on {}", name,
+                           device_->name))
+        .NoteAt(layers[*layer]->where, "since this is there")
+        .Help(fmt::format("put both on one place: {} {{ {}; }}", device_->name, name));
+  }
+  return out;
 }
 
 std::optional<Span> SchedulePlaces::ListedAt(OpId op) const {

@@ -28,6 +28,28 @@ bool ScheduleWeights::OnlyRowsTaken(WeightId id) const {
   });
 }
 
+void ScheduleWeights::CheckOnDevice(const std::vector<bool>& on_device,
+                                    const std::string& memory) const {
+  if (on_device.empty()) return;
+  for (size_t weight = 0; weight < graph_.weights.size(); ++weight) {
+    const std::vector<OpId>& users = users_[weight];
+    const bool alone = !users.empty() && std::all_of(users.begin(), users.end(),
+                                                     [&](OpId op) { return on_device[Index(op)]; });
+    std::optional<Span> where;
+    if (const auto listed = listed_.find(weight); listed != listed_.end()) where = listed->second;
+    if (const auto said = said_.find(weight); said != said_.end()) {
+      for (const auto& [row, some] : said->second) {
+        if (some.stay == ModelWishes::Stay::kStreamed) where = some.where;
+      }
+    }
+    if (!alone || !where) continue;
+    out_.Error(
+            "I9", *where,
+            fmt::format("'{}' is read once and stays in {}", graph_.weights[weight].name, memory))
+        .Help("delete it, or leave its op on CPU");
+  }
+}
+
 // --- what stays ---
 
 bool ScheduleWeights::Stay(const ModelNames::Named& named, const Ref& ref, ModelWishes::Stay stay,

@@ -34,6 +34,10 @@ class ScheduleWeights {
   // At the end of the schedule. Error I8 for a weight that a closed block leaves no room for.
   void CheckRoom() const;
 
+  // At the end of the schedule. Error I9 for what is said of a weight that only a device needs: it
+  // stays in its memory.
+  void CheckOnDevice(const std::vector<bool>& on_device, const std::string& memory) const;
+
   // The ops that need the whole of a weight, and not rows by the tokens.
   std::vector<OpId> Readers(WeightId id) const;
   bool OnlyRowsTaken(WeightId id) const;

@@ -10,8 +10,12 @@ namespace {
 // A net with one op for each step, which takes the time of the step and needs nothing but its turn.
 class StepNet {
  public:
-  StepNet(const Graph& graph, const Plan& plan, const Rates& rates)
-      : graph_(graph), plan_(plan), costs_(graph, rates, plan.workers) {
+  StepNet(const Graph& graph, const Plan& plan, const PlanRequest& request)
+      : graph_(graph),
+        plan_(plan),
+        costs_(graph, request.rates, plan.workers),
+        device_costs_(graph, request.rates, 1),
+        device_(request.device) {
     net_.memories = {{plan.memory.name}};
     net_.regions = {{"pass", {}, {}, true}};
     net_.loops = true;
@@ -50,23 +54,29 @@ class StepNet {
   }
   void Fill(const step::Run& run, const Step& step, PlaceId place, NetOp& op) const {
     const Op& computed = graph_.ops[Index(run.op)];
+    const PassCosts& costs = Index(place) == kDeviceQueue ? device_costs_ : costs_;
     op.choices = {
         {place, IsProduct(computed.kind)
-                    ? costs_.ProductSeconds(computed, run.row_end - run.row_begin, step.logits_only)
-                    : costs_.OpSeconds(computed)}};
+                    ? costs.ProductSeconds(computed, run.row_end - run.row_begin, step.logits_only)
+                    : costs.OpSeconds(computed)}};
+  }
+  void Fill(const step::Move& move, const Step&, PlaceId place, NetOp& op) const {
+    op.moved_bytes = graph_.value(move.value).row_bytes;
+    op.choices = {{place, (move.to_device ? device_->to : device_->from).Seconds(op.moved_bytes)}};
   }
 
   const Graph& graph_;
   const Plan& plan_;
-  const PassCosts costs_;
+  const PassCosts costs_, device_costs_;
+  const std::optional<RequestDevice>& device_;
   TaskNet net_;
   NetPlan net_plan_;
 };
 
 }  // namespace
 
-Simulation SimulatePlan(const Graph& graph, const Plan& plan, const Rates& rates) {
-  return StepNet(graph, plan, rates).Follow();
+Simulation SimulatePlan(const Graph& graph, const Plan& plan, const PlanRequest& request) {
+  return StepNet(graph, plan, request).Follow();
 }
 
 }  // namespace tinyai

@@ -154,7 +154,8 @@ PlanDraft Sizing::NewDraft(const Sizes& sizes) {
   draft.plan.value_type = request_.value_type;
   draft.plan.io_alignment = request_.io_alignment;
   if (request_.arena_only) return draft;
-  draft.plan.held_bytes = RoundUp(draft.slices.size() * kPlanBytesPerSlice, request_.io_alignment);
+  const size_t slices = draft.slices.size() + draft.device_slices.size();
+  draft.plan.held_bytes = RoundUp(slices * kPlanBytesPerSlice, request_.io_alignment);
   return draft;
 }
 
@@ -178,15 +179,17 @@ const Sizing::Sliced& Sizing::SlicedBy(uint64_t slice_bytes) {
   return sliced;
 }
 
-uint64_t Sizing::PackedBytes(uint64_t chunk) {
-  const auto [known, added] = packed_.try_emplace(chunk, 0);
+const Sizing::Packed& Sizing::PackedBytes(uint64_t chunk) {
+  const auto [known, added] = packed_.try_emplace(chunk);
   if (!added) return known->second;
   const Sizes sizes{.chunk = chunk, .slice_bytes = kRings[0].slice_bytes};
   const TaskNet net = BuildModelNetWithoutWeights(NewDraft(sizes)).net;
   NetPlan plan;
   PlaceNetBuffers(net, InOrder(net), OnlyPlaces(net), Sharing::kAll, plan);
   const NetMemory& memory = net.memories[0];
-  return known->second = plan.heights[0] - RoundUp(memory.reserved_bytes, memory.alignment);
+  known->second.ram_bytes = plan.heights[0] - RoundUp(memory.reserved_bytes, memory.alignment);
+  if (net.memories.size() > 1) known->second.device_bytes = plan.heights[1];
+  return known->second;
 }
 
 uint64_t Sizing::BufferBytes(const Sizes& sizes) {
@@ -196,7 +199,10 @@ uint64_t Sizing::BufferBytes(const Sizes& sizes) {
   const uint64_t stride = rows_stay ? 0 : StagingStride(graph_, request_.io_alignment);
   const uint64_t slots = sizes.ring_slots == 0 ? 0 : sizes.ring_slots + sliced.ahead_slots;
   const uint64_t reserved = slots * sliced.slot_bytes + sizes.chunk * stride;
-  return RoundUp(reserved, kCacheLine) + PackedBytes(sizes.chunk) + sliced.plan_bytes;
+  const Packed& packed = PackedBytes(sizes.chunk);
+  if (request_.device && packed.device_bytes > request_.device->memory_bytes) return kTooMuch;
+  return RoundUp(reserved, kCacheLine) + packed.ram_bytes + sliced.plan_bytes +
+         RoundUp(packed.device_bytes, request_.io_alignment);
 }
 
 std::vector<uint64_t> Sizing::Chunks() const {

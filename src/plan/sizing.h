@@ -24,6 +24,9 @@ uint64_t BytesForRoom(const PlanRequest& request, uint64_t room);
 // below 2^60. Error BUDGET_INFEASIBLE.
 Status CheckSizes(const Graph& graph, const PlanRequest& request);
 
+// More than any memory has, and small enough to be added to.
+inline constexpr uint64_t kTooMuch = uint64_t{1} << 61;
+
 // How large chunk, slices and ring are to be. Remembers what it has measured, since each try at a
 // size asks for the same packings again. `graph` and `request` outlive it.
 class Sizing {
@@ -33,8 +36,11 @@ class Sizing {
   // With order, slices and the plan's head; what stays is still open.
   PlanDraft NewDraft(const Sizes& sizes);
 
-  // Bytes of everything but resident weights: the other buffers, and the plan itself.
+  // Bytes of everything but resident weights: the other buffers, the plan itself, and all of the
+  // device's memory, which is a thread's. More than there is where the latter does not fit.
   uint64_t BufferBytes(const Sizes& sizes);
+  // Of the device's memory, with the smallest chunk.
+  uint64_t LeastDeviceBytes() { return PackedBytes(LeastChunk()).device_bytes; }
 
   // The sizes that need the least memory, and their bytes.
   struct Least {
@@ -69,7 +75,11 @@ class Sizing {
   bool MayAllStay();
   Sizes ChooseRing(const Least& least, uint64_t room, uint64_t share);
   const Sliced& SlicedBy(uint64_t slice_bytes);
-  uint64_t PackedBytes(uint64_t chunk);  // of activations, caches and scratch memory
+  struct Packed {
+    uint64_t ram_bytes = 0;     // of activations, caches and scratch memory
+    uint64_t device_bytes = 0;  // of all that lies there
+  };
+  const Packed& PackedBytes(uint64_t chunk);
   const std::vector<OpId>& OrderFor(uint64_t chunk);
   uint64_t TokensPerStreamedPass(uint64_t room) const;
   std::vector<uint64_t> Chunks() const;
@@ -77,7 +87,7 @@ class Sizing {
   const Graph& graph_;
   const PlanRequest& request_;
   std::map<uint64_t, Sliced> sliced_;
-  std::map<uint64_t, uint64_t> packed_;
+  std::map<uint64_t, Packed> packed_;
   std::map<uint64_t, std::vector<OpId>> orders_;
 };
 

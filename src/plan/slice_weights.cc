@@ -41,6 +41,19 @@ std::vector<Stretch> StretchesOf(const PlanDraft& draft, WeightId id) {
   return out;
 }
 
+Slice WholeSlice(const PlanDraft& draft, OpId op, WeightId id) {
+  const Weight& weight = draft.graph.weight(id);
+  return {.op = op,
+          .weight = id,
+          .row_begin = 0,
+          .row_end = weight.rows,
+          .bytes = weight.bytes,
+          .part = weight.part,
+          .file_begin = weight.offset,
+          .can_stream = false,
+          .stay = StayOf(draft, id)};
+}
+
 void SliceStretch(PlanDraft& draft, OpId op, WeightId id, const Stretch& stretch) {
   const Weight& weight = draft.graph.weight(id);
   const uint64_t all = stretch.end - stretch.begin;
@@ -81,12 +94,20 @@ std::vector<bool> TakenWhole(const Graph& graph) {
 
 void SliceWeights(PlanDraft& draft) {
   draft.slices.clear();
-  std::vector<bool> seen(draft.graph.weights.size());
+  draft.device_slices.clear();
+  std::vector<bool> seen(draft.graph.weights.size()), seen_on_device = seen;
   const std::vector<bool> whole = TakenWhole(draft.graph);
   for (const OpId id : draft.order) {
     const Op& op = draft.graph.ops[Index(id)];
     if (std::holds_alternative<op::Embed>(op.kind)) continue;
     for (const WeightId weight_id : op.weights) {
+      if (IsOnDevice(draft.request, id)) {
+        if (!seen_on_device[Index(weight_id)]) {
+          draft.device_slices.push_back(WholeSlice(draft, id, weight_id));
+        }
+        seen_on_device[Index(weight_id)] = true;
+        continue;
+      }
       if (seen[Index(weight_id)]) continue;
       seen[Index(weight_id)] = true;
       if (!whole[Index(weight_id)]) {
@@ -94,19 +115,12 @@ void SliceWeights(PlanDraft& draft) {
           SliceStretch(draft, id, weight_id, stretch);
         }
       } else {
-        const Weight& weight = draft.graph.weight(weight_id);
-        draft.slices.push_back({.op = id,
-                                .weight = weight_id,
-                                .row_begin = 0,
-                                .row_end = weight.rows,
-                                .bytes = weight.bytes,
-                                .part = weight.part,
-                                .file_begin = weight.offset,
-                                .can_stream = false,
-                                .stay = StayOf(draft, weight_id)});
+        draft.slices.push_back(WholeSlice(draft, id, weight_id));
       }
     }
   }
+  draft.device_weight_bytes =
+      LayOut(draft.device_slices, draft.request.io_alignment, draft.device_runs);
 }
 
 uint64_t SlotBytes(const PlanDraft& draft) {

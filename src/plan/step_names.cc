@@ -21,9 +21,11 @@ using Place = std::pair<uint32_t, uint64_t>;  // part; file offset - arena offse
 class Namer {
  public:
   Namer(const Graph& graph, const Plan& plan) : graph_(graph), plan_(plan) {
-    for (const Step& step : plan.queues[kCpuQueue].steps) {
-      const auto* run = std::get_if<step::Run>(&step.work);
-      if (run != nullptr && run->row_end != 0) AddRows(*run);
+    for (const PlanQueue& queue : plan.queues) {
+      for (const Step& step : queue.steps) {
+        const auto* run = std::get_if<step::Run>(&step.work);
+        if (run != nullptr && run->row_end != 0) AddRows(*run);
+      }
     }
     for (auto& [place, list] : rows_) {
       std::sort(list.begin(), list.end(),
@@ -60,6 +62,10 @@ class Namer {
     const Op& op = graph_.ops[Index(run.op)];
     if (run.row_end == 0 || run.row_end - run.row_begin == Matrix(run).rows) return op.name;
     return fmt::format("{}[{}..{}]", op.name, run.row_begin, run.row_end);
+  }
+  std::string Name(const step::Move& move) const {
+    return fmt::format("move {} -> {}", graph_.value(move.value).name,
+                       move.to_device ? plan_.device->memory.name : plan_.memory.name);
   }
   std::string Name(const step::LoadRows&) const { return "load embedding rows"; }
   std::string Name(const step::Load& load) const {

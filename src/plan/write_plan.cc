@@ -60,10 +60,8 @@ class Writer {
   std::string Write() {
     WriteHead();
     WriteBuffers();
-    for (size_t i = 0; i < plan_.weight_offsets.size(); ++i) {
-      const std::optional<uint64_t>& offset = plan_.weight_offsets[i];
-      if (offset) Record("weight", weights_[i], Attributes().Number("at", *offset));
-    }
+    WriteWeights(plan_.weight_offsets);
+    if (plan_.device) WriteWeights(plan_.device->weight_offsets);
     WriteBlocks();
     const uint64_t seal = SealOf(out_);
     Record(kSealRecord, FingerprintText(seal), {});
@@ -95,8 +93,17 @@ class Writer {
     rates.Flag(kRatesMeasured, purpose_.rates.measured);
     Record(kMachineRecord, purpose_.machine, std::move(rates));
     for (const PlanQueue& queue : plan_.queues) Record("queue", queue.name, {});
-    out_.items.push_back(
-        {decl::Budget{plan_.memory.name, fmt::format("{}", plan_.memory.arena_bytes)}, {}});
+    WriteBudget(plan_.memory);
+    if (plan_.device) WriteBudget(plan_.device->memory);
+  }
+  void WriteBudget(const PlanMemory& memory) {
+    out_.items.push_back({decl::Budget{memory.name, fmt::format("{}", memory.arena_bytes)}, {}});
+  }
+
+  void WriteWeights(const std::vector<std::optional<uint64_t>>& offsets) {
+    for (size_t i = 0; i < offsets.size(); ++i) {
+      if (offsets[i]) Record("weight", weights_[i], Attributes().Number("at", *offsets[i]));
+    }
   }
 
   void WriteBuffers() {
@@ -111,6 +118,7 @@ class Writer {
       uses[Index(plan_.workspace_buffers[i])].Number("worker", i);
     }
     if (!plan_.buffers.empty()) uses[Index(plan_.rope_buffer)].Flag("rope");
+    if (plan_.device) AddDeviceUses(*plan_.device, uses);
     for (size_t i = 0; i < plan_.buffers.size(); ++i) {
       const PlanBuffer& buffer = plan_.buffers[i];
       Attributes attributes;
@@ -121,6 +129,17 @@ class Writer {
       for (Attribute& use : uses[i].Take()) attributes.Add(std::move(use));
       Record("buffer", buffer.name, std::move(attributes));
     }
+  }
+
+  // A buffer's offset tells in which memory its uses are.
+  void AddDeviceUses(const PlanDevice& device, std::vector<Attributes>& uses) const {
+    for (size_t i = 0; i < device.value_buffers.size(); ++i) {
+      const std::optional<BufferId>& buffer = device.value_buffers[i];
+      if (buffer && *buffer != plan_.value_buffers[i])
+        uses[Index(*buffer)].Text("value", values_[i]);
+    }
+    uses[Index(device.workspace_buffer)].Number("worker", 0);
+    uses[Index(device.rope_buffer)].Flag("rope");
   }
 
   // --- steps ---
@@ -163,10 +182,13 @@ class Writer {
       out.push_back({cmd::Sync{{{plan_.fences[Index(sync.fence)].name, sync.distance}}}});
     }
     Attributes attributes;
-    cmd::Work work =
-        std::visit([&](const auto& what) { return Work(what, attributes); }, step.work);
+    auto work = std::visit(
+        [&](const auto& what) -> std::variant<cmd::Work, cmd::Move> {
+          return Work(what, attributes);
+        },
+        step.work);
     for (const auto& [name, flag] : kStepFlags) attributes.Flag(name, step.*flag);
-    out.push_back({std::move(work), attributes.Take()});
+    std::visit([&](auto& what) { out.push_back({std::move(what), attributes.Take()}); }, work);
     const auto [first, last] =
         fences_.equal_range({static_cast<uint32_t>(queue), static_cast<uint32_t>(at)});
     for (auto fence = first; fence != last; ++fence) {
@@ -185,6 +207,11 @@ class Writer {
     out.ref.slice = {NameExpr("tokens")};
     attributes.Text("into", buffers_[Index(rows.staging)]).Number("stride", rows.stride);
     return out;
+  }
+  // To the place that computes in the memory.
+  cmd::Move Work(const step::Move& move, Attributes&) const {
+    const size_t to = move.to_device ? kDeviceQueue : kCpuQueue;
+    return {RefFromDotted(values_[Index(move.value)]), PlaceOfQueue(plan_.queues[to].name)};
   }
   cmd::Work Work(const step::Run& run, Attributes& attributes) const {
     cmd::Work out{cmd::Verb::kEvaluate, RefFromDotted(ops_[Index(run.op)])};

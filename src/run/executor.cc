@@ -16,13 +16,6 @@ constexpr auto kForever = std::chrono::hours(24 * 365);
 // How long reads that the kernel holds may delay the end.
 constexpr auto kStopGrace = std::chrono::milliseconds(200);
 
-std::vector<const Timeline*> Borrow(const std::vector<std::unique_ptr<Timeline>>& owned) {
-  std::vector<const Timeline*> out;
-  out.reserve(owned.size());
-  for (const auto& timeline : owned) out.push_back(timeline.get());
-  return out;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Executor>> Executor::Create(const Graph& graph, const Plan& plan,
@@ -30,9 +23,13 @@ Result<std::unique_ptr<Executor>> Executor::Create(const Graph& graph, const Pla
                                                    Budget& budget, std::unique_ptr<ReadQueue> disk,
                                                    std::unique_ptr<ReadQueue> rows,
                                                    const ExecutorOptions& options) {
-  TRY_ASSIGN(MemoryRegion arena,
-             MemoryRegion::Allocate(budget, plan.memory.arena_bytes, "the arena"));
-  return CreateIn(std::move(arena), graph, plan, frequencies, std::move(disk), std::move(rows),
+  Arenas arenas;
+  TRY_ASSIGN(arenas.ram, MemoryRegion::Allocate(budget, plan.memory.arena_bytes, "the arena"));
+  if (plan.device) {
+    const PlanMemory& memory = plan.device->memory;
+    TRY_ASSIGN(arenas.device, MemoryRegion::Allocate(budget, memory.arena_bytes, memory.name));
+  }
+  return CreateIn(std::move(arenas), graph, plan, frequencies, std::move(disk), std::move(rows),
                   options);
 }
 
@@ -42,31 +39,54 @@ Result<std::unique_ptr<Executor>> Executor::CreateIn(MemoryRegion arena, const G
                                                      std::unique_ptr<ReadQueue> disk,
                                                      std::unique_ptr<ReadQueue> rows,
                                                      const ExecutorOptions& options) {
-  std::unique_ptr<Executor> executor(new Executor(graph, plan, frequencies, std::move(arena),
+  return CreateIn(Arenas{std::move(arena), {}}, graph, plan, frequencies, std::move(disk),
+                  std::move(rows), options);
+}
+
+Result<std::unique_ptr<Executor>> Executor::CreateIn(Arenas arenas, const Graph& graph,
+                                                     const Plan& plan,
+                                                     const RopeFrequencies& frequencies,
+                                                     std::unique_ptr<ReadQueue> disk,
+                                                     std::unique_ptr<ReadQueue> rows,
+                                                     const ExecutorOptions& options) {
+  std::unique_ptr<Executor> executor(new Executor(graph, plan, frequencies, std::move(arenas),
                                                   std::move(disk), std::move(rows), options));
   TRY(executor->StartThreads());
   return executor;
 }
 
 Executor::Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& frequencies,
-                   MemoryRegion arena, std::unique_ptr<ReadQueue> disk,
-                   std::unique_ptr<ReadQueue> rows, const ExecutorOptions& options)
+                   Arenas arenas, std::unique_ptr<ReadQueue> disk, std::unique_ptr<ReadQueue> rows,
+                   const ExecutorOptions& options)
     : graph_(graph),
       plan_(plan),
       options_(options),
-      arena_(std::move(arena)),
+      arena_(std::move(arenas.ram)),
+      device_arena_(std::move(arenas.device)),
       disk_(std::move(disk)),
       rows_(std::move(rows)),
       runner_(graph, plan, frequencies, arena_.data()),
+      clocks_(plan),
       barrier_(plan.workers) {
   tokens_.reserve(plan.chunk);
   for (uint32_t i = 0; i < plan.workers; ++i) workers_.push_back(std::make_unique<Timeline>());
-  loader_ = std::make_unique<Loader>(plan, arena_.data(), *disk_, Borrow(workers_),
-                                     options.io_timeout, options.recorder);
+  const PlanArenas at = PlanArenas::Of(plan, arena_.data(), device_arena_.data());
+  loader_ =
+      std::make_unique<Loader>(plan, at, *disk_, clocks_, options.io_timeout, options.recorder);
+  for (const auto& worker : workers_) clocks_.Add(kCpuQueue, *worker);
+  clocks_.Add(kDiskQueue, loader_->timeline());
+  clocks_.Add(kRowsQueue, rows_timeline_);
+  if (!plan.device) return;
+  device_ =
+      std::make_unique<DeviceQueue>(graph, plan, frequencies, at, clocks_,
+                                    DeviceQueue::Options{options.recorder, options.before_step});
+  clocks_.Add(kDeviceQueue, device_->timeline());
 }
 
 Executor::~Executor() {
-  if (!StopThreads(kStopGrace)) arena_.Leak();
+  if (StopThreads(kStopGrace)) return;
+  arena_.Leak();
+  if (device_) device_arena_.Leak();
 }
 
 // False if the kernel still holds a read.
@@ -86,9 +106,13 @@ Result<MemoryRegion> Executor::TakeArena() {
 }
 
 Status Executor::StartThreads() {
-  threads_.reserve(plan_.workers + 1);  // one that runs is always ours, to be stopped
+  threads_.reserve(plan_.workers + 2);  // one that runs is always ours, to be stopped
   TRY_ASSIGN(Thread loader, Thread::Start({.name = "tinyai-disk"}, [this] { LoadUntilStopped(); }));
   threads_.push_back(std::move(loader));
+  if (device_) {
+    TRY_ASSIGN(Thread device, Thread::Start({.name = "tinyai-device"}, [this] { WorkAsDevice(); }));
+    threads_.push_back(std::move(device));
+  }
   for (uint32_t i = 0; i < plan_.workers; ++i) {
     ThreadOptions options{.name = fmt::format("tinyai-cpu{}", i)};
     if (!options_.cpus.empty()) options.cpu = options_.cpus[i % options_.cpus.size()];
@@ -104,6 +128,7 @@ void Executor::Fail(Error error) {
     if (!error_) error_ = std::move(error);
   }
   loader_->Stop();
+  if (device_) device_->Stop();
   rows_->Cancel();
   rows_timeline_.Stop();
   barrier_.Stop();
@@ -165,6 +190,11 @@ Status Executor::RunTo(size_t cpu_steps, std::span<const float* const> inputs) {
   for (const auto& worker : workers_) {
     if (!worker->WaitFor(finished, kForever)) TRY(Failed());
   }
+  // What the pass is for may come last from there; and the next pass is announced in its place.
+  if (device_ && cpu_steps == plan_.queues[kCpuQueue].steps.size()) {
+    const uint64_t steps = passes_ * plan_.queues[kDeviceQueue].steps.size();
+    if (!device_->timeline().WaitFor(steps, kForever)) TRY(Failed());
+  }
   return {};
 }
 
@@ -179,13 +209,20 @@ Status Executor::Failed() const {
   return {};
 }
 
+int32_t Executor::FirstBadLayer() const {
+  const int32_t here = runner_.first_bad_layer();
+  const int32_t there = device_ ? device_->first_bad_layer() : -1;
+  return here < 0 || (there >= 0 && there < here) ? there : here;
+}
+
 Status Executor::CheckNumbers() const {
   const std::span<const float> logits = runner_.Logits();
-  if (runner_.first_bad_layer() >= 0) {
+  const int32_t bad = FirstBadLayer();
+  if (bad >= 0) {
     return tinyai::Fail(ErrorCode::kOther, "NUMERIC_NAN",
                         fmt::format("a hidden state is no finite number after layer {}; `tinyai "
                                     "verify` tells whether a weight is at fault",
-                                    runner_.first_bad_layer()));
+                                    bad));
   }
   const auto is_nan = [](float logit) { return std::isnan(logit); };
   if (AllFinite(logits) || std::none_of(logits.begin(), logits.end(), is_nan)) return {};
@@ -233,6 +270,14 @@ void Executor::Work(uint32_t worker) {
   if (!worked) Fail(worked.error());
 }
 
+void Executor::WorkAsDevice() {
+  const Status worked = CatchNoMemory([&]() -> Status {
+    device_->Run(started_, pass_);
+    return {};
+  });
+  if (!worked) Fail(worked.error());
+}
+
 bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
   const std::vector<Step>& steps = plan_.queues[kCpuQueue].steps;
   Timeline& done = *workers_[worker];
@@ -242,6 +287,7 @@ bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
     if (!allowed_.WaitFor(number * steps.size() + at + 1, kForever)) return false;
     const bool left_out = step.logits_only && !pass_.wants_logits;
     if (!left_out) {
+      if (options_.before_step) options_.before_step(kCpuQueue);
       const int64_t asked_ns = recorder != nullptr ? MonotonicNs() : 0;
       if (!WaitForSyncs(step, worker, number)) return false;
       const int64_t ready_ns = recorder != nullptr ? MonotonicNs() : 0;
@@ -264,15 +310,12 @@ bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
 
 bool Executor::WaitForSyncs(const Step& step, uint32_t worker, uint64_t number) {
   for (const Sync& sync : step.syncs) {
-    if (sync.distance > number) continue;
-    const Fence& fence = plan_.fences[Index(sync.fence)];
-    const uint64_t target =
-        (number - sync.distance) * plan_.queues[fence.queue].steps.size() + fence.step + 1;
-    const Timeline& other = fence.queue == kDiskQueue ? loader_->timeline() : rows_timeline_;
-    if (other.value() >= target) continue;
+    const std::optional<uint64_t> target = clocks_.Target(sync, number);
+    const uint32_t queue = clocks_.queue_of(sync);
+    if (!target || clocks_.Reached(queue, *target)) continue;
     const auto begin = std::chrono::steady_clock::now();
-    if (!other.WaitFor(target, kForever)) return false;
-    if (worker != 0) continue;
+    if (!clocks_.WaitFor(queue, *target)) return false;
+    if (worker != 0 || queue == kDeviceQueue) continue;
     const auto waited = std::chrono::steady_clock::now() - begin;
     stall_ns_.fetch_add(std::chrono::nanoseconds(waited).count(), std::memory_order_relaxed);
   }

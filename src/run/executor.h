@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,9 +17,11 @@
 #include "os/thread.h"
 #include "plan/plan.h"
 #include "run/barrier.h"
+#include "run/device_queue.h"
 #include "run/loader.h"
 #include "run/op_runner.h"
 #include "run/pass.h"
+#include "run/queue_clocks.h"
 #include "run/recorder.h"
 #include "run/timeline.h"
 
@@ -28,6 +31,9 @@ struct ExecutorOptions {
   std::chrono::nanoseconds io_timeout = std::chrono::seconds(60);
   std::vector<uint32_t> cpus;    // worker i is pinned to cpus[i % size]; empty: not pinned
   Recorder* recorder = nullptr;  // hears of the first worker's steps, and all reads; outlives this
+  // For tests, which hold queues up: called before the steps of the CPU queue, by every worker, and
+  // before those of the device.
+  std::function<void(uint32_t queue)> before_step;
 };
 
 struct ExecutorStats {
@@ -39,8 +45,9 @@ struct ExecutorStats {
 };
 
 // Carries out a plan, pass after pass, and decides nothing. Takes the arena once; starts one thread
-// for the DISK queue, which begins to read at once, and one per worker of the CPU queue. One thread
-// at a time calls RunPass; Cancel may be called from any.
+// for the DISK queue, which begins to read at once, one per worker of the CPU queue, and one that
+// stands for the device, if the plan has one. One thread at a time calls RunPass; Cancel may be
+// called from any.
 class Executor {
  public:
   // `graph`, `plan` and `budget` outlive it. `disk` and `rows` read the model's parts; their
@@ -50,7 +57,8 @@ class Executor {
                                                   Budget& budget, std::unique_ptr<ReadQueue> disk,
                                                   std::unique_ptr<ReadQueue> rows,
                                                   const ExecutorOptions& options);
-  // The same in an arena that another executor has left, at least as large as the plan's.
+  // The same in an arena that another executor has left, at least as large as the plan's, which has
+  // no device.
   static Result<std::unique_ptr<Executor>> CreateIn(MemoryRegion arena, const Graph& graph,
                                                     const Plan& plan,
                                                     const RopeFrequencies& frequencies,
@@ -93,28 +101,41 @@ class Executor {
   ExecutorStats stats() const;
 
  private:
-  Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& frequencies,
-           MemoryRegion arena, std::unique_ptr<ReadQueue> disk, std::unique_ptr<ReadQueue> rows,
+  struct Arenas {
+    MemoryRegion ram, device;
+  };
+  static Result<std::unique_ptr<Executor>> CreateIn(Arenas arenas, const Graph& graph,
+                                                    const Plan& plan,
+                                                    const RopeFrequencies& frequencies,
+                                                    std::unique_ptr<ReadQueue> disk,
+                                                    std::unique_ptr<ReadQueue> rows,
+                                                    const ExecutorOptions& options);
+  Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& frequencies, Arenas arenas,
+           std::unique_ptr<ReadQueue> disk, std::unique_ptr<ReadQueue> rows,
            const ExecutorOptions& options);
   Status StartThreads();
   bool StopThreads(std::chrono::nanoseconds grace);
   void Fail(Error error);
   Status Failed() const;
+  int32_t FirstBadLayer() const;
   Status CheckNumbers() const;
   Status ReadRows(const Pass& pass);
   void LoadUntilStopped();
   void Work(uint32_t worker);
+  void WorkAsDevice();
   bool WorkThroughPass(uint32_t worker, uint64_t number);
   bool WaitForSyncs(const Step& step, uint32_t worker, uint64_t number);
 
   const Graph& graph_;
   const Plan& plan_;
   const ExecutorOptions options_;
-  MemoryRegion arena_;
+  MemoryRegion arena_, device_arena_;
   std::unique_ptr<ReadQueue> disk_, rows_;
   OpRunner runner_;
   std::vector<std::unique_ptr<Timeline>> workers_;  // steps of the CPU queue each has finished
+  QueueClocks clocks_;
   std::unique_ptr<Loader> loader_;
+  std::unique_ptr<DeviceQueue> device_;  // null where the plan has none
   Timeline rows_timeline_;
   Barrier barrier_;
   Timeline started_;  // passes

@@ -15,13 +15,12 @@ tl::unexpected<Error> Stopped() {
 
 }  // namespace
 
-Loader::Loader(const Plan& plan, std::byte* arena, ReadQueue& disk,
-               std::span<const Timeline* const> workers, std::chrono::nanoseconds io_timeout,
-               Recorder* recorder)
+Loader::Loader(const Plan& plan, const PlanArenas& arenas, ReadQueue& disk,
+               const QueueClocks& clocks, std::chrono::nanoseconds io_timeout, Recorder* recorder)
     : plan_(plan),
-      arena_(arena),
+      arenas_(arenas),
       disk_(disk),
-      workers_(workers.begin(), workers.end()),
+      clocks_(clocks),
       io_timeout_(io_timeout),
       recorder_(recorder) {}
 
@@ -58,28 +57,13 @@ Status Loader::WaitForAnnouncement(uint64_t passes) {
   return {};
 }
 
-// The steps of the CPU queue are finished when every worker has finished its share.
-bool Loader::WaitForWorkers(uint64_t target) {
-  for (const Timeline* worker : workers_) {
-    if (!worker->WaitFor(target, kForever)) return false;
-  }
-  return true;
-}
-
 Status Loader::WaitForSync(const Sync& sync, uint64_t pass) {
-  if (sync.distance > pass) return {};
-  const Fence& fence = plan_.fences[Index(sync.fence)];
-  const uint64_t steps = plan_.queues[fence.queue].steps.size();
-  const uint64_t target = (pass - sync.distance) * steps + fence.step + 1;
-  const auto reached = [&] {
-    for (const Timeline* worker : workers_) {
-      if (worker->value() < target) return false;
-    }
-    return true;
-  };
-  // The workers may be waiting for what is still being read: that comes first.
-  while (!reached() && disk_.in_flight() > 0) TRY(FinishOne());
-  if (!WaitForWorkers(target)) return Stopped();
+  const std::optional<uint64_t> target = clocks_.Target(sync, pass);
+  if (!target) return {};
+  const uint32_t queue = clocks_.queue_of(sync);
+  // The others may be waiting for what is still being read: that comes first.
+  while (!clocks_.Reached(queue, *target) && disk_.in_flight() > 0) TRY(FinishOne());
+  if (!clocks_.WaitFor(queue, *target)) return Stopped();
   return {};
 }
 
@@ -90,7 +74,7 @@ Status Loader::Issue(const step::Load& load) {
   counter.fetch_add(load.bytes, std::memory_order_relaxed);
   TRY(disk_.Submit({.file = load.part,
                     .offset = load.file_offset,
-                    .data = arena_ + load.arena_offset,
+                    .data = arenas_.At(load.arena_offset),
                     .size = load.bytes,
                     .tag = passed_}));
   in_flight_.push_back({passed_, false, issued_ns});

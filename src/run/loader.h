@@ -5,12 +5,12 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <span>
-#include <vector>
 
 #include "base/result.h"
 #include "os/read_queue.h"
 #include "plan/plan.h"
+#include "run/plan_arenas.h"
+#include "run/queue_clocks.h"
 #include "run/recorder.h"
 #include "run/timeline.h"
 
@@ -21,11 +21,9 @@ namespace tinyai {
 // the syncs let it.
 class Loader {
  public:
-  // `workers` are the timelines of the CPU queue's workers; `recorder` may be null. All outlive
-  // this object.
-  Loader(const Plan& plan, std::byte* arena, ReadQueue& disk,
-         std::span<const Timeline* const> workers, std::chrono::nanoseconds io_timeout,
-         Recorder* recorder = nullptr);
+  // `clocks` know the queues that it waits for; `recorder` may be null. All outlive this object.
+  Loader(const Plan& plan, const PlanArenas& arenas, ReadQueue& disk, const QueueClocks& clocks,
+         std::chrono::nanoseconds io_timeout, Recorder* recorder = nullptr);
 
   // Until Stop. An error of a read ends it.
   Status Run();
@@ -41,7 +39,6 @@ class Loader {
 
  private:
   Status WaitForAnnouncement(uint64_t passes);
-  bool WaitForWorkers(uint64_t target);
   Status WaitForSync(const Sync& sync, uint64_t pass);
   Status Issue(const step::Load& load);
   Status FinishOne();
@@ -50,9 +47,9 @@ class Loader {
   void Record(uint64_t number, int64_t issued_ns);
 
   const Plan& plan_;
-  std::byte* const arena_;
+  const PlanArenas arenas_;
   ReadQueue& disk_;
-  const std::vector<const Timeline*> workers_;
+  const QueueClocks& clocks_;
   const std::chrono::nanoseconds io_timeout_;
   Timeline timeline_;
   Timeline announced_;                     // passes announced

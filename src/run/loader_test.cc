@@ -36,9 +36,14 @@ struct Running {
         file(PatternBytes(5 * kBlock)),
         arena(3 * kBlock, '\0'),
         disk({file}, WithBlocks(std::move(options))),
-        loader(plan, reinterpret_cast<std::byte*>(arena.data()), disk, timelines, kLong),
+        clocks(plan),
+        loader(plan, {.ram = reinterpret_cast<std::byte*>(arena.data())}, disk, Clocks(), kLong),
         thread([this] { status = loader.Run(); }) {}
   ~Running() { Stop(); }
+  const QueueClocks& Clocks() {
+    for (const Timeline& worker : workers) clocks.Add(kCpuQueue, worker);
+    return clocks;
+  }
   static FakeReadQueueOptions WithBlocks(FakeReadQueueOptions options) {
     options.alignment = kBlock;
     return options;
@@ -65,7 +70,7 @@ struct Running {
   std::string file, arena;
   FakeReadQueue disk;
   Timeline workers[2];
-  const Timeline* timelines[2] = {&workers[0], &workers[1]};
+  QueueClocks clocks;
   Status status;
   Loader loader;
   std::thread thread;

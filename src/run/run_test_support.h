@@ -70,20 +70,26 @@ struct TestPlan {
   uint64_t io_alignment = 4096;
 };
 
-inline Plan MakePlan(const TestPlan& wanted) {
-  PlanRequest request{.workers = wanted.workers,
-                      .context = 64,
-                      .chunk = wanted.chunk,
-                      .io_alignment = wanted.io_alignment};
-  const Graph& graph = TheModel().graph;
+inline PlanRequest RequestFor(const TestPlan& wanted) {
+  return {.workers = wanted.workers,
+          .context = 64,
+          .chunk = wanted.chunk,
+          .io_alignment = wanted.io_alignment};
+}
+
+inline Plan PlanOf(const Graph& graph, PlanRequest request, Memory memory) {
   const Result<Planned> least = CompileLeast(graph, request);
   EXPECT_TRUE(least) << Describe(least.error());
   request.budget_bytes = least->report.least_budget_bytes;
-  if (wanted.memory == Memory::kHalf) request.budget_bytes += graph.PassBytes() / 2;
-  if (wanted.memory == Memory::kAll) request.budget_bytes *= 100;
+  if (memory == Memory::kHalf) request.budget_bytes += graph.PassBytes() / 2;
+  if (memory == Memory::kAll) request.budget_bytes *= 100;
   const Result<Planned> planned = CompilePlan(graph, request);
   EXPECT_TRUE(planned) << Describe(planned.error());
   return planned->plan;
+}
+
+inline Plan MakePlan(const TestPlan& wanted) {
+  return PlanOf(TheModel().graph, RequestFor(wanted), wanted.memory);
 }
 
 // An executor with all that it borrows.
@@ -92,17 +98,21 @@ struct TestRun {
                    FakeReadQueueOptions rows_options = {},
                    std::chrono::nanoseconds io_timeout = std::chrono::seconds(60),
                    bool records = false)
-      : plan(MakePlan(wanted)) {
+      : TestRun(MakePlan(wanted), std::move(disk_options), std::move(rows_options),
+                {.io_timeout = io_timeout}, records) {}
+  TestRun(Plan the_plan, FakeReadQueueOptions disk_options, FakeReadQueueOptions rows_options,
+          ExecutorOptions options, bool records = false)
+      : plan(std::move(the_plan)) {
     if (records) recorder = std::make_unique<Recorder>(plan, uint64_t{1} << 20);
-    disk_options.alignment = rows_options.alignment = wanted.io_alignment;
+    options.recorder = recorder.get();
+    disk_options.alignment = rows_options.alignment = plan.io_alignment;
     const std::vector<std::string> files = {TheModel().bytes};
     auto disk_queue = std::make_unique<FakeReadQueue>(files, std::move(disk_options));
     auto rows_queue = std::make_unique<FakeReadQueue>(files, std::move(rows_options));
     disk = disk_queue.get();
     rows = rows_queue.get();
     auto made = Executor::Create(TheModel().graph, plan, TheModel().rope, budget,
-                                 std::move(disk_queue), std::move(rows_queue),
-                                 {.io_timeout = io_timeout, .recorder = recorder.get()});
+                                 std::move(disk_queue), std::move(rows_queue), options);
     EXPECT_TRUE(made) << Describe(made.error());
     executor = std::move(*made);
   }
