@@ -1,11 +1,14 @@
 #include "kernel/matmul.h"
 
+#include "base/checked.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernel/matmul_f32.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "kernel/float_panel-inl.h"
 #include "kernel/one_token-inl.h"
+#include "kernel/sparse_lanes-inl.h"
 
 // out[t][r] is the sum over chunks of 256 columns, in their order, and in each over the columns'
 // residues modulo the lanes of a vector, of the products of such columns: one multiply-add per
@@ -141,6 +144,41 @@ struct TileWeights {
   }
 };
 
+#if TINYAI_SPARSE_LANES
+template <class Reader>
+void ExpandRows(Source from, size_t rows, size_t col, size_t columns, float* to) {
+  const F32Tag d;
+  for (size_t r = 0; r < rows; ++r, to += kChunkColumns) {
+    SparseRow<Reader> row(from.data + r * from.stride, from.stride, col);
+    for (size_t c = 0; c < columns; c += 2 * kLanes) {
+      row.Prefetch(rows * from.stride);
+      const auto group = row.Next();
+      hn::Store(group.low, d, to + c);
+      hn::Store(group.high, d, to + c + kLanes);
+    }
+  }
+  std::fill_n(to, (kRows - rows) * kChunkColumns, 0.0f);
+}
+#endif
+
+// Columns [col, col + columns) of `rows` sparse rows as floats, and zeros for the rest of kRows;
+// false if that is not done in registers.
+bool ExpandTile([[maybe_unused]] DType type, [[maybe_unused]] Source from,
+                [[maybe_unused]] size_t rows, [[maybe_unused]] size_t col,
+                [[maybe_unused]] size_t columns, [[maybe_unused]] uint8_t* buffer) {
+#if TINYAI_SPARSE_LANES
+  auto* const to = reinterpret_cast<float*>(buffer);
+  const auto expand = type == DType::kF32    ? ExpandRows<ReadF32>
+                      : type == DType::kF16  ? ExpandRows<ReadF16>
+                      : type == DType::kBF16 ? ExpandRows<ReadBF16>
+                                             : nullptr;
+  if (expand != nullptr) expand(from, rows, col, columns, to);
+  return expand != nullptr;
+#else
+  return false;
+#endif
+}
+
 // Columns [col, col + columns) of up to kRows rows from `row` on.
 void DecodePanel(DecodeFunction decode, const TileWeights& tile, size_t row, size_t col,
                  size_t columns, FloatPanel& panel) {
@@ -148,6 +186,9 @@ void DecodePanel(DecodeFunction decode, const TileWeights& tile, size_t row, siz
   const Source from = tile.From(row, col);
   if (from.sparse_cols == 0) return decode(from, rows, columns, panel);
   alignas(64) uint8_t buffer[kRows * kChunkBytes];
+  if (ExpandTile(tile.type, from, rows, col, columns, buffer)) {
+    return DecodeFloats<DecodeF32>({buffer, kChunkBytes}, kRows, RoundUp(columns, 4), panel);
+  }
   decode(UnpackTile(tile.type, from, rows, col, buffer), kRows, columns, panel);
 }
 
@@ -166,18 +207,16 @@ void MultiplyTile(DecodeFunction decode, const TileWeights& tile, NextTile next,
   }
 }
 
-// A tile of floats times one token. What comes next in a sparse row is only known when the row has
-// been read so far, so such rows are asked for beforehand.
-void MultiplyFloats(MultiplyChunkFunction multiply, const TileWeights& tile, NextTile next,
-                    const float* x, float* sums) {
-  const size_t at_once = ColumnsAtOnce(tile.source);
-  for (size_t col = 0; col < tile.cols; col += at_once) {
-    const size_t columns = std::min(at_once, tile.cols - col);
-    for (size_t row = 0; row < tile.rows; row += kRows) {
-      const Source& all = tile.source;
-      if (all.sparse_cols != 0) next.Prefetch((columns + 31) / 64);
-      multiply({all.data + row * all.stride, all.stride, all.sparse_cols},
-               std::min(tile.rows - row, kRows), col, columns, x + col, sums + row);
+// A tile of floats times one token.
+void MultiplyFloats(MultiplyChunksFunction multiply, const TileWeights& tile, const float* x,
+                    float* sums) {
+  constexpr size_t kAtOnce = kRunChunks * kChunkColumns;
+  for (size_t row = 0; row < tile.rows; row += kRows) {
+    const Source& all = tile.source;
+    const Source from = {all.data + row * all.stride, all.stride, all.sparse_cols};
+    for (size_t col = 0; col < tile.cols; col += kAtOnce) {
+      multiply(from, std::min(tile.rows - row, kRows), col, std::min(kAtOnce, tile.cols - col),
+               x + col, sums + row);
     }
   }
 }
@@ -187,8 +226,8 @@ void MultiplyFloats(MultiplyChunkFunction multiply, const TileWeights& tile, Nex
 void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, size_t tokens,
                    float* out, size_t out_stride) {
   const DecodeFunction decode = DecoderOf(weights.type);
-  const MultiplyChunkFunction multiply =
-      MultiplyChunkOf(weights.type, weights.sparse_row_bytes != 0);
+  const MultiplyChunksFunction multiply =
+      MultiplyChunksOf(weights.type, weights.sparse_row_bytes != 0);
   const uint8_t* end = SourceOf(weights, weights.rows).data;
   alignas(64) float sums[kTokensAtOnce * kSums];
   for (size_t t = 0; t < tokens; t += kTokensAtOnce) {
@@ -199,7 +238,7 @@ void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, s
       const NextTile next(tile.source, rows, end, weights.cols);
       std::memset(sums, 0, some * kSums * sizeof(float));
       if (tokens == 1 && multiply != nullptr) {
-        MultiplyFloats(multiply, tile, next, x, sums);
+        MultiplyFloats(multiply, tile, x, sums);
       } else {
         MultiplyTile(decode, tile, next, x + t * x_stride, x_stride, some, sums);
       }

@@ -8,41 +8,11 @@
 #define TINYAI_KERNEL_ONE_TOKEN_INL_H_
 #endif
 
-#include <bit>
-
-#include "kernel/lanes-inl.h"
+#include "kernel/sparse_lanes-inl.h"
 #include "kernel/tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tinyai::HWY_NAMESPACE {
-
-// Readers of the float types: kLanes columns of a row, which need not be aligned.
-struct ReadF32 {
-  static constexpr size_t kBytes = 4;
-  static HWY_INLINE VF32 Read(const uint8_t* p) {
-    float values[kLanes];
-    std::memcpy(values, p, sizeof(values));
-    return hn::LoadU(F32Tag(), values);
-  }
-};
-HWY_INLINE VU32 ReadHalves(const uint8_t* p) {
-  const hn::Rebind<uint16_t, U32Tag> d16;
-  uint16_t values[kLanes];
-  std::memcpy(values, p, sizeof(values));
-  return hn::PromoteTo(U32Tag(), hn::LoadU(d16, values));
-}
-struct ReadF16 {
-  static constexpr size_t kBytes = 2;
-  static HWY_INLINE VF32 Of(VU32 halves) { return FloatOfF16(halves); }
-  static HWY_INLINE VF32 Read(const uint8_t* p) { return Of(ReadHalves(p)); }
-};
-struct ReadBF16 {
-  static constexpr size_t kBytes = 2;
-  static HWY_INLINE VF32 Of(VU32 halves) {
-    return hn::BitCast(F32Tag(), hn::ShiftLeft<16>(halves));
-  }
-  static HWY_INLINE VF32 Read(const uint8_t* p) { return Of(ReadHalves(p)); }
-};
 
 // sums[r] += the lanes of row r, in their order.
 HWY_INLINE void AddLanes(const float (&lanes)[kRows][kLanes], float* sums) {
@@ -64,14 +34,16 @@ HWY_INLINE void AddLanes(const float (&lanes)[kRows][kLanes], float* sums) {
 }
 
 // Chunks of a row read one after the other: hardware prefetchers follow long runs only.
-constexpr size_t kRunChunks = 4;
+constexpr size_t kRunChunks = 16;
 
 // Columns [col, col + columns) of kAtOnce rows times x: one chain of multiply-adds from zero on for
 // each lane's columns. `columns` <= kChunkColumns.
 template <class Reader, size_t kAtOnce>
-HWY_INLINE void MultiplyLanes(const uint8_t* const (&row)[kAtOnce], size_t columns, const float* x,
-                              float (*lanes)[kLanes]) {
+HWY_INLINE void MultiplyLanes(const uint8_t* const (&rows)[kAtOnce], size_t col, size_t columns,
+                              const float* x, float (*lanes)[kLanes]) {
   const F32Tag d;
+  const uint8_t* row[kAtOnce];
+  for (size_t r = 0; r < kAtOnce; ++r) row[r] = rows[r] + col * Reader::kBytes;
   VF32 sum[kAtOnce];
   for (auto& s : sum) s = hn::Zero(d);
   size_t c = 0;
@@ -93,11 +65,41 @@ HWY_INLINE void MultiplyLanes(const uint8_t* const (&row)[kAtOnce], size_t colum
   for (size_t r = 0; r < kAtOnce; ++r) hn::Store(sum[r], d, lanes[r]);
 }
 
-// sums[r] += the columns of row r times x, chunk by chunk: of each lane's columns one chain, and
-// these added in the order of the lanes. `columns` <= kRunChunks * kChunkColumns, `rows` <= kRows.
-template <class Reader>
-HWY_NOINLINE void MultiplyRows(Source weights, size_t rows, size_t columns, const float* x,
-                               float* sums) {
+#if TINYAI_SPARSE_LANES
+// The same of sparse rows, each 2 * kLanes columns at a time.
+template <class Reader, size_t kAtOnce>
+HWY_INLINE void MultiplySparseLanes(const uint8_t* const (&row)[kAtOnce], size_t stride, size_t col,
+                                    size_t columns, const float* x, float (*lanes)[kLanes]) {
+  const F32Tag d;
+  SparseRow<Reader> groups[kAtOnce];
+  VF32 sum[kAtOnce];
+  for (size_t r = 0; r < kAtOnce; ++r) {
+    groups[r] = SparseRow<Reader>(row[r], stride, col);
+    sum[r] = hn::Zero(d);
+  }
+  for (size_t c = 0; c < columns; c += 2 * kLanes) {
+    const VF32 low = LoadFirst(x + c, std::min(kLanes, columns - c));
+    const VF32 high = columns > c + kLanes
+                          ? LoadFirst(x + c + kLanes, std::min(kLanes, columns - c - kLanes))
+                          : hn::Zero(d);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kAtOnce; ++r) {
+      groups[r].Prefetch(kAtOnce * stride);  // of the next rows: about the same columns
+      const auto group = groups[r].Next();
+      sum[r] = hn::MulAdd(group.low, low, sum[r]);
+      sum[r] = hn::MulAdd(group.high, high, sum[r]);
+    }
+  }
+  for (size_t r = 0; r < kAtOnce; ++r) hn::Store(sum[r], d, lanes[r]);
+}
+#endif
+
+// sums[r] += the columns of row r times x, chunk by chunk: of each lane's columns one chain, which
+// `multiply(rows, column, columns, lanes)` computes for some rows, and these added in the order of
+// the lanes. `columns` <= kRunChunks * kChunkColumns, `rows` <= kRows.
+template <class Multiply>
+HWY_INLINE void MultiplyRows(Source weights, size_t rows, size_t columns, float* sums,
+                             Multiply multiply) {
   alignas(64) float lanes[kRunChunks][kRows][kLanes];
   constexpr size_t kAtOnce = kRows < 4 ? kRows : 4;
   for (size_t first = 0; first < kRows; first += kAtOnce) {
@@ -106,8 +108,7 @@ HWY_NOINLINE void MultiplyRows(Source weights, size_t rows, size_t columns, cons
       row[r] = weights.data + std::min(first + r, rows - 1) * weights.stride;
     }
     for (size_t c = 0, chunk = 0; c < columns; c += kChunkColumns, ++chunk) {
-      MultiplyLanes<Reader>(row, std::min(kChunkColumns, columns - c), x + c, lanes[chunk] + first);
-      for (const uint8_t*& r : row) r += kChunkColumns * Reader::kBytes;
+      multiply(row, c, std::min(kChunkColumns, columns - c), lanes[chunk] + first);
     }
   }
   for (size_t c = 0, chunk = 0; c < columns; c += kChunkColumns, ++chunk) {
@@ -115,115 +116,38 @@ HWY_NOINLINE void MultiplyRows(Source weights, size_t rows, size_t columns, cons
   }
 }
 
-#if HWY_CAP_GE512 && HWY_ARCH_X86
-constexpr bool kHaveSparse = true;
-
-// The first `count` elements at p.
+// Columns [col, col + columns) of up to kRows rows from `weights` on: at most kRunChunks chunks.
 template <class Reader>
-HWY_INLINE VF32 ReadFirst(const uint8_t* p, size_t count) {
-  const auto first = static_cast<__mmask16>(_bzhi_u32(0xFFFF, static_cast<unsigned>(count)));
-  if constexpr (Reader::kBytes == 4) {
-    return VF32{_mm512_maskz_loadu_ps(first, p)};
-  } else {
-    return Reader::Of(VU32{_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first, p))});
-  }
-}
-
-// Which elements of the group at `group` are there; none of one that does not lie before `end`.
-// What it has of them is at `group` then.
-template <class Reader>
-HWY_INLINE uint32_t BeginGroup(const uint8_t*& group, const uint8_t* end) {
-  const auto left = static_cast<size_t>(end - group);
-  uint32_t there = 0;
-  if (left >= sizeof(there)) std::memcpy(&there, group, sizeof(there));
-  const size_t size = sizeof(there) + static_cast<size_t>(std::popcount(there)) * Reader::kBytes;
-  if (size > left) {
-    group = end;
-    return 0;
-  }
-  group += sizeof(there);
-  return there;
-}
-
-// The same for sparse rows (sparse_rows.h), of which only what is there is read: columns
-// [col, col + columns) of rows that begin at weights.data.
-template <class Reader>
-HWY_NOINLINE void MultiplySparseRows(Source weights, size_t rows, size_t col, size_t columns,
-                                     const float* x, float* sums) {
-  constexpr size_t kAtOnce = 4;
-  const F32Tag d;
-  alignas(64) float lanes[kRows][kLanes];
-  for (size_t first = 0; first < kRows; first += kAtOnce) {
-    const uint8_t *group[kAtOnce], *end[kAtOnce];
-    for (size_t r = 0; r < kAtOnce; ++r) {  // behind the end, the last one again
-      const uint8_t* row = weights.data + std::min(first + r, rows - 1) * weights.stride;
-      const size_t entry = col / kSparseRun * sizeof(uint32_t);
-      uint32_t at = ~uint32_t{0};
-      if (entry + sizeof(at) <= weights.stride) std::memcpy(&at, row + entry, sizeof(at));
-      group[r] = row + std::min<size_t>(at, weights.stride);
-      end[r] = row + weights.stride;
-    }
-    VF32 sum[kAtOnce];
-    for (auto& s : sum) s = hn::Zero(d);
-    for (size_t c = 0; c < columns; c += 2 * kLanes) {
-      const VF32 low = LoadFirst(x + c, std::min(kLanes, columns - c));
-      const VF32 high = columns > c + kLanes
-                            ? LoadFirst(x + c + kLanes, std::min(kLanes, columns - c - kLanes))
-                            : hn::Zero(d);
-#pragma GCC unroll 4
-      for (size_t r = 0; r < kAtOnce; ++r) {
-        const uint32_t there = BeginGroup<Reader>(group[r], end[r]);
-        const uint8_t* codes = group[r];
-        const auto add = [&](uint32_t bits, VF32 factor) HWY_ATTR {
-          const auto mask = static_cast<__mmask16>(bits);
-          const auto count = static_cast<size_t>(std::popcount(bits));
-          const VF32 some = ReadFirst<Reader>(codes, count);
-          sum[r] = hn::MulAdd(VF32{_mm512_maskz_expand_ps(mask, some.raw)}, factor, sum[r]);
-          codes += count * Reader::kBytes;
-        };
-        add(there & 0xFFFF, low);
-        add(there >> 16, high);
-        group[r] = codes;
-      }
-    }
-    for (size_t r = 0; r < kAtOnce; ++r) hn::Store(sum[r], d, lanes[first + r]);
-  }
-  AddLanes(lanes, sums);
-}
-#else
-constexpr bool kHaveSparse = false;
-template <class Reader>
-void MultiplySparseRows(Source, size_t, size_t, size_t, const float*, float*) {}
-#endif
-
-// Columns [col, col + columns) of up to kRows rows from `weights` on: as many as ColumnsAtOnce.
-template <class Reader>
-void MultiplyChunk(Source weights, size_t rows, size_t col, size_t columns, const float* x,
-                   float* sums) {
+HWY_NOINLINE void MultiplyChunks(Source weights, size_t rows, size_t col, size_t columns,
+                                 const float* x, float* sums) {
+#if TINYAI_SPARSE_LANES
   if (weights.sparse_cols != 0) {
-    return MultiplySparseRows<Reader>(weights, rows, col, columns, x, sums);
+    return MultiplyRows(
+        weights, rows, columns, sums,
+        [&](const auto& row, size_t c, size_t some, float(*lanes)[kLanes]) HWY_ATTR {
+          MultiplySparseLanes<Reader>(row, weights.stride, col + c, some, x + c, lanes);
+        });
   }
-  MultiplyRows<Reader>({weights.data + col * Reader::kBytes, weights.stride}, rows, columns, x,
-                       sums);
+#endif
+  const Source from = {weights.data + col * Reader::kBytes, weights.stride};
+  MultiplyRows(from, rows, columns, sums,
+               [&](const auto& row, size_t c, size_t some, float(*lanes)[kLanes])
+                   HWY_ATTR { MultiplyLanes<Reader>(row, c, some, x + c, lanes); });
 }
 
-inline size_t ColumnsAtOnce(Source weights) {
-  return weights.sparse_cols != 0 ? kChunkColumns : kRunChunks * kChunkColumns;
-}
-
-using MultiplyChunkFunction = void (*)(Source weights, size_t rows, size_t col, size_t columns,
-                                       const float* x, float* sums);
+using MultiplyChunksFunction = void (*)(Source weights, size_t rows, size_t col, size_t columns,
+                                        const float* x, float* sums);
 
 // Null for types that are no floats, and for sparse rows where they have no way of their own.
-inline MultiplyChunkFunction MultiplyChunkOf(DType type, bool sparse) {
-  if (sparse && !kHaveSparse) return nullptr;
+inline MultiplyChunksFunction MultiplyChunksOf(DType type, bool sparse) {
+  if (sparse && !TINYAI_SPARSE_LANES) return nullptr;
   switch (type) {
     case DType::kF32:
-      return MultiplyChunk<ReadF32>;
+      return MultiplyChunks<ReadF32>;
     case DType::kF16:
-      return MultiplyChunk<ReadF16>;
+      return MultiplyChunks<ReadF16>;
     case DType::kBF16:
-      return MultiplyChunk<ReadBF16>;
+      return MultiplyChunks<ReadBF16>;
     default:
       return nullptr;
   }

@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "kernel/matmul.h"
 #include "kernel/quantized_rows.h"
+#include "kernel/testing.h"
 
 namespace tinyai {
 namespace {
@@ -105,14 +106,15 @@ TEST(SparseRows, OfAnyBytesAreMultipliedWithinTheirRow) {
       const uint64_t cols = 320, row_bytes = 1 + random() % 300;
       std::vector<std::byte> rows(3 * row_bytes);
       for (std::byte& byte : rows) byte = std::byte(random());
-      const std::vector<float> x(cols, 1);
-      std::vector<float> out(3), alone(1);
-      const WeightRows weights{type, rows.data(), cols, 3, row_bytes};
-      MatMulF32(weights, x.data(), cols, 1, out.data(), 3);
       // The last row by itself, with nothing behind it, is the same row.
       std::vector<std::byte> last(rows.end() - static_cast<ptrdiff_t>(row_bytes), rows.end());
-      MatMulF32({type, last.data(), cols, 1, row_bytes}, x.data(), cols, 1, alone.data(), 1);
-      EXPECT_EQ(std::memcmp(&alone[0], &out[2], sizeof(float)), 0);
+      for (const uint64_t tokens : {1u, 3u}) {
+        const std::vector<float> x(cols * tokens, 1);
+        std::vector<float> out(3 * tokens), alone(tokens);
+        MatMulF32({type, rows.data(), cols, 3, row_bytes}, x.data(), cols, tokens, out.data(), 3);
+        MatMulF32({type, last.data(), cols, 1, row_bytes}, x.data(), cols, tokens, alone.data(), 1);
+        for (uint64_t t = 0; t < tokens; ++t) EXPECT_TRUE(SameBits(alone[t], out[3 * t + 2]));
+      }
     }
   }
 }
