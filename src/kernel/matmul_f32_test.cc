@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/checked.h"
 #include "kernel/testing.h"
 
 namespace tinyai {
@@ -9,6 +10,16 @@ std::vector<size_t> ColsOf(DType type) {
   const size_t block = Info(type).block_elements;
   if (block == 1) return {1, 2, 3, 5, 8, 31, 33, 64, 100, 256, 259, 1000};
   return {block, 2 * block, 3 * block, 9 * block};
+}
+
+// How often a product is rounded on its way into the result: by each multiply-add of its chain,
+// which has one column of a chunk of 256 for every vector, then by the sum over a chunk's lanes and
+// over the chunks.
+double Roundings(size_t cols) {
+  const VectorForm vectors = ActiveVectors();
+  const size_t chain = CeilDiv(std::min<size_t>(cols, 256), vectors.lanes);
+  const size_t sums = CeilDiv(cols, 256) * vectors.lanes;
+  return static_cast<double>(vectors.roundings * chain + sums);
 }
 
 TEST(MatMulF32, AgreesWithTheDoubleReference) {
@@ -29,12 +40,7 @@ TEST(MatMulF32, AgreesWithTheDoubleReference) {
               sum += product;
               magnitude += std::fabs(product);
             }
-            // Each product is rounded at most 2 x 256 times in its chain, the longest being that of
-            // a single lane, and once per chain after: with 4 lanes, the narrowest vectors, 64
-            // long.
-            const double tolerance =
-                (512 + static_cast<double>(cols) / 16 + 2) * 0x1p-24 * magnitude;
-            ASSERT_NEAR(out[t * kRows + r], sum, tolerance)
+            ASSERT_NEAR(out[t * kRows + r], sum, Roundings(cols) * 0x1p-24 * magnitude)
                 << Name(type) << " cols " << cols << " row " << r << " token " << t;
           }
         }

@@ -30,6 +30,18 @@ void ForEachInstructionSet(Function check) {
   ASSERT_TRUE(UseIsa(before).has_value());
 }
 
+// Floats in a vector of the instruction set in use, and how often it rounds a multiply-add.
+struct VectorForm {
+  size_t lanes, roundings;
+};
+inline VectorForm ActiveVectors() {
+  const std::string isa = ActiveIsa();
+  if (isa.starts_with("avx512")) return {16, 1};
+  if (isa == "avx2") return {8, 1};
+  if (isa == "neon") return {4, 1};
+  return {isa == "scalar" ? size_t{1} : size_t{4}, 2};
+}
+
 inline const std::vector<DType>& QuantisedTypes() {
   static const std::vector<DType> types = {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
                                            DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
