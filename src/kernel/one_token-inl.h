@@ -36,24 +36,34 @@ HWY_INLINE void AddLanes(const float (&lanes)[kRows][kLanes], float* sums) {
 // Chunks of a row read one after the other: hardware prefetchers follow long runs only.
 constexpr size_t kRunChunks = 16;
 
-// Columns [col, col + columns) of kAtOnce rows times x: one chain of multiply-adds from zero on for
-// each lane's columns. `columns` <= kChunkColumns.
+// Columns [col, col + columns) of kAtOnce rows, `stride` bytes apart, times x: one chain of
+// multiply-adds from zero on for each lane's columns. `columns` <= kChunkColumns. Rows of halves
+// are too short for hardware prefetchers, so the place in the next rows is asked for.
 template <class Reader, size_t kAtOnce>
-HWY_INLINE void MultiplyLanes(const uint8_t* const (&rows)[kAtOnce], size_t col, size_t columns,
-                              const float* x, float (*lanes)[kLanes]) {
+HWY_INLINE void MultiplyLanes(const uint8_t* const (&rows)[kAtOnce], size_t stride, size_t col,
+                              size_t columns, const float* x, float (*lanes)[kLanes]) {
   const F32Tag d;
   const uint8_t* row[kAtOnce];
   for (size_t r = 0; r < kAtOnce; ++r) row[r] = rows[r] + col * Reader::kBytes;
   VF32 sum[kAtOnce];
   for (auto& s : sum) s = hn::Zero(d);
   size_t c = 0;
-  for (; c + kLanes <= columns; c += kLanes) {
-    const VF32 factor = hn::LoadU(d, x + c);
+  const auto add = [&](size_t at) HWY_ATTR {
+    const VF32 factor = hn::LoadU(d, x + at);
 #pragma GCC unroll 4
     for (size_t r = 0; r < kAtOnce; ++r) {
-      sum[r] = hn::MulAdd(Reader::Read(row[r] + c * Reader::kBytes), factor, sum[r]);
+      sum[r] = hn::MulAdd(Reader::Read(row[r] + at * Reader::kBytes), factor, sum[r]);
     }
+  };
+  constexpr size_t kLine = 64 / Reader::kBytes;  // columns of a cache line
+  for (; c + kLine <= columns; c += kLine) {
+    for (size_t r = 0; Reader::kBytes < 4 && r < kAtOnce; ++r) {
+      __builtin_prefetch(row[r] + c * Reader::kBytes + kAtOnce * stride, 0, 2);
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kLine; i += kLanes) add(c + i);
   }
+  for (; c + kLanes <= columns; c += kLanes) add(c);
   if (c < columns) {
     const VF32 factor = LoadFirst(x + c, columns - c);
     for (size_t r = 0; r < kAtOnce; ++r) {
@@ -132,7 +142,7 @@ HWY_NOINLINE void MultiplyChunks(Source weights, size_t rows, size_t col, size_t
   const Source from = {weights.data + col * Reader::kBytes, weights.stride};
   MultiplyRows(from, rows, columns, sums,
                [&](const auto& row, size_t c, size_t some, float(*lanes)[kLanes])
-                   HWY_ATTR { MultiplyLanes<Reader>(row, c, some, x + c, lanes); });
+                   HWY_ATTR { MultiplyLanes<Reader>(row, from.stride, c, some, x + c, lanes); });
 }
 
 using MultiplyChunksFunction = void (*)(Source weights, size_t rows, size_t col, size_t columns,
