@@ -16,7 +16,7 @@ class GpuKernels {
 
   // Valid as long as this object. `name` is for messages. Errors GPU_KERNEL, GPU_MEMORY.
   Result<const GpuKernel*> Find(const std::string& name, const GlslKernel& kernel);
-  GpuDevice& device() { return device_; }
+  GpuDevice& device() const { return device_; }
 
  private:
   GpuDevice& device_;

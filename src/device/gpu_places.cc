@@ -56,12 +56,14 @@ Status GpuPlaces::Prepare(Budget& budget) {
   return {};
 }
 
-// Whatever happened, the device has to be idle before its memory goes: what it still waits for from
-// the CPU is signalled. All other threads have ended.
+// Whatever happened, the device has to be idle before its memory goes: what it still waits for is
+// signalled, that of a device that was given up by its own places too. All other threads have
+// ended.
 GpuPlaces::~GpuPlaces() {
+  const bool lost = kernels_.device().lost();
   for (size_t i = 0; i < state_.places.size(); ++i) {
     RunPlace& place = *state_.places[i];
-    if (place.on_gpu || !place.gpu_waits) continue;
+    if (place.on_gpu ? !lost : !place.gpu_waits) continue;
     const uint64_t all = state_.program.plan.queues[i].size() + 1;
     if (const Result<uint64_t> value = place.gpu_ended.value(); value && *value < all) {
       static_cast<void>(place.gpu_ended.Signal(all));
@@ -190,6 +192,15 @@ Status GpuPlaces::Flush(PlaceId place) {
   return {};
 }
 
+// One that computes on the CPU shares it with others.
+int64_t GpuPlaces::PatienceNs() const {
+  constexpr int64_t kSoftware = 5;
+  const std::chrono::nanoseconds patience = state_.options.patience;
+  const double predicted = state_.program.details.simulation.makespan;
+  return patience.count() * (kernels_.device().info().software ? kSoftware : 1) +
+         static_cast<int64_t>(predicted * 10e9);
+}
+
 Status GpuPlaces::AwaitEnd(PlaceId id, uint64_t value) {
   if (value == 0) return {};
   const RunPlace& place = *state_.places[Index(id)];
@@ -210,9 +221,8 @@ Status GpuPlaces::AwaitEnd(PlaceId id, uint64_t value) {
       before = now;
       since_ns = MonotonicNs();
     }
-    const auto patience = std::chrono::nanoseconds(state_.options.patience).count() +
-                          static_cast<int64_t>(state_.program.details.simulation.makespan * 10e9);
-    if (MonotonicNs() - since_ns <= patience) continue;
+    if (MonotonicNs() - since_ns <= PatienceNs()) continue;
+    kernels_.device().GiveUp();
     TRY_ASSIGN(const uint64_t ended, place.gpu_ended.value());
     const auto& queue = state_.program.plan.queues[Index(id)];
     return Fail(

@@ -51,6 +51,7 @@ class GpuPlaces {
   Result<bool> IsTaken(const NetOp& op);
   Status Open(Lane& lane);
   Status Flush(PlaceId place);
+  int64_t PatienceNs() const;
   Status AwaitEnd(PlaceId place, uint64_t value);
   void Add(Lane& lane, const GpuWork& work);
   void AddOne(Lane& lane, const std::vector<GpuHazards::Access>& accesses);

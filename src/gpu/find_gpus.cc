@@ -120,26 +120,28 @@ std::string Lacks(VkPhysicalDevice device, const Features& features) {
   return "";
 }
 
-// In a child process, once for all: the drivers that this process may load afterwards.
+// Once for all: the drivers that this process may load afterwards.
 const Status& Probed() {
-  static const Status status = []() -> Status {
-    const Result<std::string> answer = RunInChild(
-        []() -> std::string {
-          const auto instance = VulkanInstance::Make(false);
-          if (instance) static_cast<void>(FindGpus(**instance));
-          return "ok";
-        },
-        kProbeTimeout);
-    if (answer) return {};
-    return Fail(ErrorCode::kUnsupported, "GPU_DRIVER",
-                fmt::format("a Vulkan driver failed when it was tried in a process of its own: {}; "
-                            "VK_ICD_FILENAMES can leave it out",
-                            answer.error().message));
-  }();
+  static const Status status = TryDrivers();
   return status;
 }
 
 }  // namespace
+
+Status TryDrivers() {
+  const Result<std::string> answer = RunInChild(
+      []() -> std::string {
+        const auto instance = VulkanInstance::Make(false);
+        if (instance) static_cast<void>(FindGpus(**instance));
+        return "ok";
+      },
+      kProbeTimeout);
+  if (answer) return {};
+  return Fail(ErrorCode::kUnsupported, "GPU_DRIVER",
+              fmt::format("a Vulkan driver failed when it was tried in a process of its own: {}; "
+                          "VK_ICD_FILENAMES can leave it out",
+                          answer.error().message));
+}
 
 Result<std::vector<FoundGpu>> FindGpus(const VulkanInstance& instance) {
   uint32_t count = 0;

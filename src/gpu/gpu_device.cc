@@ -96,6 +96,7 @@ Result<std::unique_ptr<GpuDevice>> GpuDevice::Open(const GpuOptions& options) {
 const GpuInfo& GpuDevice::info() const { return device_->gpu.info; }
 uint32_t GpuDevice::queues() const { return static_cast<uint32_t>(device_->queues.size()); }
 bool GpuDevice::lost() const { return device_->lost; }
+void GpuDevice::GiveUp() { device_->lost = true; }
 bool GpuDevice::validated() const { return device_->instance->validates(); }
 std::vector<std::string> GpuDevice::TakeMessages() { return device_->instance->TakeMessages(); }
 

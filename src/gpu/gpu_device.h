@@ -146,6 +146,8 @@ class GpuDevice {
   uint32_t queues() const;
   // A submit or wait has failed for good: nothing will work any more.
   bool lost() const;
+  // It did not do what it was given: from here on it counts as lost.
+  void GiveUp();
 
   // Errors BUDGET_EXCEEDED, GPU_MEMORY (the driver has no more, or not in one piece).
   Result<GpuArena> Allocate(Budget& budget, GpuArena::Kind kind, uint64_t bytes,

@@ -48,6 +48,7 @@ const GpuInfo& GpuDevice::info() const {
 }
 uint32_t GpuDevice::queues() const { return 0; }
 bool GpuDevice::lost() const { return true; }
+void GpuDevice::GiveUp() {}
 bool GpuDevice::validated() const { return false; }
 std::vector<std::string> GpuDevice::TakeMessages() { return {}; }
 Status GpuDevice::WaitIdle() { return NotBuiltIn(); }

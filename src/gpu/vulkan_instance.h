@@ -39,6 +39,10 @@ struct FoundGpu {
   GpuInfo info;
 };
 
+// Loads all drivers and asks for their devices, in a child process, which may crash or hang. Error
+// GPU_DRIVER.
+Status TryDrivers();
+
 // Errors GPU_MISSING, GPU_FEATURE as for ListGpus.
 Result<std::vector<FoundGpu>> FindGpus(const VulkanInstance& instance);
 
