@@ -61,7 +61,7 @@ Result<std::unique_ptr<Tokenizer>> Make(const Words& words, std::string_view kin
   return Tokenizer::FromMetadata(model.metadata, words.tokens.size());
 }
 
-std::unique_ptr<Tokenizer> MakeSpm() {
+std::unique_ptr<Tokenizer> MakeSpm(std::string_view kind) {
   Words words;
   words.Add("<unk>", 2);
   words.Add("<s>", 3);
@@ -74,7 +74,7 @@ std::unique_ptr<Tokenizer> MakeSpm() {
   for (const char* token : {"▁", "a", "b", "ab", "▁a", "▁▁", "aa", "é", "😀", "[u]", "b▁a"}) {
     words.Add(token, token[0] == '[' ? 4 : 1);
   }
-  return Make(words, "llama", "").value();
+  return Make(words, kind, "").value();
 }
 
 std::unique_ptr<Tokenizer> MakeBpe(std::string_view pre) {
@@ -97,7 +97,7 @@ std::unique_ptr<Tokenizer> MakeBpe(std::string_view pre) {
 const std::vector<std::unique_ptr<Tokenizer>>& Tokenizers() {
   static const auto* const kTokenizers = [] {
     auto* made = new std::vector<std::unique_ptr<Tokenizer>>;
-    made->push_back(MakeSpm());
+    made->push_back(MakeSpm("llama"));
     for (const char* pre :
          {"default",    "gpt-2",      "llama-bpe",    "qwen2",          "qwen35",
           "starcoder",  "falcon",     "deepseek-llm", "deepseek-coder", "deepseek-v3",
@@ -105,6 +105,7 @@ const std::vector<std::unique_ptr<Tokenizer>>& Tokenizers() {
           "bailingmoe", "seed-coder", "exaone-moe",   "minicpm5",       "chameleon"}) {
       made->push_back(MakeBpe(pre));
     }
+    made->push_back(MakeSpm("t5"));
     return made;
   }();
   return *kTokenizers;
@@ -146,7 +147,8 @@ void FuzzVocabulary(uint8_t choice, std::string_view data) {
       words.Add(std::string(line.substr(1)), static_cast<uint8_t>(line[0]) % 8);
     }
   }
-  const auto tokenizer = Make(words, choice % 2 == 0 ? "llama" : "gpt2", "gpt-2");
+  constexpr std::string_view kKinds[] = {"llama", "gpt2", "t5"};
+  const auto tokenizer = Make(words, kKinds[choice % 3], "gpt-2");
   if (!tokenizer) return;
   for (size_t i = 0; i < words.tokens.size(); ++i) {
     const TokenId id = static_cast<TokenId>(i);

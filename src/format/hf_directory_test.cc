@@ -180,7 +180,8 @@ TEST(HfDirectory, TokenizersOfAnotherModel) {  // C11
   EXPECT_EQ(key_with("{\"id\": 2,", "{\"id\": 9999999999,"), "MODEL_VOCAB");
   EXPECT_EQ(key_with("{\"id\": 2,", "{\"id\": 1,"), "MODEL_VOCAB");
   EXPECT_EQ(key_with("{\"id\": 2,", "{"), "TOKENIZER");
-  EXPECT_EQ(key_with("\"BPE\"", "\"Unigram\""), "TOKENIZER_UNSUPPORTED");
+  EXPECT_EQ(key_with("\"BPE\"", "\"Unigram\""), "MODEL_VOCAB") << "no scores";
+  EXPECT_EQ(key_with("\"BPE\"", "\"WordPiece\""), "TOKENIZER_UNSUPPORTED");
   EXPECT_EQ(key_with("\"byte_fallback\": true", "\"byte_fallback\": false"),
             "TOKENIZER_UNSUPPORTED");
   EXPECT_EQ(key_with("[\"a a\"]", "[1]"), "MODEL_MERGES");
@@ -220,6 +221,56 @@ TEST(HfDirectory, ByteLevelTokenizersAreKnownByTheirPattern) {
   EXPECT_EQ(pre_of(split(qwen)), "qwen2");
   EXPECT_EQ(pre_of(split("(a+)+$")), "TOKENIZER_UNSUPPORTED");
   EXPECT_EQ(pre_of(R"({"type": "ByteLevel", "use_regex": false})"), "TOKENIZER_UNSUPPORTED");
+}
+
+TEST(HfDirectory, UnigramTokenizersAreWhatTheirStepsSay) {
+  const auto read = [](const std::string& normalizer, const std::string& pre,
+                       const std::string& vocab) {
+    HfFiles files = SmallHfFiles();
+    files["tokenizer.json"] =
+        R"({"normalizer": )" + normalizer + R"(, "pre_tokenizer": )" + pre +
+        R"(, "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": true, "vocab": )" + vocab +
+        "}}";
+    return ReadHfFiles(files);
+  };
+  const auto key_of = [&](const std::string& normalizer, const std::string& pre,
+                          const std::string& vocab) {
+    const Result<ModelFile> file = read(normalizer, pre, vocab);
+    return file ? std::string_view() : file.error().key;
+  };
+  const std::string map = R"({"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAAAA"})";
+  const std::string normalizer = R"({"type": "Sequence", "normalizers": [)" + map +
+                                 R"(, {"type": "Replace", "pattern": {"Regex": " {2,}"},)"
+                                 R"( "content": " "}]})";
+  const std::string pre =
+      R"({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": false})";
+  const std::string vocab = R"([["<unk>", 0], ["<0x41>", -1.5], ["▁a", -2]])";
+  const Result<ModelFile> file = read(normalizer, pre, vocab);
+  ASSERT_TRUE(file) << Describe(file.error());
+  const Metadata& keys = file->metadata;
+  EXPECT_EQ(keys.OptionalString("tokenizer.ggml.model").value(), "t5");
+  EXPECT_EQ(keys.OptionalFloats("tokenizer.ggml.scores").value(),
+            (std::vector<float>{0, -1.5F, -2, 0, 0, 0}));
+  EXPECT_EQ(keys.OptionalInts("tokenizer.ggml.token_type").value(),
+            (std::vector<int64_t>{2, 6, 1, 5, 5, 5}));
+  EXPECT_EQ(keys.OptionalBool("tokenizer.ggml.add_space_prefix").value(), true);
+  EXPECT_EQ(keys.OptionalBool("tokenizer.tmai.split_words").value(), false);
+  EXPECT_EQ(keys.OptionalBool("tokenizer.tmai.one_space").value(), true);
+  EXPECT_EQ(keys.OptionalInts("tokenizer.ggml.precompiled_charsmap").value(),
+            (std::vector<int64_t>{4, 0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(key_of(R"({"type": "NFKC"})", pre, vocab), "TOKENIZER_UNSUPPORTED");
+  EXPECT_EQ(key_of("null", R"({"type": "BertPreTokenizer"})", vocab), "TOKENIZER_UNSUPPORTED");
+  EXPECT_EQ(key_of(R"({"type": "Precompiled", "precompiled_charsmap": "?"})", pre, vocab),
+            "TOKENIZER");
+  EXPECT_EQ(key_of("null", pre, R"([["a"]])"), "TOKENIZER");
+  EXPECT_EQ(key_of("null", pre, R"([["a", "b"]])"), "TOKENIZER");
+  EXPECT_EQ(key_of("null", pre, R"([["a", 1, 2]])"), "TOKENIZER");
+  EXPECT_EQ(key_of("null", pre, R"([[["a", 1]]])"), "TOKENIZER");
+  EXPECT_EQ(key_of("null", pre, R"([["a", 1e60]])"), "MODEL_VOCAB");
+  EXPECT_EQ(key_of("null", pre,
+                   R"([["a", 1], ["b", 1], ["c", 1], ["d", 1], ["e", 1],)"
+                   R"( ["f", 1], ["g", 1]])"),
+            "MODEL_VOCAB");
 }
 
 TEST(HfDirectory, VocabulariesOfAnotherSizeThanTheEmbedding) {

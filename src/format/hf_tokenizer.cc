@@ -8,13 +8,12 @@
 
 #include "fmt/format.h"
 #include "format/gguf_input.h"
+#include "format/hf_steps.h"
+#include "format/hf_unigram.h"
 #include "format/hf_vocabulary.h"
 
 namespace tinyai {
 namespace {
-
-// The types of tokens, with GGUF's numbers.
-constexpr int32_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6;
 
 // The patterns by which known families cut text, as their files spell them, and what we call them.
 struct KnownPattern {
@@ -33,47 +32,11 @@ constexpr std::array kPatterns = {
                  "tekken"},
 };
 
-// A step of a pipeline and those inside it, in order.
-void Flatten(const JsonValue* step, std::vector<const JsonValue*>& out) {
-  if (step == nullptr) return;
-  out.push_back(step);
-  for (const std::string_view inner : {"normalizers", "pretokenizers", "decoders", "processors"}) {
-    const JsonValue* const list = step->Find(inner);
-    if (list == nullptr || !list->is_array()) continue;
-    for (const JsonValue& item : list->items) Flatten(&item, out);  // as deep as the text: 64
-  }
-}
-
-std::vector<const JsonValue*> Steps(const JsonValue& tokenizer, std::string_view pipeline) {
-  std::vector<const JsonValue*> out;
-  Flatten(tokenizer.Find(pipeline), out);
-  return out;
-}
-
-const JsonValue* FindStep(std::span<const JsonValue* const> steps, std::string_view type) {
-  const auto found = std::find_if(steps.begin(), steps.end(), [&](const JsonValue* step) {
-    return step->TextOf("type") == type;
-  });
-  return found == steps.end() ? nullptr : *found;
-}
-
-bool IsTrue(const JsonValue* object, std::string_view key) {
-  const JsonValue* const value = object == nullptr ? nullptr : object->Find(key);
-  return value != nullptr && value->truth() != nullptr && *value->truth();
-}
-
 // The text of a special token: as such, or as an object that holds it.
 std::string_view TokenText(const JsonValue& settings, std::string_view key) {
   const JsonValue* const value = settings.Find(key);
   if (value == nullptr) return {};
   return value->text() != nullptr ? std::string_view(*value->text()) : value->TextOf("content");
-}
-
-bool IsByteToken(std::string_view token) {
-  return token.size() == 6 && token.starts_with("<0x") && token.ends_with(">") &&
-         std::all_of(token.begin() + 3, token.begin() + 5, [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
-         });
 }
 
 class TokenizerWriter {
@@ -91,12 +54,18 @@ class TokenizerWriter {
     const JsonValue* const model = json_.Find("model");
     if (model == nullptr || !model->is_object()) return Bad("model is missing");
     const std::string_view type = model->TextOf("type");
+    if (type == "Unigram") {
+      TRY(CheckVocabulary());
+      TRY(AddTokens());
+      TRY(WriteHfUnigram(file_, vocabulary_, types_, out_));
+      return WriteSpecial();
+    }
     const bool looks_like_bpe = type.empty() && !vocabulary_.merges.empty();
     if (type != "BPE" && !looks_like_bpe) {
-      return Unsupported(
-          fmt::format("a tokenizer of type '{}' is not known; known is BPE", Shown(type)));
+      return Unsupported(fmt::format(
+          "a tokenizer of type '{}' is not known; known are BPE and Unigram", Shown(type)));
     }
-    if (vocabulary_.tokens.empty()) return Vocabulary("model.vocab is empty");
+    TRY(CheckVocabulary());
     TRY(AddTokens());
     const auto pre = Steps(json_, "pre_tokenizer");
     const bool byte_level = FindStep(pre, "ByteLevel") != nullptr ||
@@ -104,7 +73,7 @@ class TokenizerWriter {
     if (byte_level) {
       TRY(WriteByteLevel(pre));
     } else if (IsTrue(model, "byte_fallback")) {
-      TRY(WriteSentencePiece(pre, model->TextOf("unk_token")));
+      TRY(WriteSentencePiece(model->TextOf("unk_token")));
     } else {
       return Unsupported("a BPE tokenizer that is neither byte-level nor has byte_fallback");
     }
@@ -123,6 +92,11 @@ class TokenizerWriter {
   }
   tl::unexpected<Error> Unsupported(std::string message) const {
     return Fault(ErrorCode::kUnsupported, "TOKENIZER_UNSUPPORTED", std::move(message));
+  }
+
+  Status CheckVocabulary() const {
+    if (!vocabulary_.tokens.empty()) return {};
+    return Vocabulary("model.vocab is empty");
   }
 
   // Those of the vocabulary, those added to it, and unused ones for ids without a token.
@@ -189,7 +163,7 @@ class TokenizerWriter {
 
   // SentencePiece joins the two pieces whose union scores best; here the merge that makes a piece
   // has a rank, and lower ranks come first.
-  Status WriteSentencePiece(std::span<const JsonValue* const> pre, std::string_view unknown) {
+  Status WriteSentencePiece(std::string_view unknown) {
     std::unordered_map<std::string_view, size_t> ids;
     ids.reserve(vocabulary_.tokens.size());
     for (size_t i = 0; i < vocabulary_.tokens.size(); ++i) ids.emplace(vocabulary_.tokens[i], i);
@@ -217,12 +191,7 @@ class TokenizerWriter {
     out_.AddStrings("tokenizer.ggml.tokens", vocabulary_.tokens);
     out_.AddNumbers<float>("tokenizer.ggml.scores", MetaType::kF32, scores);
     out_.AddNumbers<int32_t>("tokenizer.ggml.token_type", MetaType::kI32, types_);
-    const JsonValue* const space = FindStep(pre, "Metaspace");
-    const std::string_view scheme = space == nullptr ? "" : space->TextOf("prepend_scheme");
-    const bool prefix = FindStep(Steps(json_, "normalizer"), "Prepend") != nullptr ||
-                        scheme == "first" || scheme == "always" ||
-                        (scheme.empty() && IsTrue(space, "add_prefix_space"));
-    out_.AddBool("tokenizer.ggml.add_space_prefix", prefix);
+    out_.AddBool("tokenizer.ggml.add_space_prefix", AddsSpacePrefix(json_));
     return {};
   }
 

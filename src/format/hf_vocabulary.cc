@@ -9,21 +9,25 @@ namespace {
 
 constexpr uint64_t kMostFileBytes = uint64_t{64} << 20;
 
-// {"token": id, ..}
+// {"token": id, ..} or, of a unigram model, [["token", score], ..]
 class VocabularyEvents : public JsonEvents {
  public:
   VocabularyEvents(const std::string& file, uint64_t most, HfVocabulary& out)
       : file_(file), most_(most), out_(out) {}
   Status Begin(Container kind) override {
-    if (depth_++ == 0 && kind == Container::kObject) return {};
-    return FailAt(ErrorCode::kBadFile, "TOKENIZER", "model.vocab is no object of ids", file_);
+    const bool list = kind == Container::kArray;
+    if (depth_ == 0) is_list_ = list;
+    if (++depth_ > (is_list_ ? 2 : 1) || (depth_ == 2 && !list)) return Bad();
+    if (depth_ == 2) parts_ = 0;
+    return {};
   }
-  Status End() override { return {}; }
+  Status End() override { return depth_-- == 2 && parts_ != 2 ? Status(Bad()) : Status(); }
   Status Key(std::string key) override {
     key_ = std::move(key);
     return {};
   }
   Status Value(JsonScalar value) override {
+    if (is_list_) return Part(std::move(value));
     const auto* const id = std::get_if<uint64_t>(&value);
     if (id != nullptr) return PlaceToken(file_, std::move(key_), *id, most_, out_);
     return FailAt(ErrorCode::kBadFile, "MODEL_VOCAB",
@@ -31,10 +35,31 @@ class VocabularyEvents : public JsonEvents {
   }
 
  private:
+  tl::unexpected<Error> Bad() const {
+    return FailAt(ErrorCode::kBadFile, "TOKENIZER",
+                  "model.vocab is neither an object of ids nor a list of tokens with scores",
+                  file_);
+  }
+  // A token, then its score.
+  Status Part(JsonScalar value) {
+    if (depth_ != 2 || ++parts_ > 2) return Bad();
+    if (parts_ == 1) {
+      auto* const token = std::get_if<std::string>(&value);
+      if (token == nullptr) return Bad();
+      return PlaceToken(file_, std::move(*token), out_.scores.size(), most_, out_);
+    }
+    const std::optional<double> score = JsonValue{.scalar = std::move(value)}.number();
+    if (!score) return Bad();
+    out_.scores.push_back(static_cast<float>(*score));
+    return {};
+  }
+
   const std::string& file_;
   const uint64_t most_;
   HfVocabulary& out_;
   int depth_ = 0;
+  bool is_list_ = false;
+  int parts_ = 0;
   std::string key_;
 };
 

@@ -14,6 +14,7 @@ namespace tinyai {
 struct HfVocabulary {
   std::vector<std::string> tokens;  // by id
   std::vector<bool> present;        // whether the id has a token
+  std::vector<float> scores;        // by id, where the file has a list of tokens with scores
   std::vector<std::string> merges;  // "left right", best first
   JsonValue rest;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
+#include "text/utf8.h"
 
 namespace tinyai {
 namespace {
@@ -15,18 +16,6 @@ size_t CharacterSize(char first) {
   if (byte < 0xC0) return 1;
   if (byte < 0xE0) return 2;
   return byte < 0xF0 ? 3 : 4;
-}
-
-std::string Replaced(std::string_view text, std::string_view from, std::string_view to) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t found; (found = text.find(from)) != std::string_view::npos;) {
-    out += text.substr(0, found);
-    out += to;
-    text.remove_prefix(found + from.size());
-  }
-  out += text;
-  return out;
 }
 
 // Joins the characters of one stretch of text into tokens.

@@ -8,6 +8,7 @@
 #include "text/read_vocabulary.h"
 #include "text/special_ids.h"
 #include "text/spm_tokenizer.h"
+#include "text/unigram_tokenizer.h"
 
 namespace tinyai {
 namespace {
@@ -70,6 +71,37 @@ Result<std::unique_ptr<Tokenizer>> ReadSpm(const Metadata& metadata, uint64_t vo
   return std::unique_ptr<Tokenizer>(SpmTokenizer::Make(std::move(data)));
 }
 
+Result<CharsMap> ReadCharsMap(const Metadata& metadata) {
+  const MetaValue* const value = metadata.Find("tokenizer.ggml.precompiled_charsmap");
+  if (value == nullptr || value->bytes.empty()) return CharsMap();
+  return CharsMap::Make(value->is_array ? value->bytes : std::span<const std::byte>());
+}
+
+Result<std::unique_ptr<Tokenizer>> ReadUnigram(const Metadata& metadata, uint64_t vocab_size) {
+  TokenizerData data;
+  TRY_ASSIGN(data.vocabulary, ReadVocabulary(metadata, vocab_size, true));
+  WarnOfVocabulary(data);
+  if (!metadata.Has("tokenizer.ggml.scores")) {
+    return Fail(ErrorCode::kBadFile, "MODEL_VOCAB",
+                "tokenizer.ggml.scores is missing: a unigram model is its scores");
+  }
+  SpecialDefaults defaults;
+  defaults.add_space_prefix = true;
+  for (TokenId id = 0; !defaults.unknown && data.vocabulary.Has(id); ++id) {
+    if (data.vocabulary.Is(id, kTokenUnknown)) defaults.unknown = id;
+  }
+  TRY(ReadSpecialIds(metadata, defaults, data));
+  UnigramSettings settings;
+  TRY_ASSIGN(settings.normaliser, ReadCharsMap(metadata));
+  TRY_ASSIGN(const auto words, metadata.OptionalBool("tokenizer.ggml.remove_extra_whitespaces"));
+  TRY_ASSIGN(const auto one_space, metadata.OptionalBool("tokenizer.tmai.one_space"));
+  TRY_ASSIGN(const auto split, metadata.OptionalBool("tokenizer.tmai.split_words"));
+  settings.words_only = words.value_or(false);
+  settings.one_space = one_space.value_or(false);
+  settings.split_words = split.value_or(false);
+  return std::unique_ptr<Tokenizer>(UnigramTokenizer::Make(std::move(data), std::move(settings)));
+}
+
 Result<std::unique_ptr<Tokenizer>> ReadBpe(const Metadata& metadata, uint64_t vocab_size) {
   TokenizerData data;
   TRY_ASSIGN(const std::optional<std::string_view> name,
@@ -107,7 +139,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::FromMetadata(const Metadata& metad
   }
   if (*kind == "llama") return ReadSpm(metadata, vocab_size);
   if (*kind == "gpt2") return ReadBpe(metadata, vocab_size);
-  return Unsupported("tokenizer", *kind, "llama, gpt2");
+  if (*kind == "t5") return ReadUnigram(metadata, vocab_size);
+  return Unsupported("tokenizer", *kind, "llama, gpt2, t5");
 }
 
 }  // namespace tinyai

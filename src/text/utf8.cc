@@ -1,5 +1,7 @@
 #include "text/utf8.h"
 
+#include <algorithm>
+
 #include "base/escape.h"
 
 namespace tinyai {
@@ -91,6 +93,22 @@ std::string ToBpeText(std::string_view text) {
     AppendUtf8(surrogate || code_point > 0x10FFFF ? kReplacement : code_point, out);
     text.remove_prefix(loose == 0 ? 1 : loose);
   }
+  return out;
+}
+
+size_t NextCharacterSize(std::string_view text) {
+  return std::max<size_t>(Utf8SequenceLength(text), 1);
+}
+
+std::string Replaced(std::string_view text, std::string_view from, std::string_view to) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t found; (found = text.find(from)) != std::string_view::npos;) {
+    out += text.substr(0, found);
+    out += to;
+    text.remove_prefix(found + from.size());
+  }
+  out += text;
   return out;
 }
 
