@@ -1,6 +1,8 @@
 #include "plan/check_net_knowledge.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 namespace tinyai {
@@ -10,9 +12,23 @@ QueueKnowledge::QueueKnowledge(const TaskNet& net, const NetPlan& plan, uint64_t
       plan_(plan),
       rounds_(rounds),
       scopes_(net.places.size(), {Scope{0, Vector(net.places.size(), 0)}}),
+      other_arm_(net.regions.size(), 0),
       ended_arms_(net.places.size(), std::vector<Vector>(net.regions.size())),
+      left_arms_(net.places.size(), std::vector<std::vector<LeftArm>>(net.regions.size())),
+      left_(net.places.size(), 0),
+      begun_(net.places.size(), 0),
       recorded_(plan.fences.size() * rounds) {
   vectors_.reserve(recorded_.size() * net.places.size());
+  std::map<std::tuple<RegionId, NetValueId, bool>, size_t> arms;
+  for (size_t i = 1; i < net.regions.size(); ++i) {
+    const NetRegion& arm = net.regions[i];
+    if (!arm.condition) continue;
+    arms[{arm.parent, *arm.condition, arm.arm}] = i;
+    const auto other = arms.find({arm.parent, *arm.condition, !arm.arm});
+    if (other == arms.end()) continue;
+    other_arm_[i] = other->second;
+    other_arm_[other->second] = i;
+  }
 }
 
 std::vector<size_t> QueueKnowledge::Path(size_t region) const {
@@ -24,6 +40,7 @@ std::vector<size_t> QueueKnowledge::Path(size_t region) const {
 
 void QueueKnowledge::BeginRound(size_t place) {
   Enter(place, 0);
+  ++begun_[place];
   ended_arms_[place].assign(net_.regions.size(), {});
 }
 
@@ -50,23 +67,18 @@ void QueueKnowledge::EnterOther(size_t place, size_t region) {
 
 // What both arms of an `if` know is known after it.
 void QueueKnowledge::JoinArms(size_t place, const Scope& ended) {
-  const NetRegion& own = net_.regions[ended.region];
   ended_arms_[place][ended.region] = ended.known;
-  for (size_t i = 1; i < net_.regions.size(); ++i) {
-    const NetRegion& other = net_.regions[i];
-    if (i == ended.region || !own.condition || other.condition != own.condition ||
-        other.parent != own.parent || other.arm == own.arm || ended_arms_[place][i].empty()) {
-      continue;
-    }
-    Vector& outer = scopes_[place].back().known;
-    for (size_t p = 0; p < outer.size(); ++p) {
-      outer[p] = std::max(outer[p], std::min(ended.known[p], ended_arms_[place][i][p]));
-    }
+  left_arms_[place][ended.region].push_back({++left_[place], begun_[place] - 1, ended.known});
+  const Vector& other = ended_arms_[place][other_arm_[ended.region]];
+  Vector& outer = scopes_[place].back().known;
+  for (size_t p = 0; p < other.size(); ++p) {
+    outer[p] = std::max(outer[p], std::min(ended.known[p], other[p]));
   }
 }
 
 void QueueKnowledge::Record(size_t fence, uint64_t round, size_t place) {
-  recorded_[fence * rounds_ + round] = {scopes_[place].back().region, vectors_.size()};
+  recorded_[fence * rounds_ + round] = {scopes_[place].back().region, vectors_.size(),
+                                        left_[place]};
   for (const Scope& scope : scopes_[place]) {
     vectors_.insert(vectors_.end(), scope.known.begin(), scope.known.end());
   }
@@ -87,8 +99,11 @@ bool QueueKnowledge::Learn(size_t place, size_t fence, uint64_t round, bool same
       ++depth;
     }
   }
-  const uint64_t* const heard = &vectors_[theirs.vectors + depth * known.size()];
+  const auto vector =
+      vectors_.begin() + static_cast<ptrdiff_t>(theirs.vectors + depth * known.size());
+  Vector heard(vector, vector + static_cast<ptrdiff_t>(known.size()));
   const size_t other = Index(plan_.fences[fence].place);
+  if (same_round) HearOfArms(place, other, theirs, round, heard);
   bool news = known[other] < position;
   for (size_t p = 0; p < known.size(); ++p) {
     news = news || heard[p] > known[p];
@@ -96,6 +111,19 @@ bool QueueKnowledge::Learn(size_t place, size_t fence, uint64_t round, bool same
   }
   known[other] = std::max(known[other], position);
   return news;
+}
+
+// Who is in an arm knows that whoever came by took it too.
+void QueueKnowledge::HearOfArms(size_t place, size_t other, const Recorded& theirs, uint64_t round,
+                                Vector& heard) const {
+  for (size_t depth = 1; depth < scopes_[place].size(); ++depth) {
+    const std::vector<LeftArm>& all = left_arms_[other][scopes_[place][depth].region];
+    for (auto arm = all.rbegin(); arm != all.rend() && arm->round >= round; ++arm) {
+      if (arm->round != round || arm->number > theirs.left) continue;
+      for (size_t p = 0; p < heard.size(); ++p) heard[p] = std::max(heard[p], arm->known[p]);
+      break;
+    }
+  }
 }
 
 }  // namespace tinyai

@@ -47,20 +47,35 @@ class QueueKnowledge {
   struct Recorded {
     size_t region = 0;   // the innermost
     size_t vectors = 0;  // where they begin
+    uint64_t left = 0;   // how many arms its queue had left before
+  };
+  // What a queue knew at the end of an arm.
+  struct LeftArm {
+    uint64_t number = 0;  // of those that it left, from 1
+    uint64_t round = 0;
+    Vector known;
   };
 
   // The regions around one, outermost first.
   std::vector<size_t> Path(size_t region) const;
   void EnterOther(size_t place, size_t region);
   void JoinArms(size_t place, const Scope& ended);
+  // The place is in arms of `round` that the queue of a fence may have left: adds what it knew
+  // there.
+  void HearOfArms(size_t place, size_t other, const Recorded& theirs, uint64_t round,
+                  Vector& heard) const;
 
   const TaskNet& net_;
   const NetPlan& plan_;
   const uint64_t rounds_;
-  std::vector<std::vector<Scope>> scopes_;       // by place: the whole net outermost
-  std::vector<std::vector<Vector>> ended_arms_;  // by place and region
-  std::vector<Recorded> recorded_;               // by fence and round
-  Vector vectors_;                               // what was recorded
+  std::vector<std::vector<Scope>> scopes_;                    // by place: the whole net outermost
+  std::vector<size_t> other_arm_;                             // by region; 0: none
+  std::vector<std::vector<Vector>> ended_arms_;               // by place and region
+  std::vector<std::vector<std::vector<LeftArm>>> left_arms_;  // by place and region, in order
+  std::vector<uint64_t> left_;                                // by place: how many in all
+  std::vector<uint64_t> begun_;                               // by place: rounds
+  std::vector<Recorded> recorded_;                            // by fence and round
+  Vector vectors_;                                            // what was recorded
 };
 
 }  // namespace tinyai

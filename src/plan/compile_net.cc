@@ -218,7 +218,7 @@ class NetCompiler {
     return !objective_.terms.empty() && objective_.terms[0] == Term::kSyncs;
   }
 
-  // Those that need no search.
+  // Those that are not for time.
   std::vector<std::vector<PlaceId>> Placements() const {
     std::vector<std::vector<PlaceId>> out;
     if (decided_) {
@@ -227,22 +227,30 @@ class NetCompiler {
     }
     if (const auto one = OnOnePlace(net_)) out.push_back(*one);
     if (const auto two = OnTwoPlaces(net_, needs_); two && out.empty()) out.push_back(*two);
+    if (out.empty() && SyncsFirst() && !net_.loops) {
+      out.push_back(OnFewSyncs(net_, needs_, limits_));
+    }
     return out;
   }
 
   Status TryPlaces(const std::vector<PlaceId>& places) {
-    const bool fast = limits_.effort == Effort::kFast;
     least_syncs_ = least_fences_ = 0;
     if (SyncsFirst() && !net_.loops) {
       NetSyncDraft least = DraftForSyncs(net_, needs_, places, limits_);
       least_syncs_ = least.syncs.lower_bound;
       least_fences_ = least.fences.lower_bound;
       TRY(Try(least.draft));
-      if (fast && best_) return {};
+      if (IsEnough()) return {};
     }
     TRY(Try({OrderLikeProgram(net_, needs_), places, {}}));
-    if (fast && best_) return {};
+    if (limits_.effort == Effort::kFast && best_) return {};
     return Try(DraftForPeak(net_, needs_, places, limits_));
+  }
+
+  // In a hurry: any plan, but where syncs are given one that adds none, if the next draft has it.
+  bool IsEnough() const {
+    return limits_.effort == Effort::kFast && best_ &&
+           (net_.fixed_syncs.empty() || best_->syncs.value <= net_.fixed_syncs.size());
   }
 
   // With as little sharing of memory as fits, since sharing makes places wait for each other; and
@@ -250,7 +258,8 @@ class NetCompiler {
   Status Try(const NetDraft& draft) {
     const Pointed pointed(net_, needs_, draft);
     for (const Sharing sharing : {Sharing::kWithinPlaces, Sharing::kAll}) {
-      if (best_ && (limits_.expired() || limits_.effort == Effort::kFast)) return {};
+      if (best_ && limits_.expired()) return {};
+      if (best_ && limits_.effort == Effort::kFast && sharing == Sharing::kAll) return {};
       TRY(Try(draft, pointed, sharing));
     }
     return {};

@@ -138,7 +138,7 @@ class SyncDeriver {
   void Learn(size_t place, const Target& target) {
     clocks_.Learn(place, Heard(place, target), target.place, target.position);
   }
-  const uint64_t* Heard(size_t place, const Target& target) const {
+  const uint64_t* Heard(size_t place, const Target& target) {
     return clocks_.Heard(place, moments_[target.place][target.position - 1], target.distance == 0);
   }
 
@@ -166,7 +166,7 @@ class SyncDeriver {
       command.syncs.push_back({FenceAt(targets_[i].place, targets_[i].at), targets_[i].distance});
     }
   }
-  bool KeptBringAll(size_t place) const {
+  bool KeptBringAll(size_t place) {
     return std::all_of(targets_.begin(), targets_.end(), [&](const Target& target) {
       for (size_t i = 0; i < targets_.size(); ++i) {
         if (!kept_[i]) continue;

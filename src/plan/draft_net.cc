@@ -6,6 +6,7 @@
 #include "solve/least_syncs.h"
 #include "solve/order.h"
 #include "solve/placement.h"
+#include "solve/sync_placement.h"
 #include "solve/sync_two_places.h"
 
 namespace tinyai {
@@ -210,6 +211,22 @@ std::optional<std::vector<PlaceId>> OnTwoPlaces(const TaskNet& net,
     places.push_back(PlaceId(place));
   }
   return places;
+}
+
+std::vector<PlaceId> OnFewSyncs(const TaskNet& net, const std::vector<NetNeed>& needs,
+                                const SearchLimits& limits) {
+  std::vector<std::vector<uint32_t>> choices;
+  choices.reserve(net.ops.size());
+  for (const NetOp& op : net.ops) {
+    std::vector<uint32_t>& places = choices.emplace_back();
+    for (const NetChoice& choice : op.choices)
+      places.push_back(static_cast<uint32_t>(choice.place));
+  }
+  std::vector<PlaceId> out;
+  for (const uint32_t place : PlaceForSyncs(ToSyncNet(net, needs), choices, limits).place) {
+    out.push_back(PlaceId(place));
+  }
+  return out;
 }
 
 NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<NetNeed>& needs,

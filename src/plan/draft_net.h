@@ -28,6 +28,9 @@ std::optional<std::vector<PlaceId>> OnOnePlace(const TaskNet& net);
 // Places on two with the fewest syncs (theorem 2), if every op can be on one of the first two.
 std::optional<std::vector<PlaceId>> OnTwoPlaces(const TaskNet& net,
                                                 const std::vector<NetNeed>& needs);
+// Places with few syncs, whatever places there are (solve/sync_placement.h).
+std::vector<PlaceId> OnFewSyncs(const TaskNet& net, const std::vector<NetNeed>& needs,
+                                const SearchLimits& limits);
 
 // The order with the fewest syncs on these places. `least_syncs`: no order has fewer.
 struct NetSyncDraft {

@@ -26,17 +26,19 @@ class VectorClocks {
   void Advance(size_t place, uint64_t position);
 
   // What a place knew at one moment, as another learns it: of each region from the innermost
-  // outwards a vector, one after the other.
+  // outwards a vector, one after the other; and of the arms that it had left by then.
   struct Moment {
     RegionId region{};
     size_t vectors = 0;  // where they begin
+    size_t place = 0;
+    uint64_t position = 0;
   };
   Moment Remember(size_t place);
   // That at least so many moments will be remembered.
   void Expect(size_t moments) { remembered_.reserve(moments * places_.size()); }
   // How much of that holds where `place` is: a vector over all places, valid until the next
-  // Remember. Of another iteration, only what is known whichever arms were taken.
-  const uint64_t* Heard(size_t place, const Moment& moment, bool same_iteration) const;
+  // Remember or Heard. Of another iteration, only what is known whichever arms were taken.
+  const uint64_t* Heard(size_t place, const Moment& moment, bool same_iteration);
   void Learn(size_t place, const uint64_t* heard, size_t from, uint64_t position);
 
  private:
@@ -44,19 +46,28 @@ class VectorClocks {
     RegionId region{};
     std::vector<uint64_t> known;
   };
-  struct Place {
-    std::vector<Frame> frames;               // outermost first
-    std::vector<std::optional<Frame>> arms;  // by region: how its last run ended
+  struct Ended {
+    uint64_t position = 0;  // of the place
+    size_t vector = 0;      // in remembered_
   };
+  struct Place {
+    std::vector<Frame> frames;             // outermost first
+    std::vector<std::vector<Ended>> arms;  // by region: each time it was left in this iteration
+  };
+  const uint64_t* Last(const Place& place, size_t region) const {
+    const std::vector<Ended>& all = place.arms[region];
+    return all.empty() ? nullptr : &remembered_[all.back().vector];
+  }
   const uint64_t* Row(size_t place) const { return places_[place].frames.back().known.data(); }
   uint32_t Depth(RegionId region) const;
   RegionId Ancestor(RegionId region, uint32_t depth) const;
-  void Leave(Place& place);
-  std::optional<size_t> OtherArm(RegionId region) const;
+  void Leave(size_t place);
 
   const TaskNet& net_;
+  std::vector<size_t> other_arm_;  // by region; 0: there is none
   std::vector<Place> places_;
   std::vector<uint64_t> remembered_;
+  std::vector<uint64_t> heard_;
 };
 
 }  // namespace tinyai

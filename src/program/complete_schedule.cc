@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "fmt/format.h"
 #include "program/carry_values.h"
+#include "program/place_implied.h"
 #include "program/resolve_ref.h"
 
 namespace tinyai {
@@ -34,6 +35,7 @@ class Writer {
 
   std::optional<Schedule> Write() {
     FindBoth();
+    FindUsualPlaces();
     NameFences();
     MakeEntries();
     FindClosed();
@@ -162,15 +164,19 @@ class Writer {
     if (evaluate->again || decides_.contains(eval.outs[0])) return false;
     if (eval.kind == Eval::Kind::kMerge && both_.contains(eval.index)) return false;
     if (!compiled_.program.def(eval.outs[0]).implied) return false;
-    return !line_is_explicit(line, op) && compiled_.details.place_of[Index(op)] == UsualPlace(op);
+    return !line_is_explicit(line, op) &&
+           usual_places_[Index(op)] == compiled_.details.place_of[Index(op)];
   }
   bool line_is_explicit(const WishedLine* line, NetOpId op) const {
     return line != nullptr && line->ops.size() == 1 && line->ops[0] == op;
   }
-  PlaceId UsualPlace(NetOpId op) const {
-    return Index(op) < wishes_.usual_places.size() && wishes_.usual_places[Index(op)]
-               ? *wishes_.usual_places[Index(op)]
-               : compiled_.details.place_of[Index(op)];
+  void FindUsualPlaces() {
+    const std::vector<PlaceId>& places = compiled_.details.place_of;
+    usual_places_.resize(net_.ops.size());
+    EachUsualPlace(
+        compiled_.program, net_, compiled_.work, wishes_.branch_of,
+        [&](NetOpId op) { return std::optional(places[Index(op)]); },
+        [&](NetOpId op, PlaceId place) { usual_places_[Index(op)] = place; });
   }
 
   // --- one text of all queues ---
@@ -426,15 +432,16 @@ class Writer {
   const NetPlan& plan_;
   const Wishes& wishes_;
   Schedule out_;
-  std::vector<std::string> fence_names_;         // by fence of the plan
-  std::set<uint32_t> both_;                      // branches of which both arms are computed
-  std::set<DefId> decides_;                      // their conditions
-  std::set<uint32_t> given_;                     // fences that the user wrote
-  std::vector<std::vector<uint32_t>> fence_at_;  // by place and command
-  std::vector<RegionId> fence_regions_;          // by fence
-  std::vector<std::vector<Entry>> entries_;      // by place
-  std::vector<size_t> next_;                     // by place
-  std::vector<uint32_t> missing_;                // by line: ops still to come
+  std::vector<std::string> fence_names_;              // by fence of the plan
+  std::set<uint32_t> both_;                           // branches of which both arms are computed
+  std::set<DefId> decides_;                           // their conditions
+  std::vector<std::optional<PlaceId>> usual_places_;  // by op: where it is when nobody says it
+  std::set<uint32_t> given_;                          // fences that the user wrote
+  std::vector<std::vector<uint32_t>> fence_at_;       // by place and command
+  std::vector<RegionId> fence_regions_;               // by fence
+  std::vector<std::vector<Entry>> entries_;           // by place
+  std::vector<size_t> next_;                          // by place
+  std::vector<uint32_t> missing_;                     // by line: ops still to come
   uint32_t next_line_ = 0;
   std::vector<bool> recorded_;  // by fence
   struct Open {

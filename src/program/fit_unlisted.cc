@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
+#include "program/line_clocks.h"
 #include "program/order_lines.h"
 
 namespace tinyai {
@@ -18,7 +19,8 @@ class Fitter {
         net_(net),
         out_(out),
         places_(net.net.places.size()),
-        lines_of_(places_) {
+        lines_of_(places_),
+        clocks_(wishes, net.net) {
     line_of_ = wishes.line_of;
     line_of_.resize(net.net.ops.size());
     for (uint32_t i = 0; i < wishes.lines.size(); ++i) {
@@ -74,15 +76,6 @@ class Fitter {
       }
     }
   }
-  // A place that knows of `line` of another: behind which of its syncs it stands.
-  uint32_t WaitFor(size_t from, size_t to, uint32_t line) const {
-    const std::vector<Wait>& waits = waits_[from * places_ + to];
-    const auto above =
-        std::upper_bound(waits.begin(), waits.end(), line,
-                         [](uint32_t l, const Wait& wait) { return l < wait.fence; });
-    return above == waits.begin() ? 0 : std::prev(above)->wait + 1;
-  }
-
   // What each op knows of the lines of each place, by data alone; 0: nothing. `sure`: whichever
   // arms are taken, else with what ops of arms know.
   void FindReach(bool sure) {
@@ -142,26 +135,24 @@ class Fitter {
     const size_t ops = net_.net.ops.size();
     low_.assign(ops, 0);
     high_.assign(ops, kLast);
+    const NeedLists after = NeedLists::ByEarlier(needs_, ops);
+    for (size_t i = order_.size(); i-- > 0;) {
+      uint32_t& high = high_[Index(order_[i])];
+      if (const auto line = line_of_[Index(order_[i])]) {
+        high = *line;
+        continue;
+      }
+      for (const NetNeed& need : after.of(order_[i])) {
+        high = std::min(high, high_[Index(need.later)]);
+      }
+    }
     for (size_t op = 0; op < ops; ++op) {
       if (line_of_[op]) {
         low_[op] = *line_of_[op] + 1;
-        high_[op] = *line_of_[op];
         continue;
       }
-      const size_t place = Index(PlaceOf(op));
       for (size_t from = 0; from < places_; ++from) {
-        const uint32_t known = reach_[op * places_ + from];
-        if (known == 0) continue;
-        low_[op] = std::max(low_[op], known);
-        if (from != place) low_[op] = std::max(low_[op], WaitFor(from, place, known - 1));
-      }
-    }
-    const NeedLists after = NeedLists::ByEarlier(needs_, ops);
-    for (size_t i = order_.size(); i-- > 0;) {
-      if (line_of_[Index(order_[i])]) continue;
-      for (const NetNeed& need : after.of(order_[i])) {
-        uint32_t& high = high_[Index(order_[i])];
-        high = std::min(high, high_[Index(need.later)]);
+        low_[op] = std::max(low_[op], reach_[op * places_ + from]);
       }
     }
   }
@@ -177,22 +168,15 @@ class Fitter {
   // one, since none of their syncs may stand in front of its fence.
   bool Assign() {
     const NeedLists before = NeedLists::ByLater(needs_, net_.net.ops.size());
-    const NeedLists after = NeedLists::ByEarlier(needs_, net_.net.ops.size());
-    const auto is_awaited = [&](NetOpId id) {
-      const auto needs = after.of(id);
-      return std::any_of(needs.begin(), needs.end(), [&](const NetNeed& need) {
-        return PlaceOf(Index(need.later)) != PlaceOf(Index(id));
-      });
-    };
     for (const NetOpId id : order_) {
       const size_t op = Index(id);
+      for (const NetNeed& need : before.of(id)) {
+        if (!line_of_[op]) low_[op] = std::max(low_[op], low_[Index(need.earlier)]);
+        UseWait(need.earlier, op);
+      }
       if (line_of_[op]) continue;
       const PlaceId place = PlaceOf(op);
       const std::vector<uint32_t>& lines = lines_of_[Index(place)];
-      for (const NetNeed& need : before.of(id)) {
-        low_[op] = std::max(low_[op], low_[Index(need.earlier)]);
-        UseWait(need.earlier, op);
-      }
       // The first gap is in front of lines[first].
       auto first = static_cast<size_t>(std::lower_bound(lines.begin(), lines.end(), low_[op]) -
                                        lines.begin());
@@ -225,26 +209,28 @@ class Fitter {
       } else if (high_[op] != kLast) {
         const auto user = std::lower_bound(lines.begin(), lines.end(), high_[op]);
         if (user != lines.end()) AddOrder(id, wishes_.lines[*user].ops.front());
-        if (first < lines.size() && is_awaited(id)) {
-          AddOrder(id, wishes_.lines[lines[first]].ops.front());
-        }
       }
       if (first > 0) AddOrder(wishes_.lines[lines[first - 1]].ops.back(), id);
     }
     return true;
   }
-  // A sync that the text has anyway, with a fence behind what the op needs, spares it one of its
-  // own.
+  // Syncs that the text has anyway spare the op one of its own: it stands behind them, and what it
+  // needs in front of the line that they tell of.
   void UseWait(NetOpId need, size_t op) {
     const size_t from = Index(PlaceOf(Index(need))), to = Index(PlaceOf(op));
     if (from == to) return;
-    const std::vector<Wait>& waits = waits_[from * places_ + to];
-    const auto wait =
-        std::lower_bound(waits.begin(), waits.end(), low_[Index(need)],
-                         [](const Wait& one, uint32_t low) { return one.fence < low; });
-    if (wait == waits.end() || wait->wait >= high_[op]) return;
-    low_[op] = std::max(low_[op], wait->wait + 1);
-    if (!line_of_[Index(need)]) AddOrder(need, wishes_.lines[wait->fence].ops.front());
+    const std::vector<uint32_t>& lines = lines_of_[from];
+    const auto told =
+        line_of_[Index(need)] ? line_of_[Index(need)] : LineFrom(lines, low_[Index(need)]);
+    if (!told) return;
+    const auto learns = clocks_.LearnsOf(to, net_.net.ops[op].region, from, *told);
+    if (!learns || *learns >= high_[op]) return;
+    if (!line_of_[op]) low_[op] = std::max(low_[op], *learns + 1);
+    if (!line_of_[Index(need)]) AddOrder(need, wishes_.lines[*told].ops.front());
+  }
+  static std::optional<uint32_t> LineFrom(const std::vector<uint32_t>& lines, uint32_t low) {
+    const auto line = std::lower_bound(lines.begin(), lines.end(), low);
+    return line == lines.end() ? std::nullopt : std::optional(*line);
   }
   // Whether the op could as well stand in any later gap.
   bool AllOpenAfter(PlaceId place, size_t first, size_t last) const {
@@ -296,7 +282,8 @@ class Fitter {
   ProgramNet& net_;
   Diagnostics& out_;
   const size_t places_;
-  std::vector<std::vector<uint32_t>> lines_of_;   // by place
+  std::vector<std::vector<uint32_t>> lines_of_;  // by place
+  const LineClocks clocks_;
   std::vector<std::optional<uint32_t>> line_of_;  // by op
   std::vector<NetNeed> needs_;
   std::vector<NetOpId> order_;

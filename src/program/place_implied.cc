@@ -3,70 +3,53 @@
 #include <algorithm>
 
 namespace tinyai {
-namespace {
 
-class Placer {
- public:
-  Placer(const Program& program, ProgramNet& net, Wishes& wishes)
-      : program_(program), net_(net), wishes_(wishes), places_(program.branches.size()) {}
-
-  void Run() {
-    wishes_.usual_places.assign(net_.net.ops.size(), std::nullopt);
-    // Inner ones first, so that what they merge counts for those around.
-    std::vector<std::vector<NetOpId>> guarded(program_.branches.size());
-    for (size_t i = 0; i < net_.net.ops.size(); ++i) {
-      const RegionId region = net_.net.ops[i].region;
-      const bool evaluates = std::holds_alternative<work::Evaluate>(net_.work[i]) ||
-                             std::holds_alternative<work::Print>(net_.work[i]);
-      if (Index(region) != 0 && evaluates) {
-        guarded[net_.branch_of[Index(region)]].push_back(NetOpId(i));
-      }
-    }
-    std::vector<std::vector<EvalId>> merges(program_.branches.size());
-    for (size_t i = 0; i < program_.evals.size(); ++i) {
-      const Eval& eval = program_.evals[i];
-      if (eval.kind == Eval::Kind::kMerge && net_.op_of[i]) merges[eval.index].push_back(EvalId(i));
-    }
-    for (size_t branch = program_.branches.size(); branch-- > 0;) {
-      const std::optional<PlaceId> place = OnePlace(guarded[branch]);
-      if (!place) continue;
-      for (const EvalId merge : merges[branch]) Put(*net_.op_of[Index(merge)], *place);
-      const Def& condition = program_.def(program_.branches[branch].condition);
-      const auto op = net_.op_of[Index(condition.maker)];
-      if (op && condition.implied && !program_.eval(condition.maker).input) Put(*op, *place);
-    }
+void EachUsualPlace(const Program& program, const TaskNet& net, const std::vector<NetWork>& work,
+                    const std::vector<uint32_t>& branch_of, const PlaceOfOp& place_of,
+                    const std::function<void(NetOpId, PlaceId)>& visit) {
+  if (program.branches.empty()) return;
+  std::vector<std::optional<NetOpId>> op_of(program.evals.size());
+  std::vector<std::vector<NetOpId>> guarded(program.branches.size()), merges(guarded.size());
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    const auto* evaluate = std::get_if<work::Evaluate>(&work[i]);
+    const bool works = evaluate != nullptr || std::holds_alternative<work::Print>(work[i]);
+    const size_t region = Index(net.ops[i].region);
+    if (region != 0 && works) guarded[branch_of[region]].push_back(NetOpId(i));
+    if (evaluate == nullptr || evaluate->again) continue;
+    op_of[Index(evaluate->eval)] = NetOpId(i);
+    const Eval& eval = program.eval(evaluate->eval);
+    if (eval.kind == Eval::Kind::kMerge) merges[eval.index].push_back(NetOpId(i));
   }
-
- private:
-  // The only place of these ops, if they have just one.
-  std::optional<PlaceId> OnePlace(const std::vector<NetOpId>& ops) const {
-    std::optional<PlaceId> out;
-    for (const NetOpId id : ops) {
-      const NetOp& op = net_.net.op(id);
-      if (op.choices.size() != 1 || (out && *out != op.choices[0].place)) return std::nullopt;
-      out = op.choices[0].place;
+  const auto only_place = [&](const std::vector<NetOpId>& ops) {
+    std::optional<PlaceId> only;
+    for (const NetOpId op : ops) {
+      const std::optional<PlaceId> place = place_of(op);
+      if (!place || (only && *only != *place)) return std::optional<PlaceId>();
+      only = place;
     }
-    return out;
+    return only;
+  };
+  for (size_t branch = program.branches.size(); branch-- > 0;) {
+    const std::optional<PlaceId> place = only_place(guarded[branch]);
+    if (!place) continue;
+    for (const NetOpId merge : merges[branch]) visit(merge, *place);
+    const Def& condition = program.def(program.branches[branch].condition);
+    const auto op = op_of[Index(condition.maker)];
+    if (op && condition.implied && !program.eval(condition.maker).input) visit(*op, *place);
   }
+}
 
-  void Put(NetOpId id, PlaceId place) {
-    NetOp& op = net_.net.ops[Index(id)];
-    if (op.choice_at(place) == nullptr && wishes_.placed.contains(Index(id))) return;
-    wishes_.usual_places[Index(id)] = place;
-    if (op.choice_at(place) == nullptr || wishes_.placed.contains(Index(id))) return;
+void PlaceImplied(const Program& program, const Wishes& wishes, ProgramNet& net) {
+  const auto place_of = [&](NetOpId id) -> std::optional<PlaceId> {
+    const NetChoices& choices = net.net.op(id).choices;
+    return choices.size() == 1 ? std::optional(choices[0].place) : std::nullopt;
+  };
+  const auto put = [&](NetOpId id, PlaceId place) {
+    NetOp& op = net.net.ops[Index(id)];
+    if (op.choice_at(place) == nullptr || wishes.placed.contains(Index(id))) return;
     op.choices = {*op.choice_at(place)};
-  }
-
-  const Program& program_;
-  ProgramNet& net_;
-  Wishes& wishes_;
-  std::vector<std::optional<PlaceId>> places_;  // by branch
-};
-
-}  // namespace
-
-void PlaceImplied(const Program& program, ProgramNet& net, Wishes& wishes) {
-  Placer(program, net, wishes).Run();
+  };
+  EachUsualPlace(program, net.net, net.work, net.branch_of, place_of, put);
 }
 
 }  // namespace tinyai

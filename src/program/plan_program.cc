@@ -77,7 +77,7 @@ class WayFinder {
   }
 
   Result<bool> Run() {
-    PlaceImplied(task_.program, net_, way_.wishes);
+    PlaceImplied(task_.program, way_.wishes, net_);
     const bool chosen = std::any_of(net_.net.ops.begin(), net_.net.ops.end(),
                                     [](const NetOp& op) { return op.choices.size() > 1; });
     if (chosen && (apart_ || !way_.wishes.lines.empty())) {

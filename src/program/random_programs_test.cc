@@ -170,19 +170,13 @@ TEST(RandomPrograms, HaveTheLeastFencesAndSyncs) {
     ASSERT_TRUE(compiled.program) << seed << "\n" << text.values << text.schedule << compiled.said;
     const Counts least = LeastCounts(text, shape.places, true);
     const Counts ours = CountsOf(compiled);
-    ASSERT_GE(ours, least) << seed << "\n" << text.values << text.schedule << compiled.text();
+    EXPECT_EQ(ours, least) << seed << "\n" << text.values << text.schedule << compiled.text();
     branches += text.branches;
-    if (ours == least) continue;
-    // Where conditions and merged values are best among three places.
-    more += text.branches;
-    EXPECT_TRUE(text.branches && shape.places > 2)
-        << seed << "\n"
-        << text.values << text.schedule << compiled.text();
+    more += ours != least;
   }
   fmt::print("{} programs, {} with conditionals: {} have more than the least\n", programs, branches,
              more);
   EXPECT_GT(branches, programs / 3);
-  EXPECT_LT(more, branches / 10);
 }
 
 // The most crossings on a path that crosses first from the CPU to the GPU, and the other way; by
@@ -309,17 +303,14 @@ TEST(RandomPrograms, AreCompletedToWhatCompilesToItselfAndKeepsTheLinesOfTheUser
     branches += text.branches;
     // The certificate may tell of less memory: waits that are written let more values share it.
     const auto commands = [](const std::string& of) { return of.substr(0, of.rfind("// ")); };
-    if (again.program && commands(again.text()) == commands(completed) &&
-        CountsOf(again) == CountsOf(compiled)) {
-      continue;
-    }
-    // What nobody lists, conditions and merged values, may be elsewhere once all else is listed.
-    changed += text.branches;
-    EXPECT_TRUE(text.branches) << seed << "\n" << completed << again.text();
+    const bool same = again.program && commands(again.text()) == commands(completed) &&
+                      CountsOf(again) == CountsOf(compiled);
+    EXPECT_TRUE(same) << seed << "\n" << completed << again.text();
+    changed += !same;
   }
   fmt::print("{} programs, {} with conditionals: {} complete to what changes once more\n", programs,
              branches, changed);
-  EXPECT_LT(changed, branches / 4);
+  EXPECT_GT(branches, programs / 2);
 }
 
 }  // namespace

@@ -64,9 +64,8 @@ struct Wishes {
   std::map<size_t, Span> placed;      // by op of the net: what fixed its place
   std::map<size_t, Expr> conditions;  // by branch: as the user wrote it
   std::optional<NetObjective> objective;
-  std::map<size_t, Span> budgets;                    // by memory
-  std::vector<uint32_t> branch_of;                   // by region: into the program's branches
-  std::vector<std::optional<PlaceId>> usual_places;  // by op: where it is when nobody says it
+  std::map<size_t, Span> budgets;   // by memory
+  std::vector<uint32_t> branch_of;  // by region: into the program's branches
 };
 
 // Resolves a schedule and adds to the net what it brings: prints, marks, fixed syncs, and the
