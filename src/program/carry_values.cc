@@ -166,9 +166,12 @@ class Carrier {
     }
     return seen;
   }
-  // Whether `reader` comes after what the schedule lists as `op` in that line, or may.
-  bool Sees(NetOpId reader, NetOpId op, int64_t line) {
-    if (reader == op) return false;
+  // Whether `reader` comes after what the schedule lists as `op` in that line, or may, whenever it
+  // is carried out: what stands in an arm holds for that arm.
+  bool Sees(NetOpId reader, NetOpId op, int64_t line, DefId def) {
+    if (reader == op || !IsInside(net_.net, RegionFor(reader, def), net_.net.op(op).region)) {
+      return false;
+    }
     const int64_t own = LineOf(reader);
     return own != kUnlisted ? own > line : !Before(op)[Index(reader)];
   }
@@ -179,7 +182,7 @@ class Carrier {
     for (const Instance& one : instances_[Index(def)]) {
       if (net_.net.value(one.value).memory != memory || one.op == reader) continue;
       if (one.at && *one.at != PlaceOfOp(reader)) continue;
-      if (one.line != kUnlisted && !Sees(reader, one.op, one.line)) continue;
+      if (one.line != kUnlisted && !Sees(reader, one.op, one.line, def)) continue;
       if (Evicted(reader, def, memory, one.line) != 0) continue;
       best = &one;
     }
@@ -190,7 +193,7 @@ class Carrier {
     size_t count = 0;
     for (const Eviction& one : evictions_[Index(def)]) {
       const bool counts = one.memory == memory && one.line > line && one.mark != reader;
-      if (counts && Sees(reader, one.mark, one.line)) ++count;
+      if (counts && Sees(reader, one.mark, one.line, def)) ++count;
     }
     return count;
   }
@@ -231,9 +234,14 @@ class Carrier {
     std::optional<RegionId> region;  // around all who read it
   };
 
-  RegionId MakerRegion(NetValueId value) const {
-    const DefId def = net_.def_of[Index(value)];
+  RegionId MakerRegion(DefId def) const {
     return net_.net.op(*net_.op_of[Index(program_.def(def).maker)]).region;
+  }
+  // Where it is decided whether a value is read: what merges looks into the arms.
+  RegionId RegionFor(NetOpId reader, DefId def) const {
+    const NetOp& op = net_.net.op(reader);
+    const RegionId maker = MakerRegion(def);
+    return op.merges && !IsInside(net_.net, op.region, maker) ? maker : op.region;
   }
   // Where `reader` reads the value of `in`; the id stays if it lies right.
   std::optional<NetValueId> Choose(NetOpId reader, NetValueId in) {
@@ -244,10 +252,7 @@ class Carrier {
       if (!source) return std::nullopt;
       memory = *source;
     }
-    const NetOp& op = net_.net.op(reader);
-    RegionId region = op.region;
-    if (op.merges && !IsInside(net_.net, region, MakerRegion(in))) region = MakerRegion(in);
-    return Bring(reader, def, memory, region);
+    return Bring(reader, def, memory, RegionFor(reader, def));
   }
   // The value in that memory, moved there if it is not; nothing, and reported, if it cannot be.
   std::optional<NetValueId> Bring(NetOpId reader, DefId def, MemoryId memory, RegionId region) {
@@ -258,7 +263,7 @@ class Carrier {
     for (const Instance& one : instances_[Index(def)]) {
       const MemoryId from = net_.net.value(one.value).memory;
       if (from == memory || one.at || Way(from, memory) == nullptr) continue;
-      if (one.line != kUnlisted && !Sees(reader, one.op, one.line)) continue;
+      if (one.line != kUnlisted && !Sees(reader, one.op, one.line, def)) continue;
       if (Evicted(reader, def, from, one.line) == 0) source = &one;
     }
     if (source == nullptr) {
@@ -274,7 +279,7 @@ class Carrier {
     // Behind the eviction, so that there is room meanwhile.
     size_t seen = 0;
     for (const Eviction& one : evictions_[Index(def)]) {
-      const bool counts = one.memory == memory && Sees(reader, one.mark, one.line);
+      const bool counts = one.memory == memory && Sees(reader, one.mark, one.line, def);
       if (!counts || ++seen != epoch) continue;
       const NetOpId copy = copies_[copy_of_.at({Index(value), epoch})].op;
       net_.net.orders.push_back({one.mark, copy, NetOrder::Kind::kUser, 0});
@@ -317,7 +322,8 @@ class Carrier {
     for (size_t i = copies_.size(); i-- > 0;) {
       Copy& copy = copies_[i];
       NetOp& op = net_.net.ops[Index(copy.op)];
-      op.region = Hoisted(*copy.region, MakerRegion(copy.from), op.choices[0].place);
+      op.region =
+          Hoisted(*copy.region, MakerRegion(net_.def_of[Index(copy.from)]), op.choices[0].place);
       copy.region = op.region;
       for (Copy& other : copies_) {
         if (net_.net.op(other.op).outs[0] != copy.from) continue;
@@ -356,7 +362,7 @@ class Carrier {
     const NetOpId mark = line.ops.front();
     for (const Instance& one : instances_[Index(line.def)]) {
       const MemoryId memory = net_.net.value(one.value).memory;
-      const bool sees = one.line == kUnlisted || Sees(mark, one.op, one.line);
+      const bool sees = one.line == kUnlisted || Sees(mark, one.op, one.line, line.def);
       if (memory != line.memory && !one.at && sees) return true;
     }
     const Instance* here = Find(mark, line.def, line.memory);

@@ -65,6 +65,15 @@ const std::vector<Case>& Cases() {
       {"sent away by the queue", kQueue,
        "x = input();\na = x + 1;\nb = a * 2;\nc = b + a;\noutput c;\n",
        "GPU { a; evict a; b; c; }\n"},
+      {"sent away in an arm", kApart,
+       "b = input();\nx = input();\na = x + 1;\nif (b > 0) { c = a * 2; d = c + a; } else { d = a; "
+       "}\n"
+       "e = d + a;\noutput e;\n",
+       "GPU { a; if (b > 0) { c; evict a; recompute a; d; } else { d'; } e; }\n"},
+      {"made again in its arm", kApart,
+       "b = input();\nx = input();\nif (b > 0) { c = x * 2; d = c + x; f = d * c; } else { f = x; "
+       "}\noutput f;\n",
+       "GPU { if (b > 0) { c; d; evict c; recompute c; f; } else { f'; } }\n"},
       {"kept", kApart, kExample2, "GPU { pin x; a; }\nCPU { print(a); }\n"},
   };
   return all;

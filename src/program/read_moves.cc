@@ -83,24 +83,24 @@ bool WishReader::InArm(DefId def) const {
 }
 
 void WishReader::Again(const Ref& written, PlaceId place, RegionId region, Span where) {
-  const std::optional<ResolvedRef> ref = refs_.Resolve(written, region);
-  if (!ref) return;
-  const NetOpId id = ref->ops.front();
-  const auto* evaluate = std::get_if<work::Evaluate>(&net_.work[Index(id)]);
-  const Eval& eval = program_.eval(evaluate->eval);
-  if (ref->ops.size() != 1 || eval.kind == Eval::Kind::kMerge) {
-    Wrong("I9", where, fmt::format("'{}' is what the arms of an 'if' make", ref->text))
+  const std::optional<DefId> def = refs_.ResolveValue(written, region);
+  if (!def) return;
+  const Eval& eval = program_.eval(program_.def(*def).maker);
+  const NetOpId id = *net_.op_of[Index(program_.def(*def).maker)];
+  const std::string text = RefText(written);
+  if (eval.kind == Eval::Kind::kMerge) {
+    Wrong("I9", where, fmt::format("'{}' is what the arms of an 'if' make", text))
         .Help("recompute in each arm what that needs");
     return;
   }
   if (eval.input || eval.output) {
-    Wrong("I9", where, fmt::format("'{}' needs input(), which is read once", ref->text))
+    Wrong("I9", where, fmt::format("'{}' needs input(), which is read once", text))
         .NoteIn(values_, eval.where, "defined here")
-        .Help(fmt::format("move {} -> {};", ref->text, NameOf(place)));
+        .Help(fmt::format("move {} -> {};", text, NameOf(place)));
     return;
   }
   if (!CanRun(program_, eval, devices_, static_cast<uint32_t>(place))) {
-    CheckCanRun(id, *ref, place, where);
+    CheckCanRun(id, {{id}, text}, place, where);
     return;
   }
   const NetOpId again = net_.AddAgain(id, {place, costs_.Seconds(eval, Index(place)), 0}, region);
