@@ -220,7 +220,7 @@ BENCHMARK_CAPTURE(BM_Attend, F32, DType::kF32)->Arg(512);
 void RegisterProducts() {
   constexpr DType kTypes[] = {DType::kQ4_0, DType::kQ8_0, DType::kQ4_K, DType::kQ6_K,
                               DType::kQ5_K, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
-                              DType::kF16,  DType::kBF16, DType::kF32};
+                              DType::kInt2, DType::kF16,  DType::kBF16, DType::kF32};
   for (const bool quantised : {true, false}) {
     for (const DType type : kTypes) {
       if (quantised && Info(type).block_elements == 1) continue;

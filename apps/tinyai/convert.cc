@@ -43,11 +43,12 @@ struct Transformation {
 Result<DType> Transformation::ParseType(std::string_view text) {
   if (text == "int8") return DType::kQ8_0;
   if (text == "int4") return DType::kQ4_0;
+  if (text == "int2") return DType::kInt2;
   const std::optional<DType> type = DTypeFromName(text);
   for (const DType known : {DType::kF32, DType::kF16, DType::kBF16}) {
     if (type == known) return known;
   }
-  return BadOption(fmt::format("'{}' is none of f32, f16, bf16, int8, int4", text));
+  return BadOption(fmt::format("'{}' is none of f32, f16, bf16, int8, int4, int2", text));
 }
 
 // "int4", or by role: "ffn=int4,attention=int8".
@@ -105,10 +106,11 @@ class ConvertCommand : public Command {
     flags.Value("--dim", "NAME=SIZE",
                 "of an ONNX model: the sizes of axes that have a name only: seq=128,height=64",
                 [this](std::string_view text) { return ParseDims(text); });
-    flags.Value("--precision", "TYPES",
-                "of the weight matrices: f32, f16, bf16, int8 or int4, or by what layers are for: "
-                "ffn=int4,attention=int8",
-                [this](std::string_view text) { return transformation_.ParseTypes(text); });
+    flags.Value(
+        "--precision", "TYPES",
+        "of the weight matrices: f32, f16, bf16, int8, int4 or int2, or by what layers are for: "
+        "ffn=int4,attention=int8",
+        [this](std::string_view text) { return transformation_.ParseTypes(text); });
     flags.Value("--prune", "SHARE",
                 "make this share of the weights of each matrix zero, the smallest first (0 to 1; "
                 "not of embeddings, outputs and norms)",

@@ -12,7 +12,7 @@ constexpr std::array kTypes = {
     DTypeInfo{DType::kQ5_0, "Q5_0", 32, 22},   DTypeInfo{DType::kQ5_1, "Q5_1", 32, 24},
     DTypeInfo{DType::kQ8_0, "Q8_0", 32, 34},   DTypeInfo{DType::kQ4_K, "Q4_K", 256, 144},
     DTypeInfo{DType::kQ5_K, "Q5_K", 256, 176}, DTypeInfo{DType::kQ6_K, "Q6_K", 256, 210},
-    DTypeInfo{DType::kBF16, "BF16", 1, 2},
+    DTypeInfo{DType::kBF16, "BF16", 1, 2},     DTypeInfo{DType::kInt2, "INT2", 32, 10},
 };
 
 }  // namespace
@@ -26,7 +26,7 @@ const DTypeInfo& Info(DType type) {
 
 std::optional<DType> DTypeFromGguf(uint32_t id) {
   for (const DTypeInfo& info : kTypes) {
-    if (static_cast<uint32_t>(info.type) == id) return info.type;
+    if (IsGguf(info.type) && static_cast<uint32_t>(info.type) == id) return info.type;
   }
   return std::nullopt;
 }

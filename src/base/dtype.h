@@ -8,8 +8,9 @@
 
 namespace tinyai {
 
-// How the numbers of a tensor are stored. The values are GGUF's type ids. A quantised type stores
-// blocks of `block_elements` consecutive elements of a row in `block_bytes` bytes.
+// How the numbers of a tensor are stored. The values are GGUF's type ids, from kFirstOwnType on
+// ours. A quantised type stores blocks of `block_elements` consecutive elements of a row in
+// `block_bytes` bytes.
 enum class DType : uint8_t {
   kF32 = 0,
   kF16 = 1,
@@ -22,7 +23,10 @@ enum class DType : uint8_t {
   kQ5_K = 13,
   kQ6_K = 14,
   kBF16 = 30,
+  kInt2 = 128,  // groups of 32 with a scale, 2 bits each
 };
+inline constexpr DType kFirstOwnType = DType::kInt2;
+constexpr bool IsGguf(DType type) { return type < kFirstOwnType; }
 
 struct DTypeInfo {
   DType type;

@@ -39,6 +39,12 @@ TEST(DType, HasTheSizesOfItsBlocks) {
   }
 }
 
+TEST(DType, OursAreNoneOfGgufs) {
+  EXPECT_EQ(DTypeFromName("int2"), DType::kInt2);
+  EXPECT_EQ(RowBytes(DType::kInt2, 4096), 4096u / 32 * (2 + 32 * 2 / 8));
+  EXPECT_FALSE(IsGguf(DType::kInt2));
+}
+
 TEST(DType, IsFoundByNameInAnyCase) {
   for (const Known& known : kKnown) EXPECT_EQ(DTypeFromName(known.name), DTypeFromGguf(known.id));
   EXPECT_EQ(DTypeFromName("q4_k"), DType::kQ4_K);

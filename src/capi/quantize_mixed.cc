@@ -23,8 +23,7 @@ Result<std::optional<DType>> FromC(TinyAIPrecision precision) {
     case TINYAI_PREC_INT4:
       return DType::kQ4_0;
     case TINYAI_PREC_INT2:
-      return Fail(ErrorCode::kUnsupported, "PRECISION_UNSUPPORTED",
-                  "weights of 2 bits are not supported; take INT4");
+      return DType::kInt2;
   }
   return BadValue(fmt::format("{} is no precision", static_cast<int>(precision)));
 }

@@ -132,8 +132,10 @@ TEST(Sensitivity, FallsWithMoreBitsAndIsThatOfWhatIsInForce) {
 
 TEST(Sensitivity, RefusesWhatItCannotMeasure) {
   const ModelHandle model = OpenModel(Chain(1).path());
-  EXPECT_EQ(tinyaiMeasurePrecisionErrors(model.get(), TINYAI_PREC_INT2, nullptr, nullptr, 0), -1);
-  EXPECT_EQ(LastKey(), "PRECISION_UNSUPPORTED");
+  EXPECT_EQ(tinyaiMeasurePrecisionErrors(model.get(), static_cast<TinyAIPrecision>(77), nullptr,
+                                         nullptr, 0),
+            -1);
+  EXPECT_EQ(LastKey(), "ARG_VALUE");
   TinyAIPruneConfig config;
   tinyaiInitPruneConfig(&config);
   config.sparsity = -2;

@@ -13,7 +13,7 @@
 
 namespace tinyai::capi {
 
-// Nothing: as in the file. Errors ARG_VALUE, PRECISION_UNSUPPORTED.
+// Nothing: as in the file. Error ARG_VALUE.
 Result<std::optional<DType>> FromC(TinyAIPrecision precision);
 
 // By layer. Errors ARG_VALUE, GRAPH_OP.

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/mix.h"
+#include "kernel/packed_codes.h"
 
 namespace tinyai {
 namespace {
@@ -29,13 +30,6 @@ uint32_t FindSum(const Counts& counts, uint64_t& target) {
   return at;
 }
 
-// The nibble of an element of a group of 32, 16 bytes from `nibbles`.
-void SetNibble(std::byte* nibbles, size_t element, uint8_t code) {
-  const bool high = element >= 16;
-  std::byte& pair = nibbles[element % 16];
-  pair = (pair & std::byte(high ? 0x0F : 0xF0)) | std::byte(high ? code << 4 : code);
-}
-
 void ZeroWeight(DType type, size_t col, std::byte* row) {
   const DTypeInfo& info = Info(type);
   const size_t element = col % info.block_elements;
@@ -50,10 +44,12 @@ void ZeroWeight(DType type, size_t col, std::byte* row) {
       block[2 + element] = std::byte(0);
       return;
     case DType::kQ4_0:
-      return SetNibble(block + 2, element, 8);
+      return SetCode<4>(block + 2, element, kZeroCode<4>);
+    case DType::kInt2:
+      return SetCode<2>(block + 2, element, kZeroCode<2>);
     case DType::kQ5_0: {  // code 16: the fifth bit alone
       block[2 + element / 8] |= std::byte(1 << element % 8);
-      return SetNibble(block + 6, element, 0);
+      return SetCode<4>(block + 6, element, 0);
     }
     default:
       std::abort();  // HasZero() says so
@@ -70,6 +66,7 @@ bool HasZero(DType type) {
     case DType::kQ8_0:
     case DType::kQ4_0:
     case DType::kQ5_0:
+    case DType::kInt2:
       return true;
     default:
       return false;

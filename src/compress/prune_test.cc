@@ -128,8 +128,8 @@ TEST(Prune, WhatIsNoNumberIsNeverSmall) {
 
 TEST(Prune, EveryTypeWithAZeroKeepsTheOtherWeights) {
   std::mt19937 random(3);
-  for (const DType type :
-       {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ5_0}) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0,
+                           DType::kQ5_0, DType::kInt2}) {
     ASSERT_TRUE(HasZero(type));
     std::vector<std::byte> row(RowBytes(type, 96));
     for (std::byte& byte : row) byte = static_cast<std::byte>(random() & 0x3F);

@@ -21,8 +21,8 @@ std::vector<float> RoundTrip(DType type, const std::vector<float>& x) {
 TEST(WeightCodec, EveryWeightIsWithinTheBoundOfItsGroup) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal(0, 1);
-  for (const auto& [type, part] :
-       {std::pair{DType::kQ8_0, 254.0f}, std::pair{DType::kQ4_0, 14.0f}}) {
+  for (const auto& [type, part] : {std::pair{DType::kQ8_0, 254.0f}, std::pair{DType::kQ4_0, 14.0f},
+                                   std::pair{DType::kInt2, 3.0f}}) {
     for (int n = 0; n < 200; ++n) {
       std::vector<float> x(64);
       for (float& value : x) value = normal(random) * std::exp2f(static_cast<float>(n % 20 - 10));
@@ -51,7 +51,7 @@ TEST(WeightCodec, HalvesAreNearestSubnormalsIncluded) {
 }
 
 TEST(WeightCodec, AGroupOfZerosStaysOne) {
-  for (const DType type : {DType::kQ4_0, DType::kQ8_0, DType::kF16}) {
+  for (const DType type : {DType::kQ4_0, DType::kQ8_0, DType::kInt2, DType::kF16}) {
     EXPECT_EQ(RoundTrip(type, std::vector<float>(32)), std::vector<float>(32));
   }
 }

@@ -38,6 +38,8 @@ uint32_t BitsOf(DType type) {
     case DType::kQ4_1:
     case DType::kQ4_K:
       return 4;
+    case DType::kInt2:
+      return 2;
   }
   return 0;
 }

@@ -11,7 +11,7 @@ namespace {
 // The directory:
 //
 //   u32 tensors, u32 values, u32 ops, u32 layers, u8 has graph
-//   tensors x  string name, u32 type (GGUF's ids), u32 n_dims, n_dims x u64 dim (innermost first),
+//   tensors x  string name, u32 type, u32 n_dims, n_dims x u64 dim (innermost first),
 //              u64 offset in the file, u64 bytes
 //   values x   string name, u32 n, n x u64 (shape of a sample, outermost first)
 //   ops x      string name, string kind, u32 attributes, each a string name, u8 type, value;
@@ -20,6 +20,7 @@ namespace {
 //              indexes: operands (values), u32 output (value)
 //   indexes: inputs, outputs (values)
 //
+//   type: GGUF's id, of ours one from kTmaiFirstOwnType on
 //   string: u32 length, bytes      indexes: u32 n, n x u32
 //   attribute: 0 i64 | 1 f64 | 2 u32 n, n x i64 | 3 string
 
@@ -27,6 +28,15 @@ constexpr uint64_t kLeastTensorBytes = 4 + 4 + 4 + 8 + 8 + 8;
 constexpr uint64_t kLeastValueBytes = 4 + 4;
 constexpr uint64_t kLeastOpBytes = 4 + 4 + 4 + 3 * 4;
 constexpr uint64_t kLeastLayerBytes = 4 + 1 + 4 * 4 + 4 + 4;
+
+uint32_t IdOf(DType type) {
+  if (IsGguf(type)) return static_cast<uint32_t>(type);
+  return kTmaiFirstOwnType + static_cast<uint32_t>(type) - static_cast<uint32_t>(kFirstOwnType);
+}
+
+std::optional<DType> TypeFromId(uint32_t id) {
+  return id == IdOf(DType::kInt2) ? DType::kInt2 : DTypeFromGguf(id);
+}
 
 void PutIndexes(std::vector<std::byte>& out, std::span<const uint32_t> indexes) {
   PutField(out, static_cast<uint32_t>(indexes.size()));
@@ -150,7 +160,7 @@ class DirectoryReader {
     TensorInfo tensor{{}, DType::kF32, 0, {1, 1, 1, 1}, 0, 0, 0};
     TRY_ASSIGN(tensor.name, Name("tensor name"));
     TRY_ASSIGN(const uint32_t type, in_.Number<uint32_t>("tensor type"));
-    const std::optional<DType> known = DTypeFromGguf(type);
+    const std::optional<DType> known = TypeFromId(type);
     if (!known) {
       return in_.Bad("TMAI_TENSOR_TYPE", in_.offset(),
                      fmt::format("{}: tensors of type {} are not supported", tensor.name, type),
@@ -245,7 +255,7 @@ std::vector<std::byte> EncodeTmaiDirectory(std::span<const TensorInfo> tensors,
   PutField(out, static_cast<uint8_t>(graph.has_value()));
   for (const TensorInfo& tensor : tensors) {
     PutText<uint32_t>(out, tensor.name);
-    PutField(out, static_cast<uint32_t>(tensor.type));
+    PutField(out, IdOf(tensor.type));
     PutField(out, tensor.n_dims);
     PutBytes(out, std::as_bytes(std::span(tensor.dims).first(tensor.n_dims)));
     PutField(out, tensor.offset);

@@ -30,11 +30,13 @@ inline constexpr uint64_t kTmaiTensorAlignment = 64;
 // Tensors from here on begin on a page too: what is read with them is not worth a page.
 inline constexpr uint64_t kTmaiLargeTensor = uint64_t{64} << 10;
 
-// Required features: a reader that does not know one cannot read the file. Bit 0 is kept for types
-// of tensors that GGUF lacks (group-wise 8, 4 and 2 bits); bit 1: there are tensors with sparse
-// rows (kernel/sparse_rows.h), which have fewer bytes than shape and type take.
-inline constexpr uint64_t kTmaiSparseRows = 2;
-inline constexpr uint64_t kTmaiKnownFeatures = kTmaiSparseRows;
+// Required features: a reader that does not know one cannot read the file. Bit 0: there are tensors
+// of types that GGUF lacks; bit 1: there are tensors with sparse rows (kernel/sparse_rows.h), which
+// have fewer bytes than shape and type take.
+inline constexpr uint64_t kTmaiOwnTypes = 1, kTmaiSparseRows = 2;
+inline constexpr uint64_t kTmaiKnownFeatures = kTmaiOwnTypes | kTmaiSparseRows;
+// The id of our first own type in a file.
+inline constexpr uint32_t kTmaiFirstOwnType = 4096;
 // A row is a piece of what is written and checked at once.
 inline constexpr uint64_t kTmaiLongestSparseRow = uint64_t{1} << 20;
 

@@ -72,6 +72,12 @@ Status CheckContents(const ModelFile& file, const TmaiHeader& header) {
                             "that it has no sparse rows",
                             sparse->name, sparse->bytes));
   }
+  const auto own = std::ranges::find_if_not(file.tensors, IsGguf, &TensorInfo::type);
+  if (own != file.tensors.end() && (header.required_features & kTmaiOwnTypes) == 0) {
+    return Fail(ErrorCode::kBadFile, "TMAI_TABLE",
+                fmt::format("{}: is of type {}, and the file says that it has no type of its own",
+                            own->name, Name(own->type)));
+  }
   TRY(CheckTmaiTensors(file.tensors, file.checksums->begin, file.checksums->end));
   if (!file.graph) return {};
   TRY(CheckGraphRecords(*file.graph, file.tensors.size()));

@@ -136,6 +136,7 @@ TEST(Tmai, EveryFieldOfTheHeaderThatLiesIsAnError) {
     if (at == 24 || at == 88 || at == 112) continue;  // optional features; checksums
     for (const uint64_t value : {uint64_t{1}, ~uint64_t{0}, ~uint64_t{0} - 1, uint64_t{1} << 31,
                                  uint64_t{1} << 63, uint64_t{8}}) {
+      if (at == 16 && value == kTmaiOwnTypes) continue;  // known, whether or not there are some
       std::vector<std::byte> bytes = good;
       if (at == 12) {
         PutAt(bytes, at, static_cast<uint32_t>(value));
@@ -228,6 +229,23 @@ TEST(Tmai, WritingMayBeStopped) {
                 [](const WriteProgress& progress) { return progress.tensor < 2; });
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().key, "CANCELLED");
+}
+
+TEST(Tmai, KeepsTypesOfItsOwnAndSaysThatThereAreSome) {
+  TmaiContents contents = SmallContents();
+  contents.tensors[2] = NewTensor("dense.weight", DType::kInt2, {64, 40});
+  const std::vector<std::byte> file = BuildTmai(contents);
+  const Result<ModelFile> read = ReadTmaiBytes(file);
+  ASSERT_TRUE(read) << Describe(read.error());
+  EXPECT_EQ(read->tensors[2].type, DType::kInt2);
+  EXPECT_EQ(read->tensors[2].bytes, 40u * 20);
+  const Result<TmaiHeader> header = ReadTmaiHeader(MemorySource("own", file));
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->required_features, kTmaiOwnTypes);
+  std::vector<std::byte> silent = file;
+  PutAt(silent, 16, uint64_t{0});
+  FixTmaiChecksums(silent);
+  EXPECT_EQ(KeyOf(silent), "TMAI_TABLE");
 }
 
 TEST(Tmai, KeepsSparseRowsAndSaysThatThereAreSome) {

@@ -137,7 +137,10 @@ Tables MakeTables(const TmaiContents& contents) {
   PutField(out.metadata, contents.metadata.key_count());
   PutBytes(out.metadata, contents.metadata.key_bytes());
   TmaiHeader& header = out.header;
-  if (std::ranges::any_of(contents.tensors, IsSparse)) header.required_features = kTmaiSparseRows;
+  for (const TensorInfo& tensor : contents.tensors) {
+    if (!IsGguf(tensor.type)) header.required_features |= kTmaiOwnTypes;
+    if (IsSparse(tensor)) header.required_features |= kTmaiSparseRows;
+  }
   header.data_offset = kTmaiPage;
   header.data_bytes = DataEnd(contents) - kTmaiPage;
   header.checksums_offset = header.data_offset + header.data_bytes;

@@ -2,6 +2,7 @@
 
 #include "base/float16.h"
 #include "kernel/matmul.h"
+#include "kernel/packed_codes.h"
 #include "kernel/sparse_rows.h"
 
 // One row to floats, block by block, in plain code: embedding rows and checks need it, products do
@@ -89,6 +90,14 @@ void DecodeQ6_K(const uint8_t* p, float* out) {
   }
 }
 
+void DecodeInt2(const uint8_t* p, float* out) {
+  const float scale = HalfAt(p);
+  const auto* codes = reinterpret_cast<const std::byte*>(p + 2);
+  for (size_t e = 0; e < 32; ++e) {
+    out[e] = static_cast<float>(GetCode<2>(codes, e) - kZeroCode<2>) * scale;
+  }
+}
+
 void DecodeF32(const uint8_t* p, float* out) { std::memcpy(out, p, sizeof(float)); }
 void DecodeF16(const uint8_t* p, float* out) { *out = HalfAt(p); }
 void DecodeBF16(const uint8_t* p, float* out) {
@@ -133,6 +142,8 @@ void DecodeRow(DType type, const std::byte* data, std::span<float> out) {
       return DecodeBlocks(type, p, out, DecodeQ5_K);
     case DType::kQ6_K:
       return DecodeBlocks(type, p, out, DecodeQ6_K);
+    case DType::kInt2:
+      return DecodeBlocks(type, p, out, DecodeInt2);
   }
 }
 

@@ -35,6 +35,8 @@ class Reference {
         const int high = p_[128 + 32 * half + e] >> (2 * run) & 3;
         return Half(208) * static_cast<int8_t>(p_[192 + i / 16]) * (low + 16 * high - 32);
       }
+      case DType::kInt2:
+        return Half(0) * ((p_[2 + i / 16 * 4 + i % 4] >> (i % 16 / 4 * 2) & 3) - 2);
       default:
         return 0;
     }

@@ -153,6 +153,8 @@ inline DecodeFunction DecoderOf(DType type) {
       return DecodeCodes<DecodeQ5_K>;
     case DType::kQ6_K:
       return DecodeCodes<DecodeQ6_K>;
+    case DType::kInt2:
+      return DecodeCodes<DecodeInt2>;
   }
   return nullptr;
 }

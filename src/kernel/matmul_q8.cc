@@ -217,6 +217,8 @@ void MatMulQ8Simd(const WeightRows& weights, const std::byte* x, size_t x_stride
       return MultiplyAll<DecodeQ5_K>(weights, rows, tokens, out, out_stride);
     case DType::kQ6_K:
       return MultiplyAll<DecodeQ6_K>(weights, rows, tokens, out, out_stride);
+    case DType::kInt2:
+      return MultiplyAll<DecodeInt2>(weights, rows, tokens, out, out_stride);
     case DType::kF32:
     case DType::kF16:
     case DType::kBF16:

@@ -217,6 +217,40 @@ struct DecodeQ8_0 : SmallBlocks<DecodeQ8_0> {  // f16 scale; 32 signed bytes
   }
 };
 
+// f16 scale; 4 bytes: elements e, e + 4, e + 8 and e + 12 from the lowest bits up; 4 bytes: the
+// other half. Too little for loads of 16 bytes, so dwords are collected as Heads are.
+struct DecodeInt2 {
+  static constexpr DType kType = DType::kInt2;
+  static constexpr Form kForm = {8, false, false, false};
+  static constexpr size_t kBytes = 10;
+
+  template <class Sink>
+  static HWY_INLINE void Run(const uint8_t* p, size_t stride, size_t blocks, Sink& sink) {
+    const U32Tag d;
+    alignas(64) uint32_t scale[kRows], first[kRows], second[kRows];
+    for (size_t b = 0; b < blocks; ++b, p += kBytes) {
+      for (size_t r = 0; r < kRows; ++r) {
+        const uint8_t* block = p + r * stride;
+        uint16_t half;
+        std::memcpy(&half, block, sizeof(half));
+        scale[r] = half;
+        std::memcpy(&first[r], block + 2, sizeof(first[r]));
+        std::memcpy(&second[r], block + 6, sizeof(second[r]));
+      }
+      sink.Block(b, Codes(hn::Load(d, first)), Codes(hn::Load(d, second)),
+                 FloatOfF16(hn::Load(d, scale)));
+    }
+  }
+
+ private:
+  // Codes from 0 to 3, of which 2 is zero, as codes of which 8 is zero.
+  static HWY_INLINE VU32 Code(VU32 bits) { return hn::Add(hn::And(bits, Bytes(3)), Bytes(6)); }
+  static HWY_INLINE Chunk Codes(VU32 v) {
+    return {Code(v), Code(hn::ShiftRight<2>(v)), Code(hn::ShiftRight<4>(v)),
+            Code(hn::ShiftRight<6>(v))};
+  }
+};
+
 }  // namespace tinyai::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "kernel/packed_codes.h"
+
 namespace tinyai {
 namespace {
 
@@ -25,6 +27,8 @@ GroupForm FormOf(DType type) {
       return {2, 8};
     case DType::kQ4_0:
       return {2, 4};
+    case DType::kInt2:
+      return {2, 2};
     default:
       return {0, 0};
   }
@@ -34,14 +38,9 @@ uint64_t RunCount(uint64_t cols) { return (cols + kSparseRun - 1) / kSparseRun; 
 uint64_t GroupCount(uint64_t cols) { return (cols + kGroup - 1) / kGroup; }
 uint64_t CodeBytes(uint64_t codes, GroupForm form) { return (codes * form.code_bits + 7) / 8; }
 
-// A group of Q4_0 keeps element e + 16 above element e; code 8 is zero.
-constexpr uint8_t kZeroNibble = 8;
-uint8_t Nibble(const std::byte* codes, uint64_t e) {
-  return static_cast<uint8_t>(codes[e % 16]) >> (e / 16 * 4) & 15;
-}
-
 bool IsZero(const std::byte* codes, uint64_t e, GroupForm form) {
-  if (form.code_bits == 4) return Nibble(codes, e) == kZeroNibble;
+  if (form.code_bits == 4) return GetCode<4>(codes, e) == kZeroCode<4>;
+  if (form.code_bits == 2) return GetCode<2>(codes, e) == kZeroCode<2>;
   const uint64_t bytes = form.code_bits / 8;
   return std::all_of(codes + e * bytes, codes + (e + 1) * bytes,
                      [](std::byte byte) { return byte == std::byte(0); });
@@ -58,13 +57,11 @@ std::byte* PackGroup(const std::byte* group, uint64_t count, GroupForm form, std
   uint64_t index = 0;
   for (uint32_t left = there; left != 0; left &= left - 1, ++index) {
     const auto e = static_cast<uint64_t>(std::countr_zero(left));
-    if (form.code_bits == 4) {
-      const uint8_t code = Nibble(codes, e);
-      if (index % 2 == 0) {
-        out[index / 2] = std::byte(code);
-      } else {
-        out[index / 2] |= std::byte(code << 4);
-      }
+    if (form.code_bits < 8) {
+      const uint8_t code = form.code_bits == 4 ? GetCode<4>(codes, e) : GetCode<2>(codes, e);
+      const uint64_t bit = index * form.code_bits;
+      if (bit % 8 == 0) out[bit / 8] = std::byte(0);
+      out[bit / 8] |= std::byte(code << bit % 8);
     } else {
       const uint64_t bytes = form.code_bits / 8;
       std::memcpy(out + index * bytes, codes + e * bytes, bytes);
@@ -73,14 +70,15 @@ std::byte* PackGroup(const std::byte* group, uint64_t count, GroupForm form, std
   return out + CodeBytes(index, form);
 }
 
-void UnpackNibbles(uint32_t there, const std::byte* packed, std::byte* codes) {
-  std::memset(codes, kZeroNibble | kZeroNibble << 4, kGroup / 2);
-  uint64_t index = 0;
-  for (uint32_t left = there; left != 0; left &= left - 1, ++index) {
-    const auto e = static_cast<uint64_t>(std::countr_zero(left));
-    const uint8_t code = static_cast<uint8_t>(packed[index / 2]) >> (index % 2 * 4) & 15;
-    const int shift = e < 16 ? 0 : 4;
-    codes[e % 16] ^= std::byte((code ^ kZeroNibble) << shift);
+// Of codes of less than a byte.
+template <uint32_t kBits>
+void UnpackSmallCodes(uint32_t there, const std::byte* packed, std::byte* codes) {
+  std::memset(codes, kZeroCodes<kBits>, kGroup * kBits / 8);
+  uint64_t bit = 0;
+  for (uint32_t left = there; left != 0; left &= left - 1, bit += kBits) {
+    const uint8_t code = static_cast<uint8_t>(packed[bit / 8]) >> bit % 8 & kCodeMask<kBits>;
+    const CodePlace place = PlaceOfCode<kBits>(static_cast<size_t>(std::countr_zero(left)));
+    codes[place.byte] ^= std::byte((code ^ kZeroCode<kBits>) << place.shift);
   }
 }
 
@@ -166,8 +164,11 @@ void UnpackSparseRun(DType type, uint64_t cols, std::span<const std::byte> row, 
       case 8:
         UnpackCodes<1>(start.there, start.codes, count, codes);
         break;
+      case 4:
+        UnpackSmallCodes<4>(start.there, start.codes, codes);
+        break;
       default:
-        UnpackNibbles(start.there, start.codes, codes);
+        UnpackSmallCodes<2>(start.there, start.codes, codes);
     }
     group = start.end;
     out += form.head_bytes + CodeBytes(count, form);

@@ -12,15 +12,16 @@ namespace tinyai {
 //   uint32  for each run of 256 columns, where its groups begin, in bytes from the row's start
 //   groups  of 32 columns (the last of a row of floats may have fewer):
 //     uint32  bit e: element e is there
-//     scale   of Q8_0 and Q4_0, 2 bytes
-//     codes   of the elements that are there; of Q4_0 two in a byte, the first one low
+//     scale   of Q8_0, Q4_0 and INT2, 2 bytes
+//     codes   of the elements that are there; of Q4_0 two in a byte, of INT2 four, the first one
+//     low
 // Unpacked it has the bytes that it was packed from. All rows of a matrix take the bytes of the
 // longest.
 
 // Columns that can be unpacked alone, a multiple of every type's block.
 constexpr uint64_t kSparseRun = 256;
 
-// F32, F16, BF16, Q8_0 and Q4_0.
+// F32, F16, BF16, Q8_0, Q4_0 and INT2.
 bool HasSparseRows(DType type);
 // The most that a row may take.
 uint64_t MostSparseRowBytes(DType type, uint64_t cols);

@@ -43,8 +43,9 @@ inline VectorForm ActiveVectors() {
 }
 
 inline const std::vector<DType>& QuantisedTypes() {
-  static const std::vector<DType> types = {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0, DType::kQ5_1,
-                                           DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+  static const std::vector<DType> types = {DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,
+                                           DType::kQ5_1, DType::kQ8_0, DType::kQ4_K,
+                                           DType::kQ5_K, DType::kQ6_K, DType::kInt2};
   return types;
 }
 inline const std::vector<DType>& FloatTypes() {

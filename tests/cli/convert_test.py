@@ -37,12 +37,12 @@ class Convert(Case):
         self.assertEqual(tinyai("verify", "-m", str(self.out)).code, 0)
 
     def test_weights_take_fewer_bits_and_zeros_on_the_way(self):
-        ended = tinyai("convert", self.gguf, str(self.out), "--precision", "int8,ffn=int4", "--prune", "0.5",
+        ended = tinyai("convert", self.gguf, str(self.out), "--precision", "int8,ffn=int4,output=int2", "--prune", "0.5",
                        "--prune-block", "2")
         self.assertEqual(ended.code, 0, ended.err)
         types = {t["name"]: t["type"] for t in tinyai("show", "-m", str(self.out), "--json").json["tensors"]}
-        self.assertEqual((types["blk.0.attn_q.weight"], types["blk.0.ffn_up.weight"], types["output_norm.weight"]),
-                         ("Q8_0", "Q4_0", "F32"))
+        self.assertEqual((types["blk.0.attn_q.weight"], types["blk.0.ffn_up.weight"], types["output.weight"],
+                          types["output_norm.weight"]), ("Q8_0", "Q4_0", "INT2", "F32"))
         flags = ["--prompt-tokens", "1,2,3", "-n", "12", "--temp", "0", "-c", "64"]
         self.assertEqual(tinyai("run", "-m", str(self.out), *flags).code, 0)
         self.assertEqual(tinyai("verify", "-m", str(self.out)).code, 0)

@@ -118,6 +118,8 @@ void PutBlock(Random& random, DType type, double std, Bytes& out) {
       return PutSuperBlock(random, std, 31, 32 + 128, out);
     case DType::kQ6_K:
       return PutQ6K(random, std, out);
+    case DType::kInt2:
+      return PutSymmetric(random, std, Rms(0, 3, 2), 8, out);
   }
 }
 

@@ -36,8 +36,8 @@ TINYAI_API void tinyaiInitPruneConfig(TinyAIPruneConfig *config);
  * back. The matrices of dense layers and convolutions are stored without their zeros where that is
  * smaller, and unpacked 256 columns at a time when they are used: tinyaiGetLayerWeights then gives rows
  * of one length that are, for each 256 weights, a uint32_t, where in the row they begin; and for each 32
- * weights a uint32_t with a bit for each that is there, the scale of INT8 and INT4, and the weights that
- * are there. Mixed precision and pruning leave each other in force, in any order: what is left of the
+ * weights a uint32_t with a bit for each that is there, the scale of INT8, INT4 and INT2, and the weights
+ * that are there. Mixed precision and pruning leave each other in force, in any order: what is left of the
  * weights is stored in the layer's precision. The file is not touched: the weights go to a temporary file
  * without a name, and schedulers use them when they are prepared next. Q4_1, Q5_1 and the K types of a
  * file have no zero: such layers need another precision first. False, and nothing changed: ARG_NULL,
