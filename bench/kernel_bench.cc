@@ -86,6 +86,7 @@ struct Shape {
   DType type;
   bool in_cache;
   bool quantised;
+  Tiling tiling = {};
 };
 
 void Product(benchmark::State& state, Shape shape) {
@@ -106,9 +107,9 @@ void Product(benchmark::State& state, Shape shape) {
   for (auto _ : state) {
     const WeightRows matrix = {shape.type, weights.bytes, kCols, rows};
     if (shape.quantised) {
-      MatMulQ8(matrix, quantised.bytes, stride, tokens, out.data(), rows);
+      MatMulQ8(matrix, quantised.bytes, stride, tokens, out.data(), rows, shape.tiling);
     } else {
-      MatMulF32(matrix, x.data(), kCols, tokens, out.data(), rows);
+      MatMulF32(matrix, x.data(), kCols, tokens, out.data(), rows, shape.tiling);
     }
     benchmark::DoNotOptimize(out.data());
     benchmark::ClobberMemory();
@@ -237,6 +238,31 @@ void RegisterProducts() {
   }
 }
 
+// The same in blocks of rows and tokens, where they matter: many tokens; and with weights asked for
+// so many lines ahead, where that does: one token.
+void RegisterTilings() {
+  for (const DType type : {DType::kQ4_0, DType::kF32}) {
+    const bool quantised = type == DType::kQ4_0;
+    const std::string name(Name(type));
+    for (const uint64_t block : {0, 16, 32, 64, 128, 256, 512}) {
+      benchmark::RegisterBenchmark(("BM_Block/" + name + "/" + std::to_string(block)).c_str(),
+                                   Product, Shape{type, false, quantised, {.block = block}})
+          ->Arg(512)
+          ->Unit(benchmark::kMicrosecond);
+    }
+    for (const uint64_t lines : {0, 8, 64, 256, 1024, 4096, -1}) {
+      const uint64_t bytes = lines == Tiling::kNextTile ? lines : lines * 64;
+      benchmark::RegisterBenchmark(("BM_Prefetch/" + name + "/" +
+                                    (bytes == Tiling::kNextTile ? "tile" : std::to_string(lines)))
+                                       .c_str(),
+                                   Product,
+                                   Shape{type, false, quantised, {.prefetch_bytes = bytes}})
+          ->Arg(1)
+          ->Unit(benchmark::kMicrosecond);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tinyai
 
@@ -249,6 +275,7 @@ int main(int argc, char** argv) {
   }
   std::printf("instruction set: %s\n", tinyai::ActiveIsa().c_str());
   tinyai::RegisterProducts();
+  tinyai::RegisterTilings();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

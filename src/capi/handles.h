@@ -34,7 +34,7 @@ class ModelObjects {
   std::optional<CacheCounters::Counts> cache_counts() const { return counters_.Read(); }
   uint64_t pruning_seed() const { return pruning_seed_; }
   void SetPruningSeed(uint64_t seed) { pruning_seed_ = seed; }
-  static constexpr TinyAICacheConfig kAutomaticCache = {0, 0, true, 8};
+  static constexpr TinyAICacheConfig kAutomaticCache = {0, 0, true, 0};
 
   // Size and precision, which change with what replaces a layer's weights.
   void RefreshDescriptors();

@@ -80,8 +80,20 @@ TinyAICacheConfig ModelObjects::cache_config() const {
 }
 
 void ModelObjects::SetCacheConfig(const TinyAICacheConfig& config) {
-  const std::lock_guard lock(mutex_);
-  cache_config_ = config;
+  {
+    const std::lock_guard lock(mutex_);
+    cache_config_ = config;
+  }
+  const TinyAICacheConfig chosen = cache_config();
+  Tiling tiling{.block = static_cast<uint64_t>(config.block_size)};
+  if (chosen.cache_line_size != 0)
+    tiling.line_bytes = static_cast<uint64_t>(chosen.cache_line_size);
+  if (!config.enable_prefetch) {
+    tiling.prefetch_bytes = 0;
+  } else if (config.prefetch_distance != 0) {
+    tiling.prefetch_bytes = static_cast<uint64_t>(config.prefetch_distance) * tiling.line_bytes;
+  }
+  mapped_->SetTiling(tiling);
 }
 
 }  // namespace tinyai::capi

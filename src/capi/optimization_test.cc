@@ -160,37 +160,5 @@ TEST(Simd, LevelsAgreeAndTheLevelIsTheModels) {
   EXPECT_EQ(LastKey(), "ARG_VALUE");
 }
 
-TEST(CacheOptimization, ConfigurationsAreCheckedAndStatisticsAreExact) {
-  const ModelHandle model = OpenModel(MakeTextModel());
-  TinyAICacheConfig config;
-  ASSERT_TRUE(tinyaiGetCacheConfiguration(model.get(), &config));
-  EXPECT_GT(config.block_size, 0);
-  for (const TinyAICacheConfig& bad :
-       {TinyAICacheConfig{-1, 0, true, 0}, TinyAICacheConfig{0, 48, true, 0},
-        TinyAICacheConfig{0, 8, true, 0}, TinyAICacheConfig{0, 0, true, -1}}) {
-    EXPECT_FALSE(tinyaiConfigureCacheOptimization(model.get(), &bad));
-    EXPECT_EQ(LastKey(), "CONFIG");
-  }
-  const TinyAICacheConfig good = {32, 64, true, 4};
-  EXPECT_TRUE(tinyaiConfigureCacheOptimization(model.get(), &good));
-  ASSERT_TRUE(tinyaiGetCacheConfiguration(model.get(), &config));
-  EXPECT_EQ(config.block_size, 32);
-  EXPECT_TRUE(tinyaiConfigureCacheOptimization(model.get(), nullptr));
-  EXPECT_EQ(tinyaiGetCacheStats(model.get()).hit_rate, 0);
-  tinyaiGetLayerWeights(model.get(), 0);
-  tinyaiGetLayerWeights(model.get(), 0);
-  const TinyAICacheStats stats = tinyaiGetCacheStats(model.get());
-  EXPECT_EQ(stats.hits, 1u);
-  EXPECT_EQ(stats.misses, 1u);
-  EXPECT_EQ(stats.hit_rate, 0.5);
-  if (stats.hardware_available) {
-    EXPECT_GT(stats.l1_misses + stats.llc_references, 0u) << "weights were read";
-  } else {
-    EXPECT_EQ(stats.l1_misses + stats.llc_references + stats.llc_misses, 0u)
-        << "nothing is made up";
-  }
-  EXPECT_TRUE(tinyaiOptimizeMemoryLayout(model.get()));
-}
-
 }  // namespace
 }  // namespace tinyai::capi

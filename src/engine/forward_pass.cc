@@ -60,7 +60,8 @@ Status ForwardPass::Start() {
   TRY_ASSIGN(std::unique_ptr<ReadQueue> rows, model_.open_queue(2));
   TRY_ASSIGN(executor_,
              Executor::Create(*plan_.graph, plan_.plan, *model_.rope, budget_, std::move(disk),
-                              std::move(rows), {.recorder = recorder_.get()}));
+                              std::move(rows),
+                              {.tiling = plan_.options.tiling, .recorder = recorder_.get()}));
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "engine/model.h"
 #include "graph/bands.h"
 #include "graph/rewire.h"
+#include "kernel/matmul.h"
 #include "os/read_queue.h"
 #include "plan/request.h"
 
@@ -47,6 +48,7 @@ struct ForwardOptions {
   std::vector<uint32_t> recomputed;  // layers for which that is done in any case
   uint32_t threads = 0;              // 0: one per core
   uint64_t context = 0;              // of a text model; 0: as trained, at most 4096
+  Tiling tiling;                     // of products
 };
 
 // A pass that is planned: nothing is allocated or read so far.

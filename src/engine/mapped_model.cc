@@ -258,8 +258,19 @@ std::shared_ptr<const Model> MappedModel::transformed() const {
   return made != nullptr ? Model::WithWeights(model_, made->graph, *made->file, made) : model_;
 }
 
+void MappedModel::SetTiling(const Tiling& tiling) {
+  const std::lock_guard lock(mutex_);
+  tiling_ = tiling;
+}
+
+Tiling MappedModel::tiling() const {
+  const std::lock_guard lock(mutex_);
+  return tiling_;
+}
+
 Result<MappedModel::ReservedPlan> MappedModel::PlanWithinCache(ForwardOptions options) {
   options.resident_bytes = cache_->available_bytes();
+  options.tiling = tiling();
   TRY_ASSIGN(ForwardPlan plan, PlanForward(forward(), options, ProbeMachine()));
   const uint64_t kept = std::min(plan.bytes({BufferKind::kResident}), options.resident_bytes);
   TRY_ASSIGN(CacheReservation reservation, CacheReservation::Take(*cache_, kept));

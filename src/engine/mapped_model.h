@@ -99,6 +99,9 @@ class MappedModel : private LayerStore {
   const WeightCache& cache() const { return *cache_; }
 
   SimdSettings& simd() { return simd_; }
+  // How products of passes that are planned from now on go through rows and tokens.
+  void SetTiling(const Tiling& tiling);
+  Tiling tiling() const;
   // The level at which an execution of the layer computes.
   int SimdLevelFor(uint32_t layer) const;
   PassDefaults defaults() const;
@@ -155,8 +158,9 @@ class MappedModel : private LayerStore {
   std::vector<LayerForm> forms_;  // in force; guarded by transforming_
   SimdSettings simd_;
   mutable std::mutex
-      mutex_;  // guards defaults_, transformed_, layers_ and places_ when they change
+      mutex_;  // guards defaults_, tiling_, transformed_, layers_ and places_ when they change
   PassDefaults defaults_;
+  Tiling tiling_;
   std::unique_ptr<WeightCache> cache_;  // last: its threads use the rest
 };
 

@@ -224,18 +224,17 @@ void MultiplyFloats(MultiplyChunksFunction multiply, const TileWeights& tile, co
 }  // namespace
 
 void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, size_t tokens,
-                   float* out, size_t out_stride) {
+                   const Tiling& tiling, float* out, size_t out_stride) {
   const DecodeFunction decode = DecoderOf(weights.type);
   const MultiplyChunksFunction multiply =
       MultiplyChunksOf(weights.type, weights.sparse_row_bytes != 0);
   const uint8_t* end = SourceOf(weights, weights.rows).data;
   alignas(64) float sums[kTokensAtOnce * kSums];
-  for (size_t t = 0; t < tokens; t += kTokensAtOnce) {
-    const size_t some = std::min(kTokensAtOnce, tokens - t);
-    for (size_t r = 0; r < weights.rows; r += kSums) {
-      const size_t rows = std::min<size_t>(kSums, weights.rows - r);
+  const auto multiply_block = [&](size_t first, size_t count, size_t t, size_t some) HWY_ATTR {
+    for (size_t r = first; r < first + count; r += kSums) {
+      const size_t rows = std::min<size_t>(kSums, first + count - r);
       const TileWeights tile{weights.type, SourceOf(weights, r), rows, weights.cols};
-      const NextTile next(tile.source, rows, end, weights.cols);
+      const NextTile next(tile.source, rows, end, weights.cols, tiling);
       std::memset(sums, 0, some * kSums * sizeof(float));
       if (tokens == 1 && multiply != nullptr) {
         MultiplyFloats(multiply, tile, x, sums);
@@ -244,7 +243,8 @@ void MatMulF32Simd(const WeightRows& weights, const float* x, size_t x_stride, s
       }
       StoreSums(sums, kSums, rows, some, out + t * out_stride + r, out_stride);
     }
-  }
+  };
+  ForBlocks(weights.rows, kSums, tokens, kTokensAtOnce, tiling, multiply_block);
 }
 
 }  // namespace tinyai::HWY_NAMESPACE
@@ -256,8 +256,8 @@ namespace tinyai {
 HWY_EXPORT(MatMulF32Simd);
 
 void MatMulF32(const WeightRows& weights, const float* x, uint64_t x_stride, uint64_t tokens,
-               float* out, uint64_t out_stride) {
-  HWY_DYNAMIC_DISPATCH(MatMulF32Simd)(weights, x, x_stride, tokens, out, out_stride);
+               float* out, uint64_t out_stride, const Tiling& tiling) {
+  HWY_DYNAMIC_DISPATCH(MatMulF32Simd)(weights, x, x_stride, tokens, tiling, out, out_stride);
 }
 
 }  // namespace tinyai

@@ -59,6 +59,12 @@ TEST(MatMulF32, GivesTheSameBitsHoweverRowsAndTokensAreGrouped) {
       const std::vector<float> x = RandomFloats(cols * kTokens, 4);
       std::vector<float> whole(kRows * kTokens);
       MatMulF32({type, data.data(), cols, kRows}, x.data(), cols, kTokens, whole.data(), kRows);
+      for (const Tiling& tiling : kTilings) {
+        std::vector<float> tiled(whole.size());
+        MatMulF32({type, data.data(), cols, kRows}, x.data(), cols, kTokens, tiled.data(), kRows,
+                  tiling);
+        ASSERT_EQ(tiled, whole) << Name(type) << " in blocks of " << tiling.block;
+      }
       std::mt19937 random(5);
       for (int round = 0; round < 12; ++round) {
         const size_t row = random() % kRows, rows = 1 + random() % (kRows - row);

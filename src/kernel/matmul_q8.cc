@@ -131,8 +131,8 @@ HWY_INLINE void MultiplyChunk(const Source& chunk, size_t blocks, NextTile& next
 // One token, kRows rows (the last ones may be missing).
 template <class Decoder>
 void MultiplyVector(Source weights, const uint8_t* end, size_t rows, size_t cols, const Tokens& x,
-                    float* out) {
-  NextTile next(weights, kRows, end, cols);
+                    const Tiling& tiling, float* out) {
+  NextTile next(weights, kRows, end, cols, tiling);
   alignas(64) uint8_t buffer[kRows * kChunkBytes];
   VectorSink<Decoder::kForm> sink{x, 0, hn::Zero(F32Tag())};
   for (size_t col = 0; col < cols; col += kChunkColumns) {
@@ -149,8 +149,8 @@ void MultiplyVector(Source weights, const uint8_t* end, size_t rows, size_t cols
 // One tile of kPanels * kRows rows (the last ones may be missing) and at most kTokenTile tokens.
 template <class Decoder, int kPanels>
 void MultiplyTile(Source weights, const uint8_t* end, size_t rows, size_t cols, const Tokens& x,
-                  size_t tokens, float* out, size_t out_stride) {
-  NextTile next(weights, kPanels * kRows, end, cols);
+                  size_t tokens, const Tiling& tiling, float* out, size_t out_stride) {
+  NextTile next(weights, kPanels * kRows, end, cols, tiling);
   alignas(64) Panel panels[kPanels];
   alignas(64) float sums[kTokenTile * kPanels * kRows];
   alignas(64) uint8_t buffer[kRows * kChunkBytes];
@@ -169,56 +169,56 @@ void MultiplyTile(Source weights, const uint8_t* end, size_t rows, size_t cols, 
 }
 
 template <class Decoder>
-void MultiplyAll(const WeightRows& weights, const Tokens& x, size_t tokens, float* out,
-                 size_t out_stride) {
+void MultiplyAll(const WeightRows& weights, const Tokens& x, size_t tokens, const Tiling& tiling,
+                 float* out, size_t out_stride) {
   const uint8_t* end = SourceOf(weights, weights.rows).data;
   if (tokens == 1) {
     for (size_t r = 0; r < weights.rows; r += kRows) {
       MultiplyVector<Decoder>(SourceOf(weights, r), end, std::min(kRows, weights.rows - r),
-                              weights.cols, x, out + r);
+                              weights.cols, x, tiling, out + r);
     }
     return;
   }
-  for (size_t t = 0; t < tokens; t += kTokenTile) {
-    const size_t some = std::min(kTokenTile, tokens - t);
+  const bool in_pairs = weights.sparse_row_bytes == 0;
+  const auto multiply = [&](size_t r, size_t rows, size_t t, size_t some) HWY_ATTR {
     float* to = out + t * out_stride;
-    size_t r = 0;
-    const size_t in_pairs = weights.sparse_row_bytes == 0 ? weights.rows : 0;
-    for (; r + 2 * kRows <= in_pairs; r += 2 * kRows) {
+    const size_t row_end = r + rows;
+    for (; in_pairs && r + 2 * kRows <= row_end; r += 2 * kRows) {
       MultiplyTile<Decoder, 2>(SourceOf(weights, r), end, 2 * kRows, weights.cols, x.From(t), some,
-                               to + r, out_stride);
+                               tiling, to + r, out_stride);
     }
-    for (; r < weights.rows; r += kRows) {
-      MultiplyTile<Decoder, 1>(SourceOf(weights, r), end, std::min(kRows, weights.rows - r),
-                               weights.cols, x.From(t), some, to + r, out_stride);
+    for (; r < row_end; r += kRows) {
+      MultiplyTile<Decoder, 1>(SourceOf(weights, r), end, std::min(kRows, row_end - r),
+                               weights.cols, x.From(t), some, tiling, to + r, out_stride);
     }
-  }
+  };
+  ForBlocks(weights.rows, 2 * kRows, tokens, kTokenTile, tiling, multiply);
 }
 
 }  // namespace
 
 void MatMulQ8Simd(const WeightRows& weights, const std::byte* x, size_t x_stride, size_t tokens,
-                  float* out, size_t out_stride) {
+                  const Tiling& tiling, float* out, size_t out_stride) {
   const Tokens rows = {x, x_stride, QuantizedLayout(weights.cols)};
   switch (weights.type) {
     case DType::kQ4_0:
-      return MultiplyAll<DecodeQ4_0>(weights, rows, tokens, out, out_stride);
+      return MultiplyAll<DecodeQ4_0>(weights, rows, tokens, tiling, out, out_stride);
     case DType::kQ4_1:
-      return MultiplyAll<DecodeQ4_1>(weights, rows, tokens, out, out_stride);
+      return MultiplyAll<DecodeQ4_1>(weights, rows, tokens, tiling, out, out_stride);
     case DType::kQ5_0:
-      return MultiplyAll<DecodeQ5_0>(weights, rows, tokens, out, out_stride);
+      return MultiplyAll<DecodeQ5_0>(weights, rows, tokens, tiling, out, out_stride);
     case DType::kQ5_1:
-      return MultiplyAll<DecodeQ5_1>(weights, rows, tokens, out, out_stride);
+      return MultiplyAll<DecodeQ5_1>(weights, rows, tokens, tiling, out, out_stride);
     case DType::kQ8_0:
-      return MultiplyAll<DecodeQ8_0>(weights, rows, tokens, out, out_stride);
+      return MultiplyAll<DecodeQ8_0>(weights, rows, tokens, tiling, out, out_stride);
     case DType::kQ4_K:
-      return MultiplyAll<DecodeQ4_K>(weights, rows, tokens, out, out_stride);
+      return MultiplyAll<DecodeQ4_K>(weights, rows, tokens, tiling, out, out_stride);
     case DType::kQ5_K:
-      return MultiplyAll<DecodeQ5_K>(weights, rows, tokens, out, out_stride);
+      return MultiplyAll<DecodeQ5_K>(weights, rows, tokens, tiling, out, out_stride);
     case DType::kQ6_K:
-      return MultiplyAll<DecodeQ6_K>(weights, rows, tokens, out, out_stride);
+      return MultiplyAll<DecodeQ6_K>(weights, rows, tokens, tiling, out, out_stride);
     case DType::kInt2:
-      return MultiplyAll<DecodeInt2>(weights, rows, tokens, out, out_stride);
+      return MultiplyAll<DecodeInt2>(weights, rows, tokens, tiling, out, out_stride);
     case DType::kF32:
     case DType::kF16:
     case DType::kBF16:
@@ -235,8 +235,8 @@ namespace tinyai {
 HWY_EXPORT(MatMulQ8Simd);
 
 void MatMulQ8(const WeightRows& weights, const std::byte* x, uint64_t x_stride, uint64_t tokens,
-              float* out, uint64_t out_stride) {
-  HWY_DYNAMIC_DISPATCH(MatMulQ8Simd)(weights, x, x_stride, tokens, out, out_stride);
+              float* out, uint64_t out_stride, const Tiling& tiling) {
+  HWY_DYNAMIC_DISPATCH(MatMulQ8Simd)(weights, x, x_stride, tokens, tiling, out, out_stride);
 }
 
 }  // namespace tinyai

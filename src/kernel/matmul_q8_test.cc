@@ -81,6 +81,12 @@ TEST(MatMulQ8, GivesTheSameBitsHoweverRowsAndTokensAreGrouped) {
       Activations x(cols, kTokens, 4);
       std::vector<float> whole(kRows * kTokens);
       MatMulQ8({type, data.data(), cols, kRows}, x.Row(0), x.stride, kTokens, whole.data(), kRows);
+      for (const Tiling& tiling : kTilings) {
+        std::vector<float> tiled(whole.size());
+        MatMulQ8({type, data.data(), cols, kRows}, x.Row(0), x.stride, kTokens, tiled.data(), kRows,
+                 tiling);
+        ASSERT_EQ(tiled, whole) << Name(type) << " in blocks of " << tiling.block;
+      }
       std::mt19937 random(5);
       for (int round = 0; round < 20; ++round) {
         const size_t row = random() % kRows, rows = 1 + random() % (kRows - row);

@@ -76,6 +76,11 @@ inline ScalePlaces ScalesOf(DType type) {
   }
 }
 
+// Ways through a product beside the usual one.
+inline constexpr Tiling kTilings[] = {{.block = 1, .prefetch_bytes = 0},
+                                      {.block = 5, .prefetch_bytes = 64},
+                                      {.block = 33, .prefetch_bytes = 1 << 20, .line_bytes = 128}};
+
 inline std::vector<float> RandomFloats(size_t size, uint32_t seed, float deviation = 1.0f) {
   std::mt19937 random(seed);
   std::normal_distribution<float> normal(0.0f, deviation);

@@ -59,30 +59,50 @@ inline Source UnpackTile(DType type, Source from, size_t rows, size_t col, uint8
   return {buffer, kChunkBytes};
 }
 
+// Blocks of a product, one after the other, rows outermost: use(row, rows, token, tokens), rows in
+// whole `unit`s but for the last ones, and at most `most_tokens` tokens.
+template <class Use>
+HWY_INLINE void ForBlocks(size_t rows, size_t unit, size_t tokens, size_t most_tokens,
+                          const Tiling& tiling, const Use& use) {
+  const size_t row_block =
+      tiling.block == 0 || tiling.block >= rows ? rows : (tiling.block + unit - 1) / unit * unit;
+  const size_t token_block =
+      tiling.block == 0 ? most_tokens : std::min<size_t>(tiling.block, most_tokens);
+  for (size_t r = 0; r < rows; r += row_block) {
+    for (size_t t = 0; t < tokens; t += token_block) {
+      use(r, std::min(row_block, rows - r), t, std::min(token_block, tokens - t));
+    }
+  }
+}
+
 // The rows after a tile, asked for while the tile is worked on. Many rows are read side by side, a
 // pattern that hardware prefetchers follow badly; asked for in the order of their addresses, memory
 // delivers them at its full rate.
 class NextTile {
  public:
   // `tile` has `rows` rows of `cols` columns; nothing is asked for from `end` on.
-  NextTile(Source tile, size_t rows, const uint8_t* end, size_t cols)
-      : left_(static_cast<size_t>(end - tile.data)) {
+  NextTile(Source tile, size_t rows, const uint8_t* end, size_t cols, const Tiling& tiling)
+      : left_(static_cast<size_t>(end - tile.data)), line_bytes_(tiling.line_bytes) {
     const size_t tile_bytes = std::min(rows * tile.stride, left_);
-    at_ = tile.data + tile_bytes;
-    left_ = std::min(left_ - tile_bytes, tile_bytes);
-    bytes_per_block_ = left_ / (cols / 32 + 1) + 64;
+    const size_t distance =
+        tiling.prefetch_bytes == Tiling::kNextTile ? tile_bytes : tiling.prefetch_bytes;
+    const size_t some = std::min(distance, tile_bytes);  // the last of what is as near
+    const size_t skipped = std::min(left_, tile_bytes + (distance - some));
+    at_ = tile.data + skipped;
+    left_ = std::min(left_ - skipped, some);
+    bytes_per_block_ = left_ / (cols / 32 + 1) + line_bytes_;
   }
   // To be called for every `blocks` x 32 columns.
   HWY_INLINE void Prefetch(size_t blocks) {
     const size_t some = std::min(bytes_per_block_ * blocks, left_);
-    for (size_t i = 0; i < some; i += 64) __builtin_prefetch(at_ + i, 0, 2);  // into L2
+    for (size_t i = 0; i < some; i += line_bytes_) __builtin_prefetch(at_ + i, 0, 2);  // into L2
     at_ += some;
     left_ -= some;
   }
 
  private:
   const uint8_t* at_;
-  size_t left_, bytes_per_block_;
+  size_t left_, line_bytes_, bytes_per_block_;
 };
 
 // Moves sums[t * width + r] to out[t * out_stride + r].

@@ -65,7 +65,7 @@ Executor::Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& 
       device_arena_(std::move(arenas.device)),
       disk_(std::move(disk)),
       rows_(std::move(rows)),
-      runner_(graph, plan, frequencies, arena_.data()),
+      runner_(graph, plan, frequencies, options.tiling, arena_.data()),
       clocks_(plan),
       barrier_(plan.workers) {
   tokens_.reserve(plan.chunk);

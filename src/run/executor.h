@@ -28,6 +28,7 @@
 namespace tinyai {
 
 struct ExecutorOptions {
+  Tiling tiling;  // of products
   std::chrono::nanoseconds io_timeout = std::chrono::seconds(60);
   std::vector<uint32_t> cpus;    // worker i is pinned to cpus[i % size]; empty: not pinned
   Recorder* recorder = nullptr;  // hears of the first worker's steps, and all reads; outlives this

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "graph/graph.h"
+#include "kernel/matmul.h"
 #include "plan/plan.h"
 #include "run/pass.h"
 
@@ -21,6 +22,7 @@ struct LayerJob {
   std::byte* arena;
   std::atomic<uint32_t>& next_piece;  // of the step, not taken yet
   std::span<std::byte> scratch;       // this worker's own
+  const Tiling& tiling;               // of products
 
   const Op& op() const { return graph.ops[Index(run.op)]; }
   const Shape& shape(size_t in) const { return graph.value(op().ins[in]).shape; }

@@ -110,7 +110,7 @@ class Sequence {
 
   void Step(uint64_t at) {
     const WeightRows weights{matrix_.type, job_.weight(0), matrix_.cols, matrix_.rows};
-    MatMulF32(weights, h_.data(), size_, 1, gates_.data(), matrix_.rows);
+    MatMulF32(weights, h_.data(), size_, 1, gates_.data(), matrix_.rows, job_.tiling);
     if (job_.op().weights.size() > 1) AddInto(job_.vector(1), gates_);
     const std::span<const float> in(in_ + at * gates_.size(), gates_.size());
     if (recurrent_.cell == op::Cell::kLstm) {
@@ -145,7 +145,7 @@ void RunLayerProduct(const op::MatMul&, const LayerJob& job) {
               const uint64_t first = job.run.row_begin + begin;
               float* const out = job.out(sample) + first;
               MatMulF32(RowsOf(job, first, job.run.row_begin + end), job.in(0, sample), weight.cols,
-                        rows, out, weight.rows);
+                        rows, out, weight.rows, job.tiling);
               if (job.op().weights.size() < 2) return;
               const std::span<const float> bias = job.vector(1).subspan(first, end - begin);
               for (uint64_t row = 0; row < rows; ++row) {

@@ -24,11 +24,12 @@ constexpr uint64_t kPiecesPerWorker = 8;
 }  // namespace
 
 OpRunner::OpRunner(const Graph& graph, const Plan& plan, RopeFrequencies frequencies,
-                   std::byte* arena)
+                   const Tiling& tiling, std::byte* arena)
     : graph_(graph),
       plan_(plan),
       arena_(arena),
       frequencies_(std::move(frequencies)),
+      tiling_(tiling),
       next_piece_(plan.queues[kCpuQueue].steps.size()) {
   for (const Step& step : plan.queues[kRowsQueue].steps) {
     const auto& rows = std::get<step::LoadRows>(step.work);
@@ -60,7 +61,8 @@ void OpRunner::Run(size_t step, const step::Run& run, const Pass& pass, uint32_t
                 pass,
                 arena_,
                 next_piece_[step],
-                {arena_ + scratch.offset, scratch.bytes}});
+                {arena_ + scratch.offset, scratch.bytes},
+                tiling_});
     return;
   }
   const Op& op = graph_.ops[Index(run.op)];
@@ -156,10 +158,10 @@ void OpRunner::Multiply(const Job& job, uint64_t begin, uint64_t end) const {
   const uint64_t first_row = job.run.row_begin + begin;
   float* out = FloatRow(*job.op.out, 0).data() + first_row;
   if (in.element == Element::kQuantized) {
-    MatMulQ8(slice, ValueData(job.op.ins[0]), in.row_bytes, tokens, out, out_stride);
+    MatMulQ8(slice, ValueData(job.op.ins[0]), in.row_bytes, tokens, out, out_stride, tiling_);
   } else {
     MatMulF32(slice, FloatRow(job.op.ins[0], 0).data(), in.row_bytes / sizeof(float), tokens, out,
-              out_stride);
+              out_stride, tiling_);
   }
   if (job.op.weights.size() < 2) return;
   const std::span<const float> bias = Vector(job.op.weights[1]).subspan(first_row, end - begin);

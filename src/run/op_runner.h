@@ -7,6 +7,7 @@
 
 #include "graph/graph.h"
 #include "graph/rope_settings.h"
+#include "kernel/matmul.h"
 #include "plan/plan.h"
 #include "run/pass.h"
 
@@ -18,7 +19,8 @@ namespace tinyai {
 class OpRunner {
  public:
   // `graph`, `plan` and `arena` outlive this object.
-  OpRunner(const Graph& graph, const Plan& plan, RopeFrequencies frequencies, std::byte* arena);
+  OpRunner(const Graph& graph, const Plan& plan, RopeFrequencies frequencies, const Tiling& tiling,
+           std::byte* arena);
 
   // Before the workers start a pass: computes the angles of its positions.
   void Prepare(const Pass& pass);
@@ -72,6 +74,7 @@ class OpRunner {
   const Plan& plan_;
   std::byte* const arena_;
   const RopeFrequencies frequencies_;
+  const Tiling tiling_;                  // of products
   const PlanBuffer* staging_ = nullptr;  // null where the embedding is resident
   uint64_t staging_stride_ = 0;
   mutable std::vector<std::atomic<uint32_t>> next_piece_;  // by CPU step

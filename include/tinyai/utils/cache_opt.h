@@ -8,10 +8,10 @@ extern "C" {
 #endif
 
 typedef struct {
-    int block_size;        /* elements per side of a tile; 0: from the caches of this machine */
+    int block_size;        /* rows of weights, and of what they are multiplied with, per tile; 0: automatically */
     int cache_line_size;   /* bytes, a power of two from 16 to 1024; 0: as detected */
     bool enable_prefetch;  /* of the processor, in kernels */
-    int prefetch_distance; /* in cache lines */
+    int prefetch_distance; /* in cache lines ahead of the tile in use; 0: as much as a tile has */
 } TinyAICacheConfig;
 
 typedef struct {
@@ -29,9 +29,11 @@ typedef struct {
     size_t l1_size, l2_size, l3_size;
 } TinyAICacheStats;
 
-/* What is known of the processor's caches, for those who choose tiles; NULL: automatically. The kernels
- * of this version have fixed tiles, so this changes neither results nor speed. False, and nothing
- * changed: ARG_NULL, CONFIG. */
+/* How matrix products go through weights and inputs, from the next time on that a scheduler is prepared:
+ * in tiles of block_size rows of the matrix, up to a multiple of the rows that the kernels take side by side
+ * (8 to 32), and block_size rows of the input, of those at most 128; and how far ahead of a tile its weights
+ * are asked for. Results have the same bits. NULL: automatically. Convolutions, and one row of input times
+ * weights of floats, choose their own. False, and nothing changed: ARG_NULL, CONFIG. */
 TINYAI_API bool tinyaiConfigureCacheOptimization(TinyAIModel *model, const TinyAICacheConfig *config);
 /* What is in force, with zeros replaced by what was chosen. */
 TINYAI_API bool tinyaiGetCacheConfiguration(const TinyAIModel *model, TinyAICacheConfig *out);
