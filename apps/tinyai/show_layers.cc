@@ -72,7 +72,7 @@ std::string Table(const std::vector<std::vector<std::string>>& rows,
 
 std::string DescribeLayers(const ModelFile& file) {
   if (!file.graph) return "";
-  const GraphRecords& graph = *file.graph;
+  const GraphRecords graph = file.graph->Unpack();
   std::string out;
   if (!graph.inputs.empty()) out += "\nInputs:\n";
   for (const uint32_t input : graph.inputs) {
@@ -94,7 +94,7 @@ std::string DescribeLayers(const ModelFile& file) {
 Json LayersToJson(const ModelFile& file) {
   Json out = Json::array();
   if (!file.graph) return out;
-  const GraphRecords& graph = *file.graph;
+  const GraphRecords graph = file.graph->Unpack();
   for (const GraphRecords::Layer& layer : graph.layers) {
     out.push_back({{"name", layer.name},
                    {"role", Name(layer.role)},
@@ -108,8 +108,8 @@ Json LayersToJson(const ModelFile& file) {
 Json InputsToJson(const ModelFile& file) {
   Json out = Json::array();
   if (!file.graph) return out;
-  for (const uint32_t input : file.graph->inputs) {
-    const GraphRecords::Value& value = file.graph->values[input];
+  for (const uint32_t input : file.graph->inputs()) {
+    const GraphRecords::Value value = file.graph->value(input);
     out.push_back({{"name", value.name}, {"shape", value.shape}});
   }
   return out;

@@ -65,7 +65,7 @@ TEST(Convert, LayersAreThoseOfAPass) {
   spec.rope_scaling = "llama3";
   const Result<OpenedModelFile> model = OpenModelFile(MakeTmai(spec));
   ASSERT_TRUE(model && model->file.graph);
-  const GraphRecords& graph = *model->file.graph;
+  const GraphRecords graph = model->file.graph->Unpack();
   std::string layers;
   uint64_t tensors = 0;
   for (const GraphRecords::Layer& layer : graph.layers) {

@@ -97,8 +97,6 @@ Status MappedModel::Start(const WeightCacheOptions& options, WeightCache::Listen
   checker_ = model_->MakeChecker(0);
   FindLayers();
   TRY(PlaceLayers());
-  own_places_ = places_;
-  forms_.resize(layers_.size());
   TRY_ASSIGN(cache_, WeightCache::Create(*this, layers_.size(), options, std::move(listener)));
   return {};
 }
@@ -287,7 +285,7 @@ Status MappedModel::Prune(std::span<const LayerPruning> pruning) { return Transf
 Status MappedModel::Transform(std::span<const std::optional<DType>> types,
                               std::span<const LayerPruning> pruning) {
   const std::lock_guard one_at_a_time(transforming_);
-  std::vector<LayerForm> forms = forms_;
+  std::vector<LayerForm> forms = FormsInForce();
   for (size_t i = 0; i < types.size(); ++i) forms[i].type = types[i];
   for (size_t i = 0; i < pruning.size(); ++i) {
     forms[i].pruning = pruning[i].pruning;
@@ -301,9 +299,13 @@ uint64_t MappedModel::PruningSavings() const {
   return transformed_.empty() ? 0 : transformed_.back()->overlay->saved_bytes;
 }
 
+std::vector<LayerForm> MappedModel::FormsInForce() const {
+  return forms_.empty() ? std::vector<LayerForm>(layers_.size()) : forms_;
+}
+
 std::vector<LayerForm> MappedModel::forms() const {
   const std::lock_guard one_at_a_time(transforming_);
-  return forms_;
+  return FormsInForce();
 }
 
 std::vector<std::vector<WeightId>> MappedModel::own_weights() const {
@@ -318,7 +320,11 @@ Status MappedModel::Transform(std::vector<LayerForm> forms) {
   TRY_ASSIGN(made->overlay, MakeOverlay(model_, own_weights(), forms));
   TRY_ASSIGN(made->mapping, FileMapping::Map(*made->overlay->file));
   const Transformed& now = *made;
-  if (own_layers_.empty()) own_layers_ = layers_;
+  if (own_layers_.empty()) {
+    const std::lock_guard lock(mutex_);
+    own_layers_ = layers_;
+    own_places_ = places_;
+  }
   std::vector<MappedLayer> layers = own_layers_;
   std::vector<Place> places = own_places_;
   for (size_t i = 0; i < layers.size(); ++i) {

@@ -35,7 +35,7 @@ struct PassDefaults {
 
 // A layer of a model as its weights see it.
 struct MappedLayer {
-  std::string name;
+  std::string_view name;  // of the graph, as long as there is the model
   LayerRole role = LayerRole::kOther;
   std::vector<WeightId> weights;  // in the order of the file; one that several layers use belongs
                                   // to the first of them
@@ -131,7 +131,9 @@ class MappedModel : private LayerStore {
   uint64_t bytes(uint32_t layer) const override { return layers_[layer].bytes; }
   Status Load(uint32_t layer) override { return Visit(layer, true); }
   Status Look(uint32_t layer) override { return Visit(layer, false); }
-  Status Transform(std::vector<LayerForm> forms);  // with transforming_ held
+  // With transforming_ held.
+  Status Transform(std::vector<LayerForm> forms);
+  std::vector<LayerForm> FormsInForce() const;
   void Advise(uint32_t layer) override;
   void Drop(uint32_t layer) override;
 
@@ -145,8 +147,8 @@ class MappedModel : private LayerStore {
   std::unique_ptr<File> gathered_file_;
   FileMapping gathered_;
   std::vector<Place> places_;
-  // The layers and their places as the files have them.
-  std::vector<MappedLayer> own_layers_;  // from when they are first transformed
+  // The layers and their places as the files have them, from when they are first transformed.
+  std::vector<MappedLayer> own_layers_;
   std::vector<Place> own_places_;
   // What was made of the weights, the last in force; all are kept, since addresses were handed out.
   struct Transformed {
@@ -155,7 +157,7 @@ class MappedModel : private LayerStore {
   };
   std::vector<std::unique_ptr<Transformed>> transformed_;
   mutable std::mutex transforming_;
-  std::vector<LayerForm> forms_;  // in force; guarded by transforming_
+  std::vector<LayerForm> forms_;  // in force, empty: none; guarded by transforming_
   SimdSettings simd_;
   mutable std::mutex
       mutex_;  // guards defaults_, tiling_, transformed_, layers_ and places_ when they change

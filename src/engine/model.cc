@@ -1,5 +1,6 @@
 #include "engine/model.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -62,7 +63,7 @@ std::shared_ptr<const Model> Model::WithWeights(std::shared_ptr<const Model> bas
 }
 
 Status Model::MakeGraph(const ModelOptions& options) {
-  const bool of_layers = file_.graph && !file_.graph->ops.empty();
+  const bool of_layers = file_.graph && file_.graph->op_count() != 0;
   const bool of_text = !of_layers && file_.metadata.Has("general.architecture");
   if (of_text || (!of_layers && !options.any_graph)) {
     const GraphOptions graph_options{
@@ -76,9 +77,12 @@ Status Model::MakeGraph(const ModelOptions& options) {
                   "through the API",
                   file_.parts.empty() ? "" : file_.parts[0]);
   }
-  // The graph says all that its records did.
-  TRY_ASSIGN(graph_, of_layers ? GraphFromRecords(*std::exchange(file_.graph, std::nullopt), file_)
-                               : WeightsAlone(file_));
+  // The graph says all that its records and the tensors did.
+  std::vector<TensorInfo> tensors = std::exchange(file_.tensors, {});
+  file_.IndexTensors();
+  const std::optional<PackedGraph> records = std::exchange(file_.graph, std::nullopt);
+  TRY_ASSIGN(graph_, of_layers ? GraphFromRecords(*records, std::move(tensors), file_.parts)
+                               : WeightsAlone(std::move(tensors), file_.parts));
   return {};
 }
 
@@ -130,7 +134,8 @@ uint64_t Model::memory_bytes() const {
   uint64_t held = 0;  // of files that are in memory
   for (const File* source : sources_) held += source->disk_path().empty() ? source->size() : 0;
   return held + (is_text() ? tokenizer().memory_bytes() : 0) +
-         file().tensors.size() * kBytesPerTensor + graph_.ops.size() * kBytesPerOp;
+         std::max(file().tensors.size(), graph_.weights.size()) * kBytesPerTensor +
+         graph_.ops.size() * kBytesPerOp;
 }
 
 std::vector<std::string> Model::Warnings() const {

@@ -160,7 +160,7 @@ class ModelReader {
     if (file_.parts.size() == 1) return {};  // checked with the part
     file_.IndexTensors();
     for (size_t i = 0; i < file_.tensors.size(); ++i) {
-      if (file_.tensor_index[file_.tensors[i].name] == i) continue;
+      if (file_.FindTensor(file_.tensors[i].name) == &file_.tensors[i]) continue;
       return FailAt(ErrorCode::kBadFile, "GGUF_DUP_TENSOR",
                     fmt::format("the tensor '{}' is in two parts", file_.tensors[i].name), path);
     }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "base/byte_reader.h"
 #include "base/escape.h"
@@ -232,9 +233,18 @@ uint64_t Metadata::memory_bytes() const {
   return bytes;
 }
 
+namespace {
+
+auto NameOf(const std::vector<TensorInfo>& tensors) {
+  return [&tensors](uint32_t index) -> std::string_view { return tensors[index].name; };
+}
+
+}  // namespace
+
 const TensorInfo* ModelFile::FindTensor(std::string_view name) const {
-  const auto found = tensor_index.find(name);
-  return found == tensor_index.end() ? nullptr : &tensors[found->second];
+  const auto found = std::ranges::lower_bound(by_name, name, {}, NameOf(tensors));
+  if (found == by_name.end() || tensors[*found].name != name) return nullptr;
+  return &tensors[*found];
 }
 
 uint64_t ModelFile::TensorBytes() const {
@@ -244,8 +254,9 @@ uint64_t ModelFile::TensorBytes() const {
 }
 
 void ModelFile::IndexTensors() {
-  tensor_index.clear();
-  for (size_t i = 0; i < tensors.size(); ++i) tensor_index.emplace(tensors[i].name, i);
+  by_name.resize(tensors.size());
+  std::iota(by_name.begin(), by_name.end(), 0);
+  std::ranges::stable_sort(by_name, {}, NameOf(tensors));
 }
 
 }  // namespace tinyai

@@ -15,7 +15,7 @@
 #include "base/byte_source.h"
 #include "base/dtype.h"
 #include "base/result.h"
-#include "format/graph_records.h"
+#include "format/packed_graph.h"
 
 namespace tinyai {
 
@@ -126,14 +126,14 @@ struct ModelFile {
   Metadata metadata;
   std::vector<TensorInfo> tensors;
   std::optional<BlockChecksums> checksums;  // of a .tmai file
-  std::optional<GraphRecords> graph;  // of a .tmai file: layers, and ops unless it is a text model
+  std::optional<PackedGraph> graph;  // of a .tmai file: layers, and ops unless it is a text model
   std::vector<std::string>
       warnings;  // what `verify` tells: gaps, unordered offsets, trailing bytes
 
   const TensorInfo* FindTensor(std::string_view name) const;  // O(log tensors)
   uint64_t TensorBytes() const;
 
-  std::map<std::string_view, size_t> tensor_index;  // name -> index in `tensors`
+  std::vector<uint32_t> by_name;  // indexes of `tensors`, of equal names the first one first
   void IndexTensors();  // fills it; a reader does this, as must whoever fills `tensors` by hand
 };
 

@@ -34,18 +34,20 @@ bool HasSparseRows(const TensorInfo& tensor, uint64_t dense_bytes) {
 // Follows the graph in its order: what is known to be made, and by whom it may be used.
 class GraphChecker {
  public:
-  GraphChecker(const GraphRecords& graph, uint64_t tensors)
-      : graph_(graph), tensors_(tensors), made_(graph.values.size(), false) {}
+  GraphChecker(const PackedGraph& graph, uint64_t tensors)
+      : graph_(graph), tensors_(tensors), made_(graph.value_count(), false) {}
 
   Status Check() {
-    for (const uint32_t input : graph_.inputs) TRY(Make(input, "the inputs"));
-    if (graph_.ops.empty()) {
-      for (const GraphRecords::Layer& layer : graph_.layers) TRY(CheckLayerWithoutOps(layer));
+    for (const uint32_t input : graph_.inputs()) TRY(Make(input, "the inputs"));
+    if (graph_.op_count() == 0) {
+      for (size_t i = 0; i < graph_.layer_count(); ++i) {
+        TRY(CheckLayerWithoutOps(graph_.layer(i)));
+      }
     } else {
       TRY(CheckOps());
     }
     TRY(CheckLayerTensors());
-    for (const uint32_t output : graph_.outputs) TRY(Use(output, "the outputs"));
+    for (const uint32_t output : graph_.outputs()) TRY(Use(output, "the outputs"));
     return {};
   }
 
@@ -57,7 +59,7 @@ class GraphChecker {
   Status Make(uint32_t value, std::string_view by) {
     TRY(InRange(value, made_.size(), "value", by));
     if (made_[value]) {
-      return Bad(fmt::format("{}: the value '{}' is made twice", by, graph_.values[value].name));
+      return Bad(fmt::format("{}: the value '{}' is made twice", by, graph_.value(value).name));
     }
     made_[value] = true;
     return {};
@@ -66,7 +68,7 @@ class GraphChecker {
     TRY(InRange(value, made_.size(), "value", by));
     if (made_[value]) return {};
     return Bad(fmt::format("{}: the value '{}' is not made before it is used: a cycle?", by,
-                           graph_.values[value].name));
+                           graph_.value(value).name));
   }
 
   Status CheckOp(const GraphRecords::Op& op) {
@@ -86,19 +88,20 @@ class GraphChecker {
   // Layers, where there are any, share out the ops in order.
   Status CheckOps() {
     size_t at = 0;
-    for (const GraphRecords::Layer& layer : graph_.layers) {
-      if (layer.first_op != at || layer.op_count == 0 || layer.op_count > graph_.ops.size() - at) {
+    for (size_t i = 0; i < graph_.layer_count(); ++i) {
+      const GraphRecords::Layer layer = graph_.layer(i);
+      if (layer.first_op != at || layer.op_count == 0 || layer.op_count > graph_.op_count() - at) {
         return Bad(fmt::format("{}: ops {} and {} more do not follow those of the layer before",
                                layer.name, layer.first_op, layer.op_count));
       }
       for (const uint32_t operand : layer.operands) TRY(Use(operand, layer.name));
-      for (const size_t end = at + layer.op_count; at < end; ++at) TRY(CheckOp(graph_.ops[at]));
+      for (const size_t end = at + layer.op_count; at < end; ++at) TRY(CheckOp(graph_.op(at)));
       TRY(Use(layer.output, layer.name));
     }
-    if (!graph_.layers.empty() && at != graph_.ops.size()) {
-      return Bad(fmt::format("{} ops belong to no layer", graph_.ops.size() - at));
+    if (graph_.layer_count() != 0 && at != graph_.op_count()) {
+      return Bad(fmt::format("{} ops belong to no layer", graph_.op_count() - at));
     }
-    for (; at < graph_.ops.size(); ++at) TRY(CheckOp(graph_.ops[at]));
+    for (; at < graph_.op_count(); ++at) TRY(CheckOp(graph_.op(at)));
     return {};
   }
 
@@ -112,7 +115,8 @@ class GraphChecker {
 
   Status CheckLayerTensors() const {
     uint64_t at = 0;
-    for (const GraphRecords::Layer& layer : graph_.layers) {
+    for (size_t i = 0; i < graph_.layer_count(); ++i) {
+      const GraphRecords::Layer layer = graph_.layer(i);
       if (layer.first_tensor != at || layer.tensor_count > tensors_ - at) {
         return Bad(fmt::format("{}: tensors {} and {} more do not follow those of the layer before",
                                layer.name, layer.first_tensor, layer.tensor_count));
@@ -122,7 +126,7 @@ class GraphChecker {
     return {};
   }
 
-  const GraphRecords& graph_;
+  const PackedGraph& graph_;
   const uint64_t tensors_;
   std::vector<bool> made_;
 };
@@ -173,7 +177,7 @@ Status CheckTmaiTensors(std::span<const TensorInfo> tensors, uint64_t data_begin
   return CheckNamesUnique(tensors);
 }
 
-Status CheckGraphRecords(const GraphRecords& graph, uint64_t tensor_count) {
+Status CheckGraphRecords(const PackedGraph& graph, uint64_t tensor_count) {
   return GraphChecker(graph, tensor_count).Check();
 }
 

@@ -24,7 +24,7 @@ TmaiContents ContentsOf(const ModelFile& file, std::vector<size_t>& order) {
   order.resize(file.tensors.size());
   std::iota(order.begin(), order.end(), 0);
   if (file.graph) {
-    out.graph = file.graph;
+    out.graph = file.graph->Unpack();
   } else if (file.metadata.Has("general.architecture")) {
     TextLayers layers = FindTextLayers(file);
     order = std::move(layers.order);

@@ -42,7 +42,7 @@ TEST(TmaiCost, OpeningTakesAMiBAndAKiBForEachLayer) {
     {
       const Result<ModelFile> file = ReadTmaiBytes(bytes);
       ASSERT_TRUE(file) << Describe(file.error());
-      EXPECT_EQ(file->graph->layers.size(), layers);
+      EXPECT_EQ(file->graph->layer_count(), layers);
     }
     EXPECT_LE(PeakBytes() - before, (size_t{1} << 20) + size_t{1024} * layers) << layers;
   }

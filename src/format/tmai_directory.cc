@@ -2,6 +2,7 @@
 #include "format/front_source.h"
 #include "format/gguf_input.h"
 #include "format/limits.h"
+#include "format/packed_graph.h"
 #include "format/put_bytes.h"
 #include "format/tmai_layout.h"
 
@@ -38,57 +39,6 @@ std::optional<DType> TypeFromId(uint32_t id) {
   return id == IdOf(DType::kInt2) ? DType::kInt2 : DTypeFromGguf(id);
 }
 
-void PutIndexes(std::vector<std::byte>& out, std::span<const uint32_t> indexes) {
-  PutField(out, static_cast<uint32_t>(indexes.size()));
-  PutBytes(out, std::as_bytes(indexes));
-}
-
-void PutAttribute(std::vector<std::byte>& out, const GraphRecords::Attribute& value) {
-  PutField(out, static_cast<uint8_t>(value.index()));
-  if (const auto* integer = std::get_if<int64_t>(&value)) {
-    PutField(out, *integer);
-  } else if (const auto* number = std::get_if<double>(&value)) {
-    PutField(out, *number);
-  } else if (const auto* integers = std::get_if<std::vector<int64_t>>(&value)) {
-    PutField(out, static_cast<uint32_t>(integers->size()));
-    PutBytes(out, std::as_bytes(std::span(*integers)));
-  } else if (const auto* text = std::get_if<std::string>(&value)) {
-    PutText<uint32_t>(out, *text);
-  }
-}
-
-void PutGraph(std::vector<std::byte>& out, const GraphRecords& graph) {
-  for (const GraphRecords::Value& value : graph.values) {
-    PutText<uint32_t>(out, value.name);
-    PutField(out, static_cast<uint32_t>(value.shape.size()));
-    PutBytes(out, std::as_bytes(std::span(value.shape)));
-  }
-  for (const GraphRecords::Op& op : graph.ops) {
-    PutText<uint32_t>(out, op.name);
-    PutText<uint32_t>(out, op.kind);
-    PutField(out, static_cast<uint32_t>(op.attributes.size()));
-    for (const auto& [name, value] : op.attributes) {
-      PutText<uint32_t>(out, name);
-      PutAttribute(out, value);
-    }
-    PutIndexes(out, op.ins);
-    PutIndexes(out, op.outs);
-    PutIndexes(out, op.weights);
-  }
-  for (const GraphRecords::Layer& layer : graph.layers) {
-    PutText<uint32_t>(out, layer.name);
-    PutField(out, static_cast<uint8_t>(layer.role));
-    PutField(out, layer.first_op);
-    PutField(out, layer.op_count);
-    PutField(out, layer.first_tensor);
-    PutField(out, layer.tensor_count);
-    PutIndexes(out, layer.operands);
-    PutField(out, layer.output);
-  }
-  PutIndexes(out, graph.inputs);
-  PutIndexes(out, graph.outputs);
-}
-
 class DirectoryReader {
  public:
   DirectoryReader(const ByteSource& source, uint64_t begin, ModelFile& out)
@@ -106,15 +56,16 @@ class DirectoryReader {
     out_.tensors.reserve(tensors);
     for (uint32_t i = 0; i < tensors; ++i) TRY(ReadTensor());
     if (has_graph == 0) return {};
-    GraphRecords& graph = out_.graph.emplace();
-    graph.values.reserve(values);
-    for (uint32_t i = 0; i < values; ++i) TRY(ReadValue(graph.values.emplace_back()));
-    graph.ops.reserve(ops);
-    for (uint32_t i = 0; i < ops; ++i) TRY(ReadOp(graph.ops.emplace_back()));
-    graph.layers.reserve(layers);
-    for (uint32_t i = 0; i < layers; ++i) TRY(ReadLayer(graph.layers.emplace_back()));
-    TRY(ReadIndexes("inputs", graph.inputs));
-    return ReadIndexes("outputs", graph.outputs);
+    PackedGraph& graph = out_.graph.emplace();
+    TRY(ReadRecords<GraphRecords::Value>(values, graph));
+    TRY(ReadRecords<GraphRecords::Op>(ops, graph));
+    TRY(ReadRecords<GraphRecords::Layer>(layers, graph));
+    std::vector<uint32_t> inputs, outputs;
+    TRY(ReadIndexes("inputs", inputs));
+    TRY(ReadIndexes("outputs", outputs));
+    graph.SetInputs(std::move(inputs));
+    graph.SetOutputs(std::move(outputs));
+    return {};
   }
   uint64_t offset() const { return in_.offset(); }
   tl::unexpected<Error> Bad(std::string_view message) const {
@@ -181,12 +132,23 @@ class DirectoryReader {
     return {};
   }
 
-  Status ReadValue(GraphRecords::Value& value) {
+  template <typename Record>
+  Status ReadRecords(uint32_t count, PackedGraph& graph) {
+    for (uint32_t i = 0; i < count; ++i) {
+      Record record;
+      TRY(Read(record));
+      graph.Add(record);
+      if (graph.bytes() > PackedGraph::kMostBytes) return Bad("the graph is too large");
+    }
+    return {};
+  }
+
+  Status Read(GraphRecords::Value& value) {
     TRY_ASSIGN(value.name, Name("value name"));
     return Numbers("shape", kMaxValueDims, value.shape);
   }
 
-  Status ReadOp(GraphRecords::Op& op) {
+  Status Read(GraphRecords::Op& op) {
     TRY_ASSIGN(op.name, Name("op name"));
     TRY_ASSIGN(op.kind, Name("op kind"));
     TRY_ASSIGN(const uint32_t attributes, Count("attribute count", kMaxAttributes, 4 + 1));
@@ -223,7 +185,7 @@ class DirectoryReader {
     }
   }
 
-  Status ReadLayer(GraphRecords::Layer& layer) {
+  Status Read(GraphRecords::Layer& layer) {
     TRY_ASSIGN(layer.name, Name("layer name"));
     TRY_ASSIGN(const uint8_t role, in_.Number<uint8_t>("layer role"));
     if (role > static_cast<uint8_t>(LayerRole::kConv)) {
@@ -261,7 +223,12 @@ std::vector<std::byte> EncodeTmaiDirectory(std::span<const TensorInfo> tensors,
     PutField(out, tensor.offset);
     PutField(out, tensor.bytes);
   }
-  if (graph) PutGraph(out, *graph);
+  if (!graph) return out;
+  for (const GraphRecords::Value& value : graph->values) PutRecord(out, value);
+  for (const GraphRecords::Op& op : graph->ops) PutRecord(out, op);
+  for (const GraphRecords::Layer& layer : graph->layers) PutRecord(out, layer);
+  PutIndexes(out, graph->inputs);
+  PutIndexes(out, graph->outputs);
   return out;
 }
 

@@ -71,7 +71,7 @@ bool IsSparse(const TensorInfo& tensor);
 // every tensor in at most one layer. Error TMAI_TABLE, or TMAI_TENSOR_TYPE.
 Status CheckTmaiTensors(std::span<const TensorInfo> tensors, uint64_t data_begin,
                         uint64_t data_end);
-Status CheckGraphRecords(const GraphRecords& graph, uint64_t tensor_count);
+Status CheckGraphRecords(const PackedGraph& graph, uint64_t tensor_count);
 
 // Bytes of a tensor of this type and shape; nothing if a dimension is 0, a row no whole number of
 // blocks, or the size no 63-bit number.

@@ -53,7 +53,8 @@ Result<Metadata> ReadMetadata(const ByteSource& source, const TmaiSection& secti
 // Layers begin on pages, so that one may be read without its neighbours.
 Status CheckLayersPlaced(const ModelFile& file) {
   if (!file.graph) return {};
-  for (const GraphRecords::Layer& layer : file.graph->layers) {
+  for (size_t i = 0; i < file.graph->layer_count(); ++i) {
+    const GraphRecords::Layer layer = file.graph->layer(i);
     if (layer.tensor_count == 0) continue;
     const TensorInfo& first = file.tensors[layer.first_tensor];
     if (first.offset % kTmaiPage == 0) continue;

@@ -161,7 +161,7 @@ Result<uint64_t> LayOutTmai(TmaiContents& contents) {
           ErrorCode::kBadFile, "TMAI_TABLE",
           fmt::format("{} layers, the most is {}", contents.graph->layers.size(), kMaxLayers));
     }
-    TRY(CheckGraphRecords(*contents.graph, contents.tensors.size()));
+    TRY(CheckGraphRecords(PackedGraph(*contents.graph), contents.tensors.size()));
     for (const GraphRecords::Layer& layer : contents.graph->layers) {
       if (layer.tensor_count > 0) on_page[layer.first_tensor] = true;
       const uint64_t next = layer.first_tensor + layer.tensor_count;

@@ -159,49 +159,46 @@ Result<OpKind> ReadKind(const GraphRecords::Op& from) {
   }
 }
 
-Status AddWeights(const ModelFile& file, Graph& graph) {
-  for (const TensorInfo& tensor : file.tensors) {
+Status AddWeights(std::vector<TensorInfo> tensors, std::span<const std::string> parts,
+                  Graph& graph) {
+  graph.weights.reserve(tensors.size());
+  for (TensorInfo& tensor : tensors) {
     const bool vector = tensor.dims[1] * tensor.dims[2] * tensor.dims[3] == 1;
     if (vector && tensor.type == DType::kF32 && tensor.offset % alignof(float) != 0) {
       return FailAt(ErrorCode::kUnsupported, "MODEL_TENSOR_ALIGN",
                     fmt::format("tensor {}: its floats are not aligned in the file", tensor.name),
-                    file.parts[tensor.part], tensor.offset);
+                    parts[tensor.part], tensor.offset);
     }
     const uint64_t rows = tensor.dims[1] * tensor.dims[2] * tensor.dims[3];
-    graph.weights.push_back(
-        {tensor.name, tensor.type, rows, tensor.dims[0], tensor.part, tensor.offset, tensor.bytes});
+    graph.weights.push_back({std::move(tensor.name), tensor.type, rows, tensor.dims[0], tensor.part,
+                             tensor.offset, tensor.bytes});
   }
   return {};
 }
 
 class GraphReader {
  public:
-  GraphReader(GraphRecords records, const ModelFile& file)
-      : records_(std::move(records)), file_(file), value_of_(records_.values.size()) {}
+  explicit GraphReader(const PackedGraph& records)
+      : records_(records), value_of_(records.value_count(), kNobody) {}
 
-  // Gives each record's memory back once it is read.
-  Result<Graph> Read() {
-    graph_.weights.reserve(file_.tensors.size());
-    graph_.values.reserve(records_.values.size());
-    graph_.ops.reserve(records_.ops.size() + records_.inputs.size());
-    graph_.layers.reserve(records_.layers.size());
-    TRY(AddWeights(file_, graph_));
-    for (uint32_t i = 0; i < records_.inputs.size(); ++i) TRY(AddInput(i));
+  Result<Graph> Read(std::vector<TensorInfo> tensors, std::span<const std::string> parts) {
+    TRY(AddWeights(std::move(tensors), parts, graph_));
+    graph_.values.reserve(records_.value_count());
+    graph_.ops.reserve(records_.op_count() + records_.inputs().size());
+    graph_.layers.reserve(records_.layer_count());
+    for (uint32_t i = 0; i < records_.inputs().size(); ++i) TRY(AddInput(i));
     size_t done = 0;
-    for (GraphRecords::Layer& layer : records_.layers) {
+    for (size_t i = 0; i < records_.layer_count(); ++i) {
+      GraphRecords::Layer layer = records_.layer(i);
       const size_t end = size_t{layer.first_op} + layer.op_count;
-      for (; done < std::min(end, records_.ops.size()); ++done) {
-        TRY(AddOp(records_.ops[done]));
-        records_.ops[done] = {};
-      }
+      for (; done < std::min(end, records_.op_count()); ++done) TRY(AddOp(records_.op(done)));
       TRY_ASSIGN(const ValueId output, Made(layer.output));
       graph_.EndLayer(std::move(layer.name), layer.role, output);
-      layer = {};
     }
-    for (const uint32_t id : records_.outputs) {
+    for (const uint32_t id : records_.outputs()) {
       TRY_ASSIGN(graph_.outputs.emplace_back(), Made(id));
     }
-    if (done != records_.ops.size() || graph_.layers.empty() || graph_.outputs.empty()) {
+    if (done != records_.op_count() || graph_.layers.empty() || graph_.outputs.empty()) {
       return Fail(ErrorCode::kBadFile, "GRAPH_OP",
                   "a graph needs layers that hold all its ops, and outputs");
     }
@@ -210,16 +207,17 @@ class GraphReader {
 
  private:
   Result<ValueId> Made(uint32_t value) const {
-    if (value_of_[value]) return *value_of_[value];
+    if (value_of_[value] != kNobody) return value_of_[value];
     return Fail(ErrorCode::kBadFile, "GRAPH_OP",
                 fmt::format("{} is a layer's or the graph's result, but nobody has made it",
-                            EscapeControl(records_.values[value].name)));
+                            EscapeControl(records_.value(value).name)));
   }
   Status AddInput(uint32_t index) {
-    const GraphRecords::Value& value = records_.values[records_.inputs[index]];
+    const uint32_t input = records_.inputs()[index];
+    const GraphRecords::Value value = records_.value(input);
     TRY_ASSIGN(const ValueId id,
                AppendOp(graph_, value.name, op::Input{index, value.shape}, {}, {}));
-    value_of_[records_.inputs[index]] = id;
+    value_of_[input] = id;
     graph_.inputs.push_back(id);
     return {};
   }
@@ -229,14 +227,14 @@ class GraphReader {
     if (from.outs.size() != 1) return BadOp(from, "it must have one result");
     std::vector<ValueId> ins;
     for (const uint32_t in : from.ins) {
-      if (!value_of_[in]) return BadOp(from, "it reads what nobody has made");
-      ins.push_back(*value_of_[in]);
+      if (value_of_[in] == kNobody) return BadOp(from, "it reads what nobody has made");
+      ins.push_back(value_of_[in]);
     }
     std::vector<WeightId> weights;
     for (const uint32_t weight : from.weights) weights.push_back(WeightId{weight});
     TRY_ASSIGN(const ValueId out,
                AppendOp(graph_, from.name, std::move(kind), std::move(ins), std::move(weights)));
-    GraphRecords::Value& stated = records_.values[from.outs[0]];
+    GraphRecords::Value stated = records_.value(from.outs[0]);
     if (stated.shape != graph_.value(out).shape) {
       return Fail(ErrorCode::kBadFile, "GRAPH_SHAPE",
                   fmt::format("{} is {} in the file, but {} '{}' makes {}",
@@ -244,29 +242,29 @@ class GraphReader {
                               EscapeControl(from.name), ShapeText(graph_.value(out).shape)));
     }
     graph_.values[Index(out)].name = std::move(stated.name);
-    stated = {};
     value_of_[from.outs[0]] = out;
     return {};
   }
 
-  GraphRecords records_;
-  const ModelFile& file_;
+  static constexpr ValueId kNobody{~uint32_t{0}};
+  const PackedGraph& records_;
   Graph graph_;
-  std::vector<std::optional<ValueId>> value_of_;  // by value of the records
+  std::vector<ValueId> value_of_;  // by value of the records
 };
 
 }  // namespace
 
-Result<Graph> WeightsAlone(const ModelFile& file) {
+Result<Graph> WeightsAlone(std::vector<TensorInfo> tensors, std::span<const std::string> parts) {
   Graph graph;
-  TRY(AddWeights(file, graph));
+  TRY(AddWeights(std::move(tensors), parts, graph));
   return graph;
 }
 
 Result<OpKind> OpKindFromRecord(const GraphRecords::Op& record) { return ReadKind(record); }
 
-Result<Graph> GraphFromRecords(GraphRecords records, const ModelFile& file) {
-  return GraphReader(std::move(records), file).Read();
+Result<Graph> GraphFromRecords(const PackedGraph& records, std::vector<TensorInfo> tensors,
+                               std::span<const std::string> parts) {
+  return GraphReader(records).Read(std::move(tensors), parts);
 }
 
 namespace {

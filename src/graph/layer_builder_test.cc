@@ -101,22 +101,22 @@ Graph SmallNet() {
   return *builder.Finish();
 }
 
-ModelFile FileOf(const Graph& graph) {
-  ModelFile file;
-  file.parts = {"net.tmai"};
+Result<Graph> Read(const GraphRecords& records, const Graph& graph) {
+  std::vector<TensorInfo> tensors;
+  const std::vector<std::string> parts = {"net.tmai"};
   uint64_t offset = 4096;
   for (const Weight& weight : graph.weights) {
-    file.tensors.push_back(
+    tensors.push_back(
         {weight.name, weight.type, 2, {weight.cols, weight.rows, 1, 1}, 0, offset, weight.bytes});
     offset += weight.bytes;
   }
-  return file;
+  return GraphFromRecords(PackedGraph(records), std::move(tensors), parts);
 }
 
 TEST(GraphRecords, ComeBackAsTheGraphTheyWereMadeOf) {
   const Graph graph = SmallNet();
   const GraphRecords records = RecordsOf(graph);
-  const Result<Graph> back = GraphFromRecords(records, FileOf(graph));
+  const Result<Graph> back = Read(records, graph);
   ASSERT_TRUE(back) << Describe(back.error());
   EXPECT_EQ(RecordsOf(*back), records);
   ASSERT_EQ(back->layers.size(), 4U);
@@ -134,7 +134,7 @@ TEST(GraphRecords, ThatMakeNoSenseAreErrors) {
   const auto key_of = [&](const auto& change) {
     GraphRecords records = RecordsOf(graph);
     change(records);
-    const Result<Graph> back = GraphFromRecords(records, FileOf(graph));
+    const Result<Graph> back = Read(records, graph);
     return back ? "none" : back.error().key;
   };
   EXPECT_EQ(key_of([](GraphRecords& r) { r.ops[0].kind = "conv9"; }), "GRAPH_OP");

@@ -72,22 +72,21 @@ GraphRecords RecordsOf(const Json& json, const std::map<std::string, uint32_t>& 
 Graph ReadGraph(const std::string& folder, const std::string& weights_path) {
   std::ifstream in(folder + "/graph.json");
   const Json json = Json::parse(in);
-  ModelFile file;
-  file.parts = {weights_path};
+  std::vector<TensorInfo> weights;
   std::map<std::string, uint32_t> tensors;
   for (const Json& tensor : json["tensors"]) {
-    tensors[tensor["name"]] = static_cast<uint32_t>(file.tensors.size());
+    tensors[tensor["name"]] = static_cast<uint32_t>(weights.size());
     const uint64_t rows = tensor["rows"], cols = tensor["cols"];
-    file.tensors.push_back({.name = tensor["name"],
-                            .type = DType::kF32,
-                            .n_dims = 2,
-                            .dims = {cols, rows, 1, 1},
-                            .part = 0,
-                            .offset = tensor["offset"],
-                            .bytes = rows * cols * sizeof(float)});
+    weights.push_back({.name = tensor["name"],
+                       .type = DType::kF32,
+                       .n_dims = 2,
+                       .dims = {cols, rows, 1, 1},
+                       .part = 0,
+                       .offset = tensor["offset"],
+                       .bytes = rows * cols * sizeof(float)});
   }
-  file.IndexTensors();
-  return Must(GraphFromRecords(RecordsOf(json, tensors), file));
+  const std::vector<std::string> parts = {weights_path};
+  return Must(GraphFromRecords(PackedGraph(RecordsOf(json, tensors)), std::move(weights), parts));
 }
 
 uint64_t SizeOf(const Shape& shape) {
@@ -119,7 +118,7 @@ PlanMode ModeOf(const std::string& name) {
 Graph ReadConverted(const std::string& path) {
   OpenedModelFile model = Must(OpenModelFile(path));
   if (!model.file.graph) Stop("net.tmai has no graph");
-  return Must(GraphFromRecords(*model.file.graph, model.file));
+  return Must(GraphFromRecords(*model.file.graph, std::move(model.file.tensors), model.file.parts));
 }
 
 int Run(const std::string& folder, const ForwardOptions& options) {
