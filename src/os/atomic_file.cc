@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "base/units.h"
 #include "fmt/format.h"
@@ -22,11 +23,15 @@ constexpr int kMostInterruptions = 1000;  // of one write
 // Written pages are given back in pieces of this size, so that few are dirty at a time.
 constexpr uint64_t kDropBytes = 16 * kMiB;
 
-// What new files may not be, which the system tells only by setting it.
+// What new files may not be. Asked for by setting it, the system tells it too, but then a file that
+// another thread makes meanwhile is open to all.
 int CurrentMask() {
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  return static_cast<int>(mask);
+  constexpr int kNothingForOthers = 077;  // where the system does not tell
+  std::ifstream status("/proc/thread-self/status");
+  for (std::string word; status >> word;) {
+    if (int mask = 0; word == "Umask:" && status >> std::oct >> mask) return mask;
+  }
+  return kNothingForOthers;
 }
 
 std::string FollowLinks(const std::string& path) {
