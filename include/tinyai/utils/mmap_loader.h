@@ -94,9 +94,11 @@ TINYAI_API const char *tinyaiGetLayerFormat(const TinyAIMappedModel *model, int 
 /* Whether it is a text model, which sessions continue texts with; else a layer graph. False: ARG_NULL. */
 TINYAI_API bool tinyaiIsTextModel(const TinyAIMappedModel *model);
 /* Writes the model as a .tmai file, with what mixed precision and pruning have made of its weights; opened,
- * it computes the same bits and takes the same memory. Holds a piece of a weight at a time. A file that is there is replaced once the new
- * one is whole; one that the model is read from is refused. False: ARG_NULL, MODEL_CHANGED (there is another
- * file by now where the model was opened), OUTPUT_IS_INPUT, OUTPUT_TARGET, IO_WRITE, those of reading. */
+ * it computes the same bits, takes the same memory and needs no other file. Holds a piece of a weight at a
+ * time. What the model was opened from may have been moved or deleted, a folder excepted. A file that is
+ * there is replaced once the new one is whole; one that the model is read from is refused. False: ARG_NULL,
+ * MODEL_CHANGED (there is another model by now where this one was opened), OUTPUT_IS_INPUT, OUTPUT_TARGET,
+ * IO_WRITE, those of reading. */
 TINYAI_API bool tinyaiSaveModel(TinyAIMappedModel *model, const char *filepath);
 TINYAI_API bool tinyaiGetModelStats(const TinyAIMappedModel *model, TinyAIMemoryStats *out);
 
