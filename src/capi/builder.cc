@@ -7,10 +7,18 @@
 
 struct TinyAIModelBuilder {
   tinyai::ModelBuilder builder;
+  mutable std::atomic<bool> busy = false;
 };
 
 namespace tinyai::capi {
 namespace {
+
+// For what adds to the model.
+Status CheckBuilder(const TinyAIModelBuilder* builder) {
+  if (builder == nullptr) return NullArgument("builder");
+  if (builder->busy) return Reentrant();
+  return {};
+}
 
 template <typename Id>
 Result<std::vector<Id>> Ids(const char* what, const int* numbers, int count, size_t known) {
@@ -28,7 +36,7 @@ Result<std::vector<Id>> Ids(const char* what, const int* numbers, int count, siz
 
 Result<int> AddWeight(TinyAIModelBuilder* builder, const char* name, const char* format,
                       size_t rows, size_t cols, ModelBuilder::WeightSource source) {
-  if (builder == nullptr) return NullArgument("builder");
+  TRY(CheckBuilder(builder));
   if (name == nullptr) return NullArgument("name");
   if (format == nullptr) return NullArgument("format");
   const std::optional<DType> type = DTypeFromName(format);
@@ -50,12 +58,16 @@ TinyAIModelBuilder* tinyaiCreateModelBuilder(const char* name) {
   });
 }
 
-void tinyaiFreeModelBuilder(TinyAIModelBuilder* builder) { delete builder; }
+void tinyaiFreeModelBuilder(TinyAIModelBuilder* builder) {
+  if (builder != nullptr && builder->busy)
+    return SetLastError(ErrorCode::kUsage, "REENTRANT", kInCall);
+  delete builder;
+}
 
 int tinyaiBuilderAddInput(TinyAIModelBuilder* builder, const char* name, const size_t* shape,
                           int num_dims) {
   return Guard<int>(-1, [&]() -> Result<int> {
-    if (builder == nullptr) return NullArgument("builder");
+    TRY(CheckBuilder(builder));
     if (name == nullptr) return NullArgument("name");
     if (shape == nullptr) return NullArgument("shape");
     if (num_dims < 1 || num_dims > 4) {
@@ -86,7 +98,10 @@ int tinyaiBuilderAddStreamedWeight(TinyAIModelBuilder* builder, const char* name
     if (function == nullptr) return NullArgument("function");
     return AddWeight(builder, name, format, rows, cols,
                      [=](uint64_t offset, std::span<std::byte> out) -> Status {
-                       if (function(user_data, offset, out.data(), out.size())) return {};
+                       TRY_ASSIGN(const bool given,
+                                  CallUser(function, user_data, offset,
+                                           static_cast<void*>(out.data()), out.size()));
+                       if (given) return {};
                        return Fail(ErrorCode::kCancelled, "CANCELLED",
                                    "the function that gives a weight ended the saving");
                      });
@@ -97,7 +112,7 @@ int tinyaiBuilderAddOp(TinyAIModelBuilder* builder, const char* name, const char
                        const char* attributes, const int* operands, int num_operands,
                        const int* weights, int num_weights) {
   return Guard<int>(-1, [&]() -> Result<int> {
-    if (builder == nullptr) return NullArgument("builder");
+    TRY(CheckBuilder(builder));
     if (name == nullptr) return NullArgument("name");
     if (kind == nullptr) return NullArgument("kind");
     const Graph& graph = builder->builder.graph();
@@ -114,7 +129,7 @@ int tinyaiBuilderAddOp(TinyAIModelBuilder* builder, const char* name, const char
 
 int tinyaiBuilderEndLayer(TinyAIModelBuilder* builder, const char* name, TinyAILayerRole role) {
   return Guard<int>(-1, [&]() -> Result<int> {
-    if (builder == nullptr) return NullArgument("builder");
+    TRY(CheckBuilder(builder));
     if (name == nullptr) return NullArgument("name");
     if (static_cast<unsigned>(role) > TINYAI_LAYER_ROLE_CONV) {
       return BadValue(fmt::format("{} is no role of a layer", static_cast<int>(role)));
@@ -128,6 +143,8 @@ bool tinyaiSaveBuiltModel(const TinyAIModelBuilder* builder, const char* filepat
   return GuardStatus([&]() -> Status {
     if (builder == nullptr) return NullArgument("builder");
     if (filepath == nullptr) return NullArgument("filepath");
+    const Busy busy(builder->busy);
+    if (!busy) return Reentrant();
     return builder->builder.Save(filepath);
   });
 }

@@ -4,6 +4,7 @@
 
 #include <tinyai/builder.h>
 #include <tinyai/error.h>
+#include <tinyai/utils/forward_scheduler.h>
 #include <tinyai/utils/mmap_loader.h>
 
 #include <cmath>
@@ -109,6 +110,34 @@ class DenseModel {
   int layers_ = 0;
   std::deque<std::vector<float>> weights_;  // the builder reads them when it saves
 };
+
+// A scheduler of all layers of the model, each reading the one before, that is prepared; the last
+// one's output has `output_bytes`, 0: what the model says.
+inline Handle<TinyAIForwardScheduler> PrepareChain(TinyAIMappedModel* model,
+                                                   TinyAIExecutionMode mode, size_t memory,
+                                                   size_t output_bytes = 0) {
+  Handle<TinyAIForwardScheduler> scheduler(tinyaiCreateForwardScheduler(model, mode, memory),
+                                           tinyaiDestroyForwardScheduler);
+  const int layers = tinyaiGetMappedLayerCount(model);
+  for (int i = 0; i < layers; ++i) {
+    EXPECT_TRUE(tinyaiAddLayerToSchedule(scheduler.get(), i, i - 1,
+                                         i > 0 ? TINYAI_DEP_SEQUENTIAL : TINYAI_DEP_NONE,
+                                         i + 1 == layers ? output_bytes : 0))
+        << tinyaiGetErrorMessage();
+  }
+  EXPECT_TRUE(tinyaiPrepareForwardPass(scheduler.get())) << tinyaiGetErrorMessage();
+  return scheduler;
+}
+
+// That a text model still has something to say for so many tokens.
+inline void ExpectItWrites(TinyAIMappedModel* model, int tokens) {
+  const auto scheduler = PrepareChain(model, TINYAI_EXEC_ADAPTIVE, 0, 32);
+  char output[32];
+  for (int i = 0; i < tokens * tinyaiGetMappedLayerCount(model); ++i) {
+    EXPECT_TRUE(tinyaiExecuteNextLayer(scheduler.get(), "Hi", output, nullptr))
+        << tinyaiGetErrorMessage();
+  }
+}
 
 inline std::string_view LastKey() { return tinyaiGetLastErrorKey(); }
 

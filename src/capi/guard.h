@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <new>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include <tinyai/error.h>
 #include "base/result.h"
+#include "capi/caller_state.h"
 #include "fmt/format.h"
 
 namespace tinyai::capi {
@@ -30,6 +32,7 @@ Result<uint32_t> CheckIndex(int index, size_t count);
 // documented failure value and the calling thread's last error. `body` returns a Result.
 template <typename T, typename Body>
 T Guard(T failure, const Body& body) noexcept {
+  const CallerState caller;
   try {
     auto result = body();
     if (result) {
@@ -52,5 +55,34 @@ bool GuardStatus(const Body& body) noexcept {
     return true;
   });
 }
+
+// Calls a function of the caller's. Error CALLBACK: it threw an exception.
+template <typename Returned, typename... Parameters, typename... Arguments>
+Result<Returned> CallUser(Returned (*function)(Parameters...), Arguments... arguments) {
+  const CallerState::Outside outside;
+  try {
+    return function(arguments...);
+  } catch (...) {
+    return Fail(ErrorCode::kOther, "CALLBACK", "a function of the caller threw an exception");
+  }
+}
+
+// Marks a handle that calls functions of the caller's, and that these must leave alone.
+class Busy {
+ public:
+  explicit Busy(std::atomic<bool>& mark) : mark_(mark.exchange(true) ? nullptr : &mark) {}
+  ~Busy() {
+    if (mark_ != nullptr) *mark_ = false;
+  }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+  // False: it was marked before.
+  explicit operator bool() const { return mark_ != nullptr; }
+
+ private:
+  std::atomic<bool>* const mark_;
+};
+constexpr char kInCall[] = "it is in the middle of another call; let that end first";
+inline tl::unexpected<Error> Reentrant() { return Fail(ErrorCode::kUsage, "REENTRANT", kInCall); }
 
 }  // namespace tinyai::capi

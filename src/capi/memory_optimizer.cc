@@ -32,15 +32,6 @@ size_t SmallerLimit(size_t a, size_t b) {
   return std::min(a, b);
 }
 
-// What `func` returns; what it throws ends here.
-Result<bool> Call(TinyAITensorReuseFunction func, void* user_data) {
-  try {
-    return func(user_data);
-  } catch (...) {
-    return Fail(ErrorCode::kOther, "CALLBACK", "the function threw an exception");
-  }
-}
-
 }  // namespace
 }  // namespace tinyai::capi
 
@@ -106,7 +97,7 @@ bool tinyaiExecuteWithTensorReuse(TinyAIMemoryOptimizer* optimizer, TinyAITensor
     if (optimizer == nullptr) return NullArgument("optimizer");
     if (func == nullptr) return NullArgument("func");
     const ReuseArena::Scope scope(optimizer->arena);
-    return Call(func, user_data);
+    return CallUser(func, user_data);
   });
 }
 

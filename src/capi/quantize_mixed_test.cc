@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstring>
 
-#include <tinyai/utils/forward_scheduler.h>
 #include "capi/capi_test_support.h"
 
 namespace tinyai::capi {
@@ -18,15 +17,8 @@ TinyAIMixedPrecisionConfig Config(TinyAIPrecision ffn) {
   return config;
 }
 
-std::vector<float> RunChain(TinyAIMappedModel* model, int layers) {
-  const Handle<TinyAIForwardScheduler> scheduler(
-      tinyaiCreateForwardScheduler(model, TINYAI_EXEC_MEMORY_OPT, 1 << 20),
-      tinyaiDestroyForwardScheduler);
-  for (int i = 0; i < layers; ++i) {
-    tinyaiAddLayerToSchedule(scheduler.get(), i, i - 1,
-                             i > 0 ? TINYAI_DEP_SEQUENTIAL : TINYAI_DEP_NONE, 0);
-  }
-  EXPECT_TRUE(tinyaiPrepareForwardPass(scheduler.get())) << tinyaiGetErrorMessage();
+std::vector<float> RunChain(TinyAIMappedModel* model) {
+  const auto scheduler = PrepareChain(model, TINYAI_EXEC_MEMORY_OPT, 1 << 20);
   std::vector<float> input(kWidth), output(kWidth);
   for (int i = 0; i < kWidth; ++i) input[static_cast<size_t>(i)] = static_cast<float>(i % 5) - 2;
   while (tinyaiExecuteNextLayer(scheduler.get(), input.data(), output.data(), nullptr)) {
@@ -40,7 +32,7 @@ TEST(MixedPrecision, WeightsShrinkAndResultsStayClose) {
   dense.Dense(dense.Dense(dense.Dense(dense.input())));
   const ModelHandle model = OpenModel(dense.Save());
   TinyAIMappedModel* const m = model.get();
-  const std::vector<float> exact = RunChain(m, 3);
+  const std::vector<float> exact = RunChain(m);
   const void* own = tinyaiGetLayerWeights(m, 1);
   std::vector<float> kept(kWidth * kWidth);
   std::memcpy(kept.data(), own, kept.size() * 4);
@@ -62,7 +54,7 @@ TEST(MixedPrecision, WeightsShrinkAndResultsStayClose) {
     EXPECT_EQ(row->size, c.bytes);
     EXPECT_FALSE(row->isActive);
     EXPECT_NE(tinyaiGetLayerWeights(m, 1), own);
-    const std::vector<float> result = RunChain(m, 3);
+    const std::vector<float> result = RunChain(m);
     for (size_t i = 0; i < kWidth; ++i) EXPECT_NEAR(result[i], exact[i], c.error) << c.bits;
   }
   // The address from before holds what it held.
@@ -70,7 +62,7 @@ TEST(MixedPrecision, WeightsShrinkAndResultsStayClose) {
   const TinyAIMixedPrecisionConfig keep = Config(TINYAI_PREC_KEEP);
   ASSERT_TRUE(tinyaiApplyMixedPrecision(m, &keep));
   EXPECT_EQ(tinyaiGetLayerDescriptor(m, 1)->precision, 32);
-  EXPECT_EQ(RunChain(m, 3), exact) << "made from the file's own weights each time";
+  EXPECT_EQ(RunChain(m), exact) << "made from the file's own weights each time";
 }
 
 TEST(MixedPrecision, WhatMakesNoSenseChangesNothing) {
@@ -96,19 +88,7 @@ TEST(MixedPrecision, ATextModelWithFewerBitsStillWrites) {
   const int bits[] = {8, 4, 4, 4, 4, 16};
   for (int i = 0; i < 6; ++i)
     EXPECT_EQ(tinyaiGetLayerDescriptor(model.get(), i)->precision, bits[i]);
-  const Handle<TinyAIForwardScheduler> scheduler(
-      tinyaiCreateForwardScheduler(model.get(), TINYAI_EXEC_ADAPTIVE, 0),
-      tinyaiDestroyForwardScheduler);
-  for (int i = 0; i < 6; ++i) {
-    tinyaiAddLayerToSchedule(scheduler.get(), i, i - 1,
-                             i > 0 ? TINYAI_DEP_SEQUENTIAL : TINYAI_DEP_NONE, i == 5 ? 32 : 0);
-  }
-  ASSERT_TRUE(tinyaiPrepareForwardPass(scheduler.get())) << tinyaiGetErrorMessage();
-  char output[32];
-  for (int i = 0; i < 12; ++i) {
-    ASSERT_TRUE(tinyaiExecuteNextLayer(scheduler.get(), "Hi", output, nullptr))
-        << tinyaiGetErrorMessage();
-  }
+  ExpectItWrites(model.get(), 2);
 }
 
 }  // namespace

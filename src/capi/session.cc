@@ -23,6 +23,15 @@ Result<TextSession*> Get(const TinyAISession* session) {
               "the session ended when its trace was written; open another one");
 }
 
+// For what changes the session: `body` is given its text.
+template <typename Body>
+Status Change(TinyAISession* session, const Body& body) {
+  TRY_ASSIGN(TextSession* const text, Get(session));
+  const Busy busy(session->busy);
+  if (!busy) return Reentrant();
+  return body(*text);
+}
+
 Result<std::span<const TokenId>> TokensOf(const int32_t* tokens, size_t count) {
   if (tokens == nullptr && count > 0) return NullArgument("tokens");
   return std::span<const TokenId>(tokens, count);
@@ -47,16 +56,20 @@ Status GenerateText(TextSession& text, const TinyAITextSettings& settings,
   const TextSettings asked = FromC(settings);
   const GenerateOptions options{.sampler = asked.sampler, .most_tokens = asked.most_tokens};
   GenerateHooks hooks;
+  Status heard;  // an error of the function's
   if (function != nullptr) {
-    hooks.token = [=, ended = std::string()](TokenId token, std::string_view more) mutable {
+    hooks.token = [&, ended = std::string()](TokenId token, std::string_view more) mutable {
       ended = more;
-      return function(user_data, token, ended.c_str());
+      const Result<bool> goes_on = CallUser(function, user_data, token, ended.c_str());
+      if (!goes_on && heard) heard = tl::unexpected<Error>(goes_on.error());
+      return goes_on && *goes_on;
     };
   }
   const uint64_t begin = text.session().position();
   const size_t before = std::max<size_t>(text.tokens().size(), 1);  // one begins an empty text
   Generated made;
   TRY(text.Generate(options, hooks, made));
+  TRY(heard);
   if (out == nullptr) return {};
   *out = {.reason = ToC(made.reason),
           .tokens = made.tokens.size(),
@@ -123,31 +136,38 @@ TinyAISession* tinyaiOpenSession(TinyAISessionPlan* plan) {
   });
 }
 
-void tinyaiCloseSession(TinyAISession* session) { delete session; }
+void tinyaiCloseSession(TinyAISession* session) {
+  if (session != nullptr && session->busy)
+    return SetLastError(ErrorCode::kUsage, "REENTRANT", kInCall);
+  delete session;
+}
 
 bool tinyaiAddSessionText(TinyAISession* session, const char* text, bool parse_special) {
   return GuardStatus([&]() -> Status {
-    TRY_ASSIGN(TextSession* const own, Get(session));
-    if (text == nullptr) return NullArgument("text");
-    return own->Add(std::string_view(text), parse_special);
+    return Change(session, [&](TextSession& own) -> Status {
+      if (text == nullptr) return NullArgument("text");
+      return own.Add(std::string_view(text), parse_special);
+    });
   });
 }
 
 bool tinyaiAddSessionTokens(TinyAISession* session, const int32_t* tokens, size_t count) {
   return GuardStatus([&]() -> Status {
-    TRY_ASSIGN(TextSession* const own, Get(session));
-    TRY_ASSIGN(const std::span<const TokenId> ids, TokensOf(tokens, count));
-    return own->Add(ids);
+    return Change(session, [&](TextSession& own) -> Status {
+      TRY_ASSIGN(const std::span<const TokenId> ids, TokensOf(tokens, count));
+      return own.Add(ids);
+    });
   });
 }
 
 bool tinyaiGenerate(TinyAISession* session, const TinyAITextSettings* settings,
                     TinyAITokenFunction function, void* user_data, TinyAIGenerated* out) {
   return GuardStatus([&]() -> Status {
-    TRY_ASSIGN(TextSession* const own, Get(session));
     TinyAITextSettings usual;
     tinyaiInitTextSettings(&usual);
-    return GenerateText(*own, settings != nullptr ? *settings : usual, function, user_data, out);
+    return Change(session, [&](TextSession& own) {
+      return GenerateText(own, settings != nullptr ? *settings : usual, function, user_data, out);
+    });
   });
 }
 
@@ -176,9 +196,10 @@ int64_t tinyaiGetSessionTokens(const TinyAISession* session, int32_t* tokens, si
 
 bool tinyaiRestoreSession(TinyAISession* session, const int32_t* tokens, size_t count) {
   return GuardStatus([&]() -> Status {
-    TRY_ASSIGN(TextSession* const own, Get(session));
-    TRY_ASSIGN(const std::span<const TokenId> ids, TokensOf(tokens, count));
-    return own->Restore(ids);
+    return Change(session, [&](TextSession& own) -> Status {
+      TRY_ASSIGN(const std::span<const TokenId> ids, TokensOf(tokens, count));
+      return own.Restore(ids);
+    });
   });
 }
 
@@ -193,15 +214,16 @@ bool tinyaiGetSessionStats(const TinyAISession* session, TinyAISessionStats* out
 
 bool tinyaiWriteSessionTrace(TinyAISession* session, const char* filepath) {
   return GuardStatus([&]() -> Status {
-    TRY_ASSIGN(TextSession* const own, Get(session));
-    if (filepath == nullptr) return NullArgument("filepath");
-    Session& run = own->session();
-    if (run.plan().options.trace_bytes == 0) {
-      return Fail(ErrorCode::kUsage, "NO_TRACE", "the session was planned without trace_bytes");
-    }
-    session->ended = true;
-    const Recorder& recorder = *run.Stop();
-    return WriteMeasuredTrace(run.model().graph(), run.plan().plan, recorder,
-                              run.model().sources()[0]->path(), filepath);
+    return Change(session, [&](TextSession& own) -> Status {
+      if (filepath == nullptr) return NullArgument("filepath");
+      Session& run = own.session();
+      if (run.plan().options.trace_bytes == 0) {
+        return Fail(ErrorCode::kUsage, "NO_TRACE", "the session was planned without trace_bytes");
+      }
+      session->ended = true;
+      const Recorder& recorder = *run.Stop();
+      return WriteMeasuredTrace(run.model().graph(), run.plan().plan, recorder,
+                                run.model().sources()[0]->path(), filepath);
+    });
   });
 }

@@ -24,6 +24,7 @@ struct TinyAISession {
   std::shared_ptr<tinyai::capi::ModelObjects> objects;
   std::unique_ptr<tinyai::TextSession> text;
   bool ended = false;
+  std::atomic<bool> busy = false;
 };
 
 namespace tinyai::capi {

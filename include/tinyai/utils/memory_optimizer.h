@@ -29,9 +29,8 @@ TINYAI_API void tinyaiFreeMemoryOptimizer(TinyAIMemoryOptimizer *optimizer);
 TINYAI_API TinyAIMemoryStats tinyaiGetMemoryOptimizerStats(const TinyAIMemoryOptimizer *optimizer);
 /* For the next tinyaiOptimizeMemoryUsage(). */
 TINYAI_API void tinyaiSetMemorySpeedTradeoff(TinyAIMemoryOptimizer *optimizer, float tradeoff);
-/* Whether a result may take the memory of an operand that nobody reads again. In this version it is noted
- * and changes nothing: plans always do so where an operation allows it, which never changes a result, and
- * tensors never do, so in_place_count stays 0. */
+/* Whether a result may take the memory of an operand that nobody reads again, in models that this optimizer
+ * has set up, from the next execution on. It never changes a result; in_place_count says how many did. */
 TINYAI_API void tinyaiEnableInPlaceOperations(TinyAIMemoryOptimizer *optimizer, bool enable);
 
 /* Calls func(user_data) once, on this thread, and returns what it returns. Tensors that this thread makes
