@@ -7,42 +7,27 @@ With its CMake package, and one of them with pkg-config as README.md shows; each
 import os
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 import unittest
+
+from installed import STRICT, InstalledTest, run
 
 BUILD, SOURCE = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
 EXAMPLES = SOURCE / "examples"
 TEXT_MODEL = SOURCE / "apps/tinyai/models/tales-q8_0.gguf"
-STRICT = "-Wall -Wextra -Werror -pedantic -O1"
+FLAGS = [*STRICT, "-O1"]
 
 
-def run(*command, **options):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
+class ExamplePrograms(InstalledTest):
+    BUILD = BUILD
 
-
-class ExamplePrograms(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.work = pathlib.Path(cls.folder.name)
-        cls.prefix = cls.work / "prefix"
-        run("cmake", "--install", BUILD, "--prefix", cls.prefix, "--component", "library")
-        cls.library = next(cls.prefix.rglob("libtinyai.so")).parent
-        run("cmake", "-S", EXAMPLES, "-B", cls.work / "b", f"-DCMAKE_PREFIX_PATH={cls.prefix}",
-            f"-DCMAKE_C_FLAGS={STRICT}", f"-DCMAKE_CXX_FLAGS={STRICT}")
-        run("cmake", "--build", cls.work / "b")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
+        super().setUpClass()
+        cls.programs = cls.build(EXAMPLES, f"-DCMAKE_C_FLAGS={' '.join(FLAGS)}", f"-DCMAKE_CXX_FLAGS={' '.join(FLAGS)}")
 
     def example(self, name, *arguments):
-        return run(self.work / "b" / name, *arguments, cwd=self.work)
+        return run(self.programs / name, *arguments, cwd=self.work)
 
     def numbers(self, pattern, text):
         found = re.search(pattern, text)
@@ -51,7 +36,7 @@ class ExamplePrograms(unittest.TestCase):
 
     def test_every_source_is_a_program(self):
         sources = {path.stem for path in EXAMPLES.iterdir() if path.suffix in (".c", ".cc")}
-        self.assertEqual(sources, {path.name for path in (self.work / "b").iterdir()
+        self.assertEqual(sources, {path.name for path in self.programs.iterdir()
                                    if path.is_file() and os.access(path, os.X_OK)})
 
     def test_a_model_larger_than_its_memory(self):
@@ -89,12 +74,9 @@ class ExamplePrograms(unittest.TestCase):
         self.assertGreaterEqual(adaptive, 45)
 
     def test_with_pkg_config(self):
-        environment = dict(os.environ, PKG_CONFIG_PATH=str(self.library / "pkgconfig"),
-                           LD_LIBRARY_PATH=str(self.library))
-        flags = run("pkg-config", "--cflags", "--libs", "tinyai", env=environment).split()
-        run("cc", "-std=c11", *STRICT.split(), EXAMPLES / "adaptive_cache.c", "-o", self.work / "program",
-            *flags)
-        self.assertIn("found, adaptive", run(self.work / "program", cwd=self.work, env=environment))
+        run("cc", "-std=c11", *FLAGS, EXAMPLES / "adaptive_cache.c", "-o", self.work / "program",
+            *self.pkg_config("--cflags", "--libs"))
+        self.assertIn("found, adaptive", run(self.work / "program", cwd=self.work, env=self.environment))
 
 
 if __name__ == "__main__":

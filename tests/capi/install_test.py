@@ -1,19 +1,15 @@
 #!/usr/bin/env python3
 """Installs the library into a new prefix, and uses it from there as a stranger would.
 
-usage: install_test.py BUILD SOURCE
+usage: install_test.py BUILD
 With pkg-config, shared and static, as C11 and as C++; with find_package; and the shared library
 exports nothing but tinyai*.
 """
-import os
 import pathlib
-import subprocess
 import sys
-import tempfile
 import unittest
 
-BUILD, SOURCE = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
+from installed import STRICT, InstalledTest, run
 
 PROGRAM = """
 #include <stdio.h>
@@ -39,31 +35,13 @@ set_target_properties(static PROPERTIES LINKER_LANGUAGE CXX)
 """
 
 
-def run(*command, **options):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
+class Installed(InstalledTest):
+    BUILD = pathlib.Path(sys.argv[1])
 
-
-class Installed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.work = pathlib.Path(cls.folder.name)
-        cls.prefix = cls.work / "prefix"
-        run("cmake", "--install", BUILD, "--prefix", cls.prefix, "--component", "library")
+        super().setUpClass()
         (cls.work / "program.c").write_text(PROGRAM)
-        cls.library = next(cls.prefix.rglob("libtinyai.so"))
-        cls.environment = dict(os.environ, PKG_CONFIG_PATH=str(cls.library.parent / "pkgconfig"),
-                               LD_LIBRARY_PATH=str(cls.library.parent))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
-    def flags(self, *options):
-        return run("pkg-config", *options, "tinyai", env=self.environment).split()
 
     def compile_and_run(self, compiler, flags, libraries):
         program = self.work / "program"
@@ -71,21 +49,20 @@ class Installed(unittest.TestCase):
         self.assertIn("OPEN", run(program, cwd=self.work, env=self.environment))
 
     def test_shared_with_pkg_config_from_c_and_cpp(self):
-        flags, libraries = self.flags("--cflags"), self.flags("--libs")
+        flags, libraries = self.pkg_config("--cflags"), self.pkg_config("--libs")
         self.compile_and_run("cc", ["-std=c11", *flags], libraries)
         self.compile_and_run("c++", ["-std=c++20", "-xc++", *flags], ["-xnone", *libraries])
 
     def test_static_with_pkg_config(self):
         libraries = [str(self.library.parent / "libtinyai.a") if word == "-ltinyai" else word
-                     for word in self.flags("--static", "--libs")]
-        self.compile_and_run("cc", ["-std=c11", *self.flags("--cflags")], libraries)
+                     for word in self.pkg_config("--static", "--libs")]
+        self.compile_and_run("cc", ["-std=c11", *self.pkg_config("--cflags")], libraries)
 
     def test_find_package(self):
         (self.work / "CMakeLists.txt").write_text(CMAKE)
-        run("cmake", "-S", self.work, "-B", self.work / "b", f"-DCMAKE_PREFIX_PATH={self.prefix}")
-        run("cmake", "--build", self.work / "b")
+        programs = self.build(self.work)
         for program in ("shared", "static"):
-            self.assertIn("OPEN", run(self.work / "b" / program, env=self.environment))
+            self.assertIn("OPEN", run(programs / program, env=self.environment))
 
     def test_only_the_api_is_exported(self):
         names = {line.split()[-1].split("@")[0]

@@ -5,32 +5,23 @@ usage: cpp_test.py BUILD SOURCE
 """
 import os
 import pathlib
-import subprocess
 import sys
-import tempfile
+import unittest
 
 BUILD, SOURCE = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+sys.path.insert(0, str(SOURCE / "tests/capi"))
+from installed import InstalledTest, run  # noqa: E402
 
 
-def run(*command, **options):
-    subprocess.run([str(word) for word in command], check=True, **options)
+class CppApi(InstalledTest):
+    BUILD = BUILD
 
-
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        work = pathlib.Path(folder)
-        quiet = {"stdout": subprocess.DEVNULL}
-        run("cmake", "--install", BUILD, "--prefix", work / "prefix", "--component", "library", **quiet)
-        run("cmake", "-S", SOURCE / "tests/cpp/program", "-B", work / "b", f"-DCMAKE_PREFIX_PATH={work / 'prefix'}",
-            "-DCMAKE_BUILD_TYPE=Debug", **quiet)
-        run("cmake", "--build", work / "b")
+    def test_its_tests_pass_with_either_library(self):
+        programs = self.build(SOURCE / "tests/cpp/program", "-DCMAKE_BUILD_TYPE=Debug")
         environment = dict(os.environ, TINYAI_TEXT_MODEL=str(SOURCE / "apps/tinyai/models/tales-q8_0.gguf"))
         for program in ("shared", "static"):
-            run(work / "b" / program, "--gtest_brief=1", cwd=work, env=environment)
+            print(run(programs / program, "--gtest_brief=1", cwd=self.work, env=environment))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"{error.cmd[0]} ended with {error.returncode}")
+    unittest.main(argv=sys.argv[:1], verbosity=2)

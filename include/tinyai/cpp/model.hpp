@@ -6,12 +6,14 @@
 #include <tinyai/utils/quantize_mixed.h>
 #include <tinyai/cpp/result.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tinyai {
@@ -54,6 +56,29 @@ struct Precision {
                   feed_forward = TINYAI_PREC_KEEP, output = TINYAI_PREC_KEEP,
                   norm = TINYAI_PREC_KEEP, conv = TINYAI_PREC_KEEP, other = TINYAI_PREC_KEEP;
   static Precision All(TinyAIPrecision of) { return {of, of, of, of, of, of, of}; }
+};
+
+// Which weights of each matrix become zero: the smallest `sparsity` (0 to 1) of them, in blocks of
+// `block_size` rows and columns, or as `method` says (<tinyai/utils/prune.h>).
+struct Pruning {
+  float sparsity = 0.5f;
+  int block_size = 1;
+  TinyAIPruneMethod method = TINYAI_PRUNE_MAGNITUDE;
+  std::vector<std::pair<int, float>> layers = {};  // with a sparsity of their own
+  std::uint64_t seed = 0;                          // of TINYAI_PRUNE_RANDOM
+
+  // For the C API. Layers that it has no place for are left out.
+  TinyAIPruneConfig config() const {
+    TinyAIPruneConfig out;
+    tinyaiInitPruneConfig(&out);
+    out.method = method;
+    out.sparsity = sparsity;
+    out.blockSize = block_size;
+    for (const auto& [layer, own] : layers) {
+      if (layer >= 0 && layer < TINYAI_PRUNE_MAX_LAYERS) out.layerSparsity[layer] = own;
+    }
+    return out;
+  }
 };
 
 // A model file that is open: a text model or a layer graph. Its weights are read when they are
@@ -121,22 +146,27 @@ class Model {
                                                .otherPrecision = precision.other};
     return detail::StatusOf(tinyaiApplyMixedPrecision(handle(), &config));
   }
-  // Has the smallest `sparsity` (0 to 1) of the weights of each matrix zero, in blocks of
-  // `block_size` rows and columns; the rest stays. 0 takes it back. Precision and pruning leave
-  // each other in force. For single layers and other methods: tinyaiPruneModel(handle(), ..).
-  // Errors, and nothing changed: ARG_VALUE, PRECISION_UNSUPPORTED, GRAPH_OP, those of reading and
-  // writing.
-  Status Prune(float sparsity, int block_size = 1) {
-    TinyAIPruneConfig config;
-    tinyaiInitPruneConfig(&config);
-    config.sparsity = sparsity;
-    config.blockSize = block_size;
+  // Has weights zero, the smallest ones of each matrix; the rest stays. A sparsity of 0 takes it
+  // back. Precision and pruning leave each other in force. Errors, and nothing changed: ARG_VALUE,
+  // ARG_INDEX, PRECISION_UNSUPPORTED, GRAPH_OP, those of reading and writing.
+  Status Prune(const Pruning& pruning) {
+    for (const auto& [layer, own] : pruning.layers) {
+      if (layer >= 0 && layer < std::min(layer_count(), int{TINYAI_PRUNE_MAX_LAYERS})) continue;
+      return Error{
+          TINYAI_ERROR_USAGE, "ARG_INDEX",
+          "there is no layer " + std::to_string(layer) + " that has a sparsity of its own"};
+    }
+    const TinyAIPruneConfig config = pruning.config();
+    tinyaiSetPruningSeed(handle(), pruning.seed);
     return detail::StatusOf(tinyaiPruneModel(handle(), &config));
   }
+  Status Prune(float sparsity, int block_size = 1) {
+    return Prune(Pruning{.sparsity = sparsity, .block_size = block_size});
+  }
   // Writes the model as a .tmai file, with what ApplyPrecision and Prune have made of its weights;
-  // opened, it computes the same bits and takes the same memory. A file that is there is replaced
-  // once the new one is whole. Errors MODEL_CHANGED, OUTPUT_IS_INPUT, OUTPUT_TARGET, IO_WRITE,
-  // those of reading.
+  // opened, it computes the same bits, takes the same memory and needs no other file. A file that
+  // is there is replaced once the new one is whole. Errors MODEL_CHANGED, OUTPUT_IS_INPUT,
+  // OUTPUT_TARGET, IO_WRITE, those of reading.
   Status Save(const std::string& path) const {
     return detail::StatusOf(tinyaiSaveModel(handle(), path.c_str()));
   }
