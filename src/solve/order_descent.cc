@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <unordered_map>
 
 #include "solve/order_cut.h"
+#include "solve/order_shared.h"
 #include "solve/order_twins.h"
 
 namespace tinyai {
@@ -14,6 +16,8 @@ namespace {
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max() / 4;
 // Of sets of ops waiting for others; keeps the recursion within a thread's stack.
 constexpr int kMostNested = 1500;
+// A way of putting off what does not fit beside a tensor takes as long to look at as some states.
+constexpr uint64_t kStatesPerTry = 4;
 
 // Sets of ops are told apart by 128 bits: the sum of two random numbers for each op.
 struct SetKey {
@@ -43,7 +47,9 @@ class Descent {
         state_(net),
         parent_(net.ops()),
         seen_(net.bytes.size(), UINT32_MAX),
-        twins_(TwinClasses(net)) {}
+        twins_(TwinClasses(net)) {
+    for (uint32_t op = 0; op < net.ops(); ++op) shares_one_ &= net.succs[op].size() < 2;
+  }
 
   // Runs everything within `peak`, or returns the least peak with which it may go further. What has
   // run then is the right beginning for greater peaks too.
@@ -88,6 +94,8 @@ class Descent {
   // Runs a set of ops of `part` that does not raise the level, and returns 0; or, if none can be
   // run, returns the room that it takes at least.
   int64_t Descend(const Ops& part);
+  // The same, where the part is a tree but for one tensor; nothing if that does not tell.
+  std::optional<int64_t> DescendSharedTree(const Ops& part);
   // The same for its children: ops that are ready but raise the level.
   int64_t TryChildren(const Ops& part, const std::vector<Child>& children);
   // The room that was taken by what has run since `mark`.
@@ -101,6 +109,12 @@ class Descent {
   void Run(uint32_t op) {
     state_.Run(op);
     trail_.push_back(op);
+  }
+  // A flag for each op.
+  std::vector<uint8_t> Done() const {
+    std::vector<uint8_t> done(net_.ops());
+    for (uint32_t op = 0; op < done.size(); ++op) done[op] = state_.done(op);
+    return done;
   }
   void UndoTo(size_t size) {
     for (; trail_.size() > size; trail_.pop_back()) state_.Undo(trail_.back());
@@ -133,6 +147,7 @@ class Descent {
   int nested_ = 0;
   uint64_t states_ = 0;
   bool gave_up_ = false;
+  bool shares_one_ = true;  // parts may be trees but for one tensor
 };
 
 std::vector<Descent::Part> Descent::Split(const Ops& ops) {
@@ -229,12 +244,32 @@ int64_t Descent::Descend(const Ops& part) {
     gave_up_ = true;
     return 0;
   }
-  std::sort(children.begin(), children.end());
-  ++nested_;
-  const int64_t need = TryChildren(part, children);
-  --nested_;
-  if (!gave_up_ && need > 0) known_[key].need = need;
-  return need;
+  std::optional<int64_t> need = DescendSharedTree(part);
+  if (!need) {
+    std::sort(children.begin(), children.end());
+    ++nested_;
+    need = TryChildren(part, children);
+    --nested_;
+  }
+  if (!gave_up_ && *need > 0) known_[key].need = *need;
+  return *need;
+}
+
+std::optional<int64_t> Descent::DescendSharedTree(const Ops& part) {
+  if (!shares_one_) return std::nullopt;
+  budget_.Work(part.size());
+  const std::optional<WayDown> way = FindWayDown(cutter_.Part(part, Done()), peak_ - state_.level(),
+                                                 most_states_ / kStatesPerTry, budget_);
+  if (!way) return std::nullopt;
+  if (way->run.empty() && way->need <= peak_ - state_.level()) {
+    shares_one_ = false;  // that takes too long
+    return std::nullopt;
+  }
+  if (way->run.empty()) return way->need;
+  const size_t mark = trail_.size();
+  for (const uint32_t op : way->run) Run(part[op]);
+  KeepLeast(mark);
+  return 0;
 }
 
 int64_t Descent::TryChildren(const Ops& part, const std::vector<Child>& children) {
@@ -281,8 +316,7 @@ int64_t Descent::Rerun(size_t mark) {
 
 void Descent::KeepLeast(size_t mark) {
   const Ops run(trail_.begin() + static_cast<std::ptrdiff_t>(mark), trail_.end());
-  std::vector<uint8_t> before(net_.ops());
-  for (uint32_t op = 0; op < before.size(); ++op) before[op] = state_.done(op);
+  std::vector<uint8_t> before = Done();
   for (const uint32_t op : run) before[op] = 0;
   // If all follow from the first, their parts have all been looked at.
   const bool one_source = std::all_of(run.begin() + 1, run.end(), [&](uint32_t op) {

@@ -8,28 +8,6 @@ namespace {
 
 using Ops = std::vector<uint32_t>;
 
-// `net` with other pins; a tensor without any is left out.
-OrderNet WithPins(const OrderNet& net, const std::vector<Ops>& pins) {
-  OrderNet out;
-  out.preds = net.preds;
-  out.succs = net.succs;
-  out.extra = net.extra;
-  for (size_t tensor = 0; tensor < pins.size(); ++tensor) {
-    if (pins[tensor].empty()) continue;
-    if (pins[tensor].size() == 1 && !net.born[tensor] && !net.kept[tensor]) {
-      out.extra[pins[tensor][0]] += net.bytes[tensor];
-      continue;
-    }
-    out.bytes.push_back(net.bytes[tensor]);
-    out.born.push_back(net.born[tensor]);
-    out.kept.push_back(net.kept[tensor]);
-    out.pins.items.insert(out.pins.items.end(), pins[tensor].begin(), pins[tensor].end());
-    out.pins.Close();
-  }
-  out.tensors_of = Transposed(out.pins, net.ops());
-  return out;
-}
-
 // Which ops lie on all paths to an op, or from it.
 class DominatorTree {
  public:
@@ -61,6 +39,27 @@ class DominatorTree {
 constexpr size_t kMostPinsCompared = 64;
 
 }  // namespace
+
+OrderNet WithPins(const OrderNet& net, const std::vector<Ops>& pins) {
+  OrderNet out;
+  out.preds = net.preds;
+  out.succs = net.succs;
+  out.extra = net.extra;
+  for (size_t tensor = 0; tensor < pins.size(); ++tensor) {
+    if (pins[tensor].empty()) continue;
+    if (pins[tensor].size() == 1 && !net.born[tensor] && !net.kept[tensor]) {
+      out.extra[pins[tensor][0]] += net.bytes[tensor];
+      continue;
+    }
+    out.bytes.push_back(net.bytes[tensor]);
+    out.born.push_back(net.born[tensor]);
+    out.kept.push_back(net.kept[tensor]);
+    out.pins.items.insert(out.pins.items.end(), pins[tensor].begin(), pins[tensor].end());
+    out.pins.Close();
+  }
+  out.tensors_of = Transposed(out.pins, net.ops());
+  return out;
+}
 
 std::vector<uint32_t> NearestDominators(const Lists& preds, std::span<const uint32_t> order) {
   const auto root = static_cast<uint32_t>(preds.size());

@@ -14,6 +14,9 @@ namespace tinyai {
 // With successors for predecessors: through which all paths from it lead. `order` may be executed.
 std::vector<uint32_t> NearestDominators(const Lists& preds, std::span<const uint32_t> order);
 
+// With other pins; a tensor without any is left out.
+OrderNet WithPins(const OrderNet& net, const std::vector<std::vector<uint32_t>>& pins);
+
 // Without pins between which and both ends of the tensor's life there is always another: every
 // order has the same peak as before.
 OrderNet WithoutInnerPins(const OrderNet& net);

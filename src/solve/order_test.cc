@@ -125,6 +125,15 @@ TEST(SolveOrder, EqualsTheBestPathThroughAllSetsWhereBranchesAreAlike) {
   }
 }
 
+TEST(SolveOrder, EqualsTheBestPathThroughAllSetsOfTreesThatShareATensor) {
+  for (uint32_t seed = 0; seed < 4000; ++seed) {
+    NetMaker maker(seed);
+    maker.InTreeThatShares(5 + maker.Below(10), 1 + maker.Below(10));
+    SCOPED_TRACE(seed);
+    ASSERT_NO_FATAL_FAILURE(ExpectSolved(maker.problem, LeastPeakBySets(maker.problem)));
+  }
+}
+
 TEST(SolveOrder, DoesNotTryBranchesThatAreAlikeInEveryOrder) {
   NetMaker maker(1);
   const uint32_t shared = maker.Input();
@@ -223,7 +232,7 @@ TEST(LeastCut, LeavesTheFewestBytesOfAllSets) {
 
 TEST(Reduce, KeepsTheLeastPeak) {
   size_t modules_seen = 0;
-  for (uint32_t seed = 0; seed < 600; ++seed) {
+  for (uint32_t seed = 0; seed < 4000; ++seed) {
     NetMaker maker(seed);
     maker.SeriesParallel(maker.Input(), 4 + maker.Below(9));
     maker.KeepUnread();

@@ -77,6 +77,16 @@ class NetMaker {
   }
 
   // Each op reads what another made.
+  // The same, where ops without children mostly read one tensor, and so does some other op.
+  void InTreeThatShares(size_t ops, size_t reach) {
+    const uint32_t shared = Input();
+    problem.tensor_bytes[shared] = 1 + Below(16);
+    InTree(ops, reach);
+    for (OrderProblem::Op& op : problem.ops) {
+      if (Below(8) < (op.ins.empty() ? 7u : 1u)) op.ins.push_back(shared);
+    }
+  }
+
   void OutTree(size_t ops, size_t reach) {
     std::vector<uint32_t> made{Input()};
     for (size_t i = 0; i < ops; ++i) {
