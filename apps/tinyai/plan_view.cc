@@ -62,6 +62,7 @@ NetView ViewOf(const SessionPlan& session, std::string title) {
                .title = std::move(title),
                .budget_bytes = session.budget_bytes,
                .areas = session.plan.buffers,
+               .memory_begins = {0, session.plan.memory.arena_bytes},
                .reasons = details.reasons};
   FindKinds(details.model, view);
   for (const Component& component : session.report.components) {

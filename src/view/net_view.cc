@@ -28,14 +28,25 @@ std::string PlaceOfResults(const NetView& view, NetOpId id) {
   const NetOp& op = view.net.op(id);
   if (op.outs.empty()) return "its memory";
   const NetBuffer& buffer = view.planned.plan.value_buffers[Index(op.outs[0])];
+  const uint64_t offset = view.BeginOf(buffer.memory) + buffer.offset;
   for (const PlanBuffer& area : view.areas) {
     if (area.kind != BufferKind::kRing && area.kind != BufferKind::kStaging) continue;
-    if (buffer.offset >= area.offset && buffer.offset < area.offset + area.bytes) return area.name;
+    if (offset >= area.offset && offset < area.offset + area.bytes) return area.name;
   }
-  return fmt::format("bytes {} to {}", buffer.offset, buffer.offset + buffer.bytes);
+  const std::string bytes =
+      fmt::format("bytes {} to {}", buffer.offset, buffer.offset + buffer.bytes);
+  if (view.net.memories.size() == 1) return bytes;
+  return fmt::format("{} of {}", bytes, view.net.memories[Index(buffer.memory)].name);
 }
 
 }  // namespace
+
+uint64_t NetView::BeginOf(MemoryId memory) const {
+  if (Index(memory) < memory_begins.size()) return memory_begins[Index(memory)];
+  uint64_t begin = 0;
+  for (size_t i = 0; i < Index(memory); ++i) begin += planned.plan.heights[i];
+  return begin;
+}
 
 NetTimes::NetTimes(const NetView& view)
     : spans_(view.planned.plan.queues.size()), span_of_(view.net.ops.size(), nullptr) {

@@ -27,7 +27,10 @@ struct NetView {
     uint64_t bytes;
   };
   std::vector<Held> held;         // beside the net's memories, all the time
-  std::vector<PlanBuffer> areas;  // of the first memory: slots, caches, ...; may be empty
+  std::vector<PlanBuffer> areas;  // slots, caches, ...; may be empty
+  // Where each memory begins among the areas' offsets; empty: one right behind the other.
+  std::vector<uint64_t> memory_begins;
+  uint64_t BeginOf(MemoryId memory) const;
   std::vector<Reason> reasons;
   std::vector<std::pair<std::string, std::string>> summary;  // lines of two words: what, how much
 };

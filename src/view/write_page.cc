@@ -122,7 +122,7 @@ class PageData {
     const NetBuffer& buffer = plan_.value_buffers[i];
     const NetTimes::Life& life = times_.lives()[i];
     return fmt::format("[{},{},{},{},{},{}]", JsonString(net_.values[i].name), view_.kind_of[i],
-                       buffer.offset, buffer.bytes,
+                       view_.BeginOf(buffer.memory) + buffer.offset, buffer.bytes,
                        life.always ? "null" : Microseconds(life.span.begin),
                        life.always ? "null" : Microseconds(life.span.end));
   }

@@ -1,5 +1,6 @@
 """--device: ops of a model on a device that a thread stands for, by a schedule: the CPU's bits, or a reason with its place."""
 import json
+import re
 import unittest
 
 from support import Case, tinyai
@@ -73,6 +74,9 @@ class DeviceSchedules(Case):
         self.assertIn("GPU", names)
         page = self.ask("plan", "GPU { blk.1; }", "--emit", "html").text
         self.assertIn("move blk.0.ffn_add", page)
+        drawn = re.findall(r'\["blk\.0\.ffn_add in VRAM",\d+,(\d+),', page)  # as a buffer, and as a value
+        self.assertEqual(len(drawn), 2)
+        self.assertEqual(len(set(drawn)), 1)
         measured = str(self.directory / "run.json")
         self.assertEqual(self.ask("run", "GPU { blk.1; }", *PROMPT, "--trace", measured).code, 0)
         with open(measured, encoding="utf-8") as file:
