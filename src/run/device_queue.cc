@@ -53,7 +53,7 @@ DeviceQueue::DeviceQueue(const Graph& graph, const Plan& plan, RopeFrequencies f
       clocks_(clocks),
       options_(std::move(options)),
       own_(OwnPlan(plan)),
-      runner_(graph, own_, std::move(frequencies), arenas.device) {}
+      runner_(graph, own_, std::move(frequencies), options_.tiling, arenas.device) {}
 
 void DeviceQueue::Run(const Timeline& started, const Pass& pass) {
   const size_t steps = own_.queues[kCpuQueue].steps.size();

@@ -25,6 +25,7 @@ class DeviceQueue {
   // if there is one, is called before each step, by tests that hold queues up.
   struct Options {
     Recorder* recorder = nullptr;
+    Tiling tiling;  // of products
     std::function<void(uint32_t queue)> before_step;
   };
   DeviceQueue(const Graph& graph, const Plan& plan, RopeFrequencies frequencies,

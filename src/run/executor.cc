@@ -77,9 +77,9 @@ Executor::Executor(const Graph& graph, const Plan& plan, const RopeFrequencies& 
   clocks_.Add(kDiskQueue, loader_->timeline());
   clocks_.Add(kRowsQueue, rows_timeline_);
   if (!plan.device) return;
-  device_ =
-      std::make_unique<DeviceQueue>(graph, plan, frequencies, at, clocks_,
-                                    DeviceQueue::Options{options.recorder, options.before_step});
+  device_ = std::make_unique<DeviceQueue>(
+      graph, plan, frequencies, at, clocks_,
+      DeviceQueue::Options{options.recorder, options.tiling, options.before_step});
   clocks_.Add(kDeviceQueue, device_->timeline());
 }
 
