@@ -93,6 +93,10 @@ void FillPlanesOf(const ConvGrid& grid, const ConvPlanes& planes, const PlaneRow
                   uint64_t first, uint64_t end, float* to) {
   const auto row_step = static_cast<int64_t>(planes.rows.step);
   const uint64_t height = part.rows + planes.rows.reach, floats = planes.PlaneFloats(part.rows);
+  // No plane needs what is below the last tap of the last row, and it may not be there.
+  const uint64_t last_row = part.first + part.rows - 1;
+  const int64_t last_in =
+      std::max(grid.rows.Input(last_row, 0), grid.rows.Input(last_row, grid.rows.taps - 1));
   PlaneFill fill = {.channel = grid.x.data + first * grid.x.channel_stride,
                     .channels = end - first,
                     .channel_stride = grid.x.channel_stride,
@@ -101,7 +105,7 @@ void FillPlanesOf(const ConvGrid& grid, const ConvPlanes& planes, const PlaneRow
                     .y_step = row_step,
                     .at = 0,
                     .x_step = static_cast<int64_t>(planes.cols.step),
-                    .rows_in = grid.rows.in,
+                    .rows_in = std::min(grid.rows.in, last_in + 1),
                     .cols_in = grid.cols.in,
                     .first_row = static_cast<int64_t>(grid.x.first_row),
                     .height = height,
