@@ -76,15 +76,16 @@ class Writer {
   void Compute(const std::string& name, bool alone, const Value& a, const Value& b) {
     out_.values += fmt::format("{} = {} {} {};\n", name, a.name, "+-*"[Below(3)], b.name);
     const uint32_t place = Below(shape_.places);
-    const bool said = shape_.lines || alone;
+    const bool listed = shape_.lines && !(shape_.gaps && Below(3) == 0);
+    const bool said = listed || (alone && !shape_.lines);
     std::vector<uint32_t> needs = {a.op, b.op};
-    if (shape_.lines && last_line_[place]) needs.push_back(*last_line_[place]);
+    if (listed && last_line_[place]) needs.push_back(*last_line_[place]);
     const uint32_t op = Add(std::move(needs), said ? std::optional(place) : std::nullopt);
     values_.push_back({name, op});
-    if (shape_.lines) {
+    if (listed) {
       last_line_[place] = op;
       Line(place, name);
-    } else if (alone) {
+    } else if (said) {
       out_.schedule += fmt::format("place {}: {};\n", name, kPlaceNames[place]);
     }
   }

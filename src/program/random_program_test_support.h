@@ -27,6 +27,7 @@ struct RandomTextShape {
   bool branches = true;
   bool lines = false;  // the schedule lists ops in blocks, which fixes their order; else it says
                        // only where each is
+  bool gaps = false;  // of these lines some are missing: the compiler puts those ops where it likes
   uint32_t reach = ~uint32_t{0};  // ops read only the last so many values
 };
 

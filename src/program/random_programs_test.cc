@@ -165,6 +165,7 @@ TEST(RandomPrograms, HaveTheLeastFencesAndSyncs) {
     shape.places = seed % 5 == 0 ? 3 : 2;
     shape.most_ops = 6 + static_cast<uint32_t>(seed % 7);
     shape.lines = seed % 2 == 1;
+    shape.gaps = seed % 4 == 3;
     const RandomText text = MakeRandomText(shape, seed);
     const Compiled compiled = CompileTexts(text.values, text.schedule, WithPlaces(shape.places));
     ASSERT_TRUE(compiled.program) << seed << "\n" << text.values << text.schedule << compiled.said;
@@ -283,6 +284,7 @@ TEST(RandomPrograms, AreCompletedToWhatCompilesToItselfAndKeepsTheLinesOfTheUser
     shape.places = 2 + seed % 3;
     shape.most_ops = 6 + static_cast<uint32_t>(seed % 20);
     shape.lines = seed % 3 != 0;
+    shape.gaps = seed % 4 < 2;
     const RandomText text = MakeRandomText(shape, seed);
     CompileOptions options = WithPlaces(shape.places);
     if (seed % 2 == 0) options.limits.effort = Effort::kFast;
