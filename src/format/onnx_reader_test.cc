@@ -123,6 +123,7 @@ TEST(OnnxReader, RefusesTensorsThatAreNone) {
   ExpectError("ONNX_PARSE", with(OnnxFloats("t", {~uint64_t{0}}, {1})));  // -1
   ExpectError("ONNX_PARSE", with(OnnxFloats("t", {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1})));
   ExpectError("ONNX_PARSE", with(OnnxFloats("t", {1}, {1}) + ProtoBytes(9, "abcd")));
+  ExpectError("ONNX_PARSE", with(OnnxTensorHead("t", OnnxType::kFloat, {1}) + ProtoNumber(9, 1)));
   ExpectError("ONNX_TYPE", with(OnnxTensorHead("t", OnnxType::kText, {1}) + ProtoBytes(6, "a")));
   ExpectError("ONNX_TYPE", with(OnnxTensorHead("t", OnnxType{22}, {2}) + ProtoBytes(9, "a")));
   ExpectError(

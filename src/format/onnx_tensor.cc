@@ -104,6 +104,7 @@ class TensorReader {
 
   // Elements as they are in memory. In one piece they stay where they are.
   Status AddPlain(const ProtoField& field) {
+    if (field.type == ProtoField::Type::kVarint) return Bad("its elements are of another type");
     if (field.size == 0) return {};
     const bool first = data_.size == 0 && loose_.empty();
     if (first && field.type == ProtoField::Type::kBytes) {

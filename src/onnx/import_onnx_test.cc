@@ -189,6 +189,10 @@ TEST(ImportOnnx, RefusesGraphsThatMakeNoSense) {
   ExpectError("ONNX_OP", from().Node("Reshape", {"x", "c"}, {"y"}).Output("y"), kBad);
   ExpectError("ONNX_OP", from().Node("Div", {"c", "x"}, {"y"}).Output("y"), kUnknown);
   ExpectError("ONNX_OP", from().Node("MatMul", {"x", "x"}, {"y"}).Output("y"), kUnknown);
+  OnnxText single;  // a number has no axes that could be turned
+  const std::string perm = ProtoBytes(5, ProtoBytes(1, "perm") + ProtoNumber(8, 1));
+  ExpectError("ONNX_OP", single.Input("x", {}).Node("Transpose", {"x"}, {"y"}, perm).Output("y"),
+              kBad);
   OnnxText old = from().Node("Relu", {"x"}, {"y"}).Output("y");
   old.opset = 6;
   ExpectError("ONNX_VERSION", old, kUnknown);

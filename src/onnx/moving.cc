@@ -215,9 +215,9 @@ Result<std::vector<uint32_t>> OrderOf(Importer& in, const OnnxNode& node, size_t
   }
   std::vector<uint32_t> sorted = order;
   std::ranges::sort(sorted);
-  for (size_t i = 0; i < axes; ++i) {
-    if (sorted.size() != axes || sorted[i] != i) return in.Bad("its perm is no order of its axes");
-  }
+  bool all = sorted.size() == axes;
+  for (size_t i = 0; all && i < axes; ++i) all = sorted[i] == i;
+  if (!all) return in.Bad("its perm is no order of its axes");
   return order;
 }
 

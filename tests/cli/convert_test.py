@@ -106,6 +106,41 @@ class Convert(Case):
         os.replace(self.onnx(("MatMul", "w"), weights=external("weights")), path)
         self.assertEqual(tinyai("convert", str(path), str(self.out)).code, 0)
 
+    def large_onnx(self, rows, cols):
+        """Two products of weights that are zeros and holes in the file: one as it lies, one turned."""
+        field, varint = onnx_model.field, onnx_model.varint
+        head = b"".join(field(1, size) for size in (rows, cols)) + field(2, onnx_model.FLOAT)
+        size = rows * cols * 4
+        tensors = [head + field(8, name) + varint(9 << 3 | 2) + varint(size) for name in ("a", "b")]
+        model = onnx_model.Model()
+        x = model.op("Gemm", [model.input("x", [1, cols]), "a"], transB=1)
+        model.output(model.op("MatMul", [x, "b"]))
+        nodes = b"".join(field(1, node) for node in model.nodes) + field(11, model.inputs[0]) + field(12, model.outputs[0])
+        whole = [varint(5 << 3 | 2) + varint(len(tensor) + size) + tensor for tensor in tensors]
+        length = len(nodes) + sum(len(part) + size for part in whole)
+        path = self.directory / f"{rows}.onnx"
+        with path.open("wb") as file:
+            file.write(field(1, 8) + field(8, field(1, "") + field(2, 17)) + varint(7 << 3 | 2) + varint(length) + nodes)
+            for part in whole:
+                file.write(part)
+                file.truncate(file.tell() + size)
+                file.seek(size, os.SEEK_CUR)
+        return path
+
+    def test_an_onnx_model_of_any_size_takes_the_same_memory(self):
+        peaks = []
+        for rows, cols in ((2048, 1024), (8192, 2048)):  # 16 and 128 MiB
+            path = self.large_onnx(rows, cols)
+            process = subprocess.Popen([str(TINYAI), "convert", str(path), str(self.out), "--force", "-q"],
+                                       env=environment(), stdout=subprocess.DEVNULL)
+            _, process.returncode, usage = os.wait4(process.pid, 0)
+            self.assertEqual(process.returncode, 0)
+            self.assertGreater(self.out.stat().st_size, 8 * rows * cols)
+            peaks.append(usage.ru_maxrss // 1024)
+        print(f"peak of converting 16 MiB: {peaks[0]} MiB, 128 MiB: {peaks[1]} MiB", file=sys.stderr)
+        self.assertLessEqual(peaks[1], peaks[0] + 4)
+        self.assertLess(peaks[1], 48)
+
     def test_what_an_onnx_model_lacks_is_said(self):
         ended = tinyai("convert", self.onnx(("Cumsum", "w")), str(self.out))
         self.assert_error(ended, 6, "ONNX_OP")
