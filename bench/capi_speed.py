@@ -2,7 +2,7 @@
 """What the C API's techniques bring on a chain of dense layers: time, memory, and the same bits where promised.
 
     bench/capi_speed.py                  # all of it, on 64 MiB of weights
-    bench/capi_speed.py --only modes     # or batches, simd, together
+    bench/capi_speed.py --only modes     # or batches, simd, together, activations
 
   modes     time and peak of a pass in each mode of the forward scheduler: peak(streaming) <= peak(memory-optimised)
             <= peak(normal), the same bits
@@ -10,6 +10,8 @@
   simd      each SIMD level against level 0, for products with one sample and with 32, a convolution, an
             activation and attention: faster from level 1 on
   together  a limit, fewer bits, pruning and batches, each alone and all of them: bytes of weights, peak, time
+  activations  a U-Net through the layer scheduler, outputs kept, dropped, stored and computed again: the least limit
+            of each, what it stores on disk and computes twice, time, the same bits
 """
 import argparse
 import subprocess
@@ -18,7 +20,7 @@ import tempfile
 from lib import limited, models, results, tinyai
 
 MIB = tinyai.MIB
-PARTS = ("modes", "batches", "simd", "together")
+PARTS = ("modes", "batches", "simd", "together", "activations")
 LAYERS, WIDTH = 16, 1024
 MODES = ("normal", "memory-optimised", "streaming", "adaptive")
 
@@ -35,6 +37,13 @@ def chain():
     path = models.folder() / f"chain-{LAYERS}x{WIDTH}.tmai"
     if not path.exists():
         subprocess.run([tinyai.program("bench/capi_speed"), "make", path, str(LAYERS), str(WIDTH)], check=True)
+    return path
+
+
+def unet(channels=16, size=512):
+    path = models.folder() / f"unet-{channels}x{size}.tmai"
+    if not path.exists():
+        subprocess.run([tinyai.program("bench/capi_speed"), "unet", path, str(size), str(channels)], check=True)
     return path
 
 
@@ -105,6 +114,46 @@ class Bench:
         self.checks.expect(limited_["digest"] == nothing["digest"], "the limit changes no bit")
         self.checks.expect(all_["weights"] * 7 <= nothing["weights"], "INT4 and pruning together take at most 1/7 of the "
                            f"weights: 1/{nothing['weights'] / max(1, all_['weights']):.1f}")
+
+
+    def layers(self, what, checkpointing, speed, recompute, limit=0, reps=None):
+        words = [tinyai.program("bench/capi_speed"), "layers", unet(), int(checkpointing), speed, int(recompute), limit,
+                 self.arguments.reps if reps is None else reps]
+        result = limited.run([str(word) for word in words], grouped=False, drop=False)
+        self.checks.expect(result.ok, f"{what}: {result.why()}")
+        row = dict(what=what, limit=limit, **result.json())
+        if reps is None:
+            self.file.add_run(result, what=what)
+            self.file.add_row(**row)
+        return row
+
+    def least_limit(self, recompute, may_store, above):
+        """The least limit for activations with a plan, to 1 %; `above` has one."""
+        below = 0
+        while above - below > above / 100:
+            middle = (above + below) // 2
+            plan = self.layers("plan", True, 1, recompute, middle, reps=0)
+            fits = plan["activations"] != 0 and (may_store or plan["disk"] == 0)
+            above, below = (middle, below) if fits else (above, middle)
+        return above
+
+    def activations(self):
+        kept = self.layers("all kept", False, 1, False)
+        enough = kept["activations"]
+        rows = [kept]
+        for what, recompute, may_store in (("dropped after the last reader", False, False), ("stored", False, True),
+                                           ("computed again", True, False), ("both", True, True)):
+            limit = self.least_limit(recompute, may_store, enough)
+            rows.append(self.layers(what, True, 1, recompute, limit))
+        print()
+        results.table(["activations of a U-Net", "MB", "disk MB", "written MB", "twice %", "ms"],
+                      [[row["what"], row["activations"] / 1e6, row["disk"] / 1e6, row["written"] / 1e6,
+                        100 * row["twice"], row["seconds"] * 1e3] for row in rows])
+        _, dropped, stored, again, both = (row["activations"] for row in rows)
+        self.checks.expect(stored <= dropped and both <= again,
+                           f"storing takes the least limit from {dropped / 1e6:.1f} to {stored / 1e6:.1f} MB, "
+                           f"with computing again from {again / 1e6:.1f} to {both / 1e6:.1f} MB")
+        self.checks.expect(len({row["digest"] for row in rows}) == 1, "the same bits whatever becomes of activations")
 
 
 def main():

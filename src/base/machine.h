@@ -21,6 +21,8 @@ struct Rates {
   double meeting_seconds = 8e-6;           // what a product takes beyond its bytes: threads meet
   double compute_macs_per_second = 200e9;  // quantised multiply-adds, all threads, prompt chunks
   double request_seconds = 100e-6;         // fixed time of one disk request
+  double spill_bytes_per_second = 0.5e9;   // activations written to a scratch file
+  double fetch_bytes_per_second = 1e9;     // and read back
 
   bool operator==(const Rates&) const = default;
 };

@@ -14,6 +14,7 @@ inline constexpr int kWidth = 64;
 inline constexpr size_t kSmallLayer = kWidth * kWidth * sizeof(float);
 inline constexpr int kWide = 512;  // a layer has 1 MiB
 using SchedulerHandle = Handle<TinyAIForwardScheduler>;
+using LayersHandle = Handle<TinyAILayerScheduler>;
 
 inline std::string Chain(int layers, size_t width) {
   DenseModel dense(width);

@@ -185,6 +185,20 @@ size_t tinyaiGetPlanActivationMemory(const TinyAIExecutionPlan* plan) {
   });
 }
 
+size_t tinyaiGetPlanDiskSpace(const TinyAIExecutionPlan* plan) {
+  return Guard<size_t>(0, [&]() -> Result<size_t> {
+    if (plan == nullptr) return NullArgument("plan");
+    return plan->plan.scratch_bytes;
+  });
+}
+
+size_t tinyaiGetPlanDiskWrites(const TinyAIExecutionPlan* plan) {
+  return Guard<size_t>(0, [&]() -> Result<size_t> {
+    if (plan == nullptr) return NullArgument("plan");
+    return plan->plan.spilled_bytes;
+  });
+}
+
 double tinyaiGetPlanRecomputeOverhead(const TinyAIExecutionPlan* plan) {
   return Guard<double>(0, [&]() -> Result<double> {
     if (plan == nullptr) return NullArgument("plan");

@@ -15,7 +15,6 @@
 namespace tinyai::capi {
 namespace {
 
-using LayersHandle = Handle<TinyAILayerScheduler>;
 using OptimizerHandle = Handle<TinyAIMemoryOptimizer>;
 
 struct ChainRun {
@@ -142,83 +141,6 @@ struct Skip {
     path = dense.Save();
   }
 };
-
-std::vector<float> LastOutput(const LayersHandle& scheduler, int last, size_t width) {
-  const int shape[] = {kWidth}, out_shape[] = {static_cast<int>(width)};
-  const Handle<TinyAITensor> input(tinyaiCreateTensor(shape, 1, TINYAI_TENSOR_FLOAT32),
-                                   tinyaiFreeTensor);
-  const Handle<TinyAITensor> output(tinyaiCreateTensor(out_shape, 1, TINYAI_TENSOR_FLOAT32),
-                                    tinyaiFreeTensor);
-  static_cast<float*>(tinyaiGetTensorData(input.get()))[3] = 1;
-  for (int i = 0; i <= last; ++i) {
-    EXPECT_TRUE(tinyaiExecuteLayerWithMemoryOptimization(scheduler.get(), i, input.get(),
-                                                         i == last ? output.get() : nullptr))
-        << tinyaiGetErrorMessage();
-  }
-  const auto* values = static_cast<const float*>(tinyaiGetTensorData(output.get()));
-  return {values, values + width};
-}
-
-// A wide result that is added again after a wider one between narrow ones: computed again for that,
-// it need not lie beside the widest.
-struct Hourglass {
-  static constexpr size_t kWider = 4 * kWidth, kWidest = 8 * kWidth;
-  static constexpr size_t kKept = (kWider + kWidth + kWidest) * sizeof(float);
-  static constexpr int kLayers = 6;
-  Handle<TinyAIModelBuilder> builder{tinyaiCreateModelBuilder("hourglass"), tinyaiFreeModelBuilder};
-  std::deque<std::vector<float>> weights;
-  std::string path = (Scratch().path() / "hourglass.tmai").string();
-
-  Hourglass() {
-    const size_t shape[] = {kWidth};
-    const int x = tinyaiBuilderAddInput(builder.get(), "x", shape, 1);
-    const int wide = Dense(x, kWidth, kWider);
-    const int widest = Dense(Dense(wide, kWider, kWidth), kWidth, kWidest);
-    const int both[] = {Dense(Dense(widest, kWidest, kWidth), kWidth, kWider), wide};
-    tinyaiBuilderAddOp(builder.get(), "sum", "add", nullptr, both, 2, nullptr, 0);
-    EXPECT_EQ(tinyaiBuilderEndLayer(builder.get(), "sum", TINYAI_LAYER_ROLE_OTHER), kLayers - 1);
-    EXPECT_TRUE(tinyaiSaveBuiltModel(builder.get(), path.c_str())) << tinyaiGetErrorMessage();
-  }
-  int Dense(int from, size_t in, size_t out) {
-    const std::string name = fmt::format("dense.{}", weights.size());
-    weights.push_back(SomeWeights(out, in, static_cast<uint32_t>(weights.size())));
-    const int weight =
-        tinyaiBuilderAddWeight(builder.get(), name.c_str(), "F32", out, in, weights.back().data());
-    const int value =
-        tinyaiBuilderAddOp(builder.get(), name.c_str(), "dense", nullptr, &from, 1, &weight, 1);
-    tinyaiBuilderEndLayer(builder.get(), name.c_str(), TINYAI_LAYER_ROLE_FFN);
-    return value;
-  }
-};
-
-TEST(Limits, RecomputingBuysMemoryAndChangesNoBit) {
-  const Hourglass net;
-  const ModelHandle model = OpenModel(net.path);
-  const auto make = [&](TinyAILayerSchedulerConfig config) {
-    return LayersHandle(tinyaiCreateLayerScheduler(model.get(), &config), tinyaiFreeLayerScheduler);
-  };
-  const auto run = [&](const LayersHandle& layers) {
-    return LastOutput(layers, Hourglass::kLayers - 1, Hourglass::kWider);
-  };
-  const LayersHandle plain = make({true, 0, false, 0});
-  const std::vector<float> expected = run(plain);
-  TinyAIExecutionPlan* plan = tinyaiCreateExecutionPlan(plain.get());
-  EXPECT_EQ(tinyaiGetPlanRecomputeOverhead(plan), 0);
-  EXPECT_EQ(tinyaiGetPlanActivationMemory(plan), Hourglass::kKept);
-  constexpr size_t kLess = Hourglass::kKept - kWidth * sizeof(float);
-  const LayersHandle again = make({true, 1, true, kLess});
-  plan = tinyaiCreateExecutionPlan(again.get());
-  ASSERT_NE(plan, nullptr) << tinyaiGetErrorMessage();
-  EXPECT_LE(tinyaiGetPlanActivationMemory(plan), kLess);
-  EXPECT_GT(tinyaiGetPlanRecomputeOverhead(plan), 0);
-  EXPECT_EQ(run(again), expected);
-  const LayersHandle asked = make({true, 0.5f, true, 0});
-  ASSERT_TRUE(tinyaiSetLayerCheckpointingStrategy(asked.get(), 0, TINYAI_CHECKPOINT_RECOMPUTE));
-  plan = tinyaiCreateExecutionPlan(asked.get());
-  EXPECT_LE(tinyaiGetPlanActivationMemory(plan), kLess);
-  EXPECT_GT(tinyaiGetPlanRecomputeOverhead(plan), 0);
-  EXPECT_EQ(run(asked), expected);
-}
 
 // x -> relu -> dense, many times: what the activation makes may lie where its operand was.
 std::string ActivationChain() {

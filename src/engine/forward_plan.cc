@@ -9,8 +9,10 @@
 #include "engine/forward_lifetimes.h"
 #include "engine/session_plan.h"
 #include "fmt/format.h"
+#include "graph/recompute.h"
+#include "graph/spill.h"
 #include "plan/choose_bands.h"
-#include "plan/choose_recomputes.h"
+#include "plan/choose_evictions.h"
 #include "run/layer_ops.h"
 
 namespace tinyai {
@@ -76,45 +78,87 @@ class ForwardPlanner {
       if (kept) layers.push_back(i);
     }
     KeepOutputs(graph, layers);
-    TRY_ASSIGN(BandedGraph start, WithRecomputed(WithoutBands(std::move(graph))));
+    TRY_ASSIGN(BandedGraph start, WithEvicted(WithoutBands(std::move(graph))));
     Result<ForwardPlan> best = Compile(start, mode);
     if (start.graph.is_text()) return best;
-    if (mode == PlanMode::kStreaming) {
-      BandedGraph banded = ChooseBands(start, options_.batch);
-      best = Smaller(std::move(best), Compile(banded, mode));
-      if (!options_.recompute) return best;
-      best = Smaller(std::move(best),
-                     Compile(ChooseRecomputes(std::move(banded), options_.batch).back(), mode));
-      return Smaller(std::move(best),
-                     Compile(ChooseRecomputes(std::move(start), options_.batch).back(), mode));
+    if (mode == PlanMode::kStreaming) return PlanStreaming(std::move(start), std::move(best));
+    if (Fits(best)) return best;
+    // Of what fits, the fastest.
+    Result<ForwardPlan> fits = std::move(best);
+    for (const EvictionOptions& ways : WaysToEvict()) {
+      for (BandedGraph& step : ChooseEvictions(start, ways)) {
+        Result<ForwardPlan> plan = Compile(FetchInTime(std::move(step), options_.batch), mode);
+        if (!Fits(plan)) continue;
+        if (!Fits(fits) || IsFaster(*plan, *fits)) fits = std::move(plan);
+        break;
+      }
     }
-    if (Fits(best) || !options_.recompute) return best;
-    for (BandedGraph& step : ChooseRecomputes(std::move(start), options_.batch)) {
-      Result<ForwardPlan> fits = Compile(std::move(step), mode);
-      if (Fits(fits)) return fits;
+    return fits;
+  }
+
+  // In bands where that takes less memory and is allowed, and evicting whatever lowers it.
+  Result<ForwardPlan> PlanStreaming(BandedGraph start, Result<ForwardPlan> best) const {
+    const PlanMode mode = PlanMode::kStreaming;
+    std::vector<BandedGraph> starts;
+    if (options_.bands) {
+      starts.push_back(ChooseBands(start, options_.batch));
+      best = Smaller(std::move(best), Compile(starts[0], mode));
+    }
+    starts.push_back(std::move(start));
+    for (const EvictionOptions& ways : WaysToEvict()) {
+      for (const BandedGraph& from : starts) {
+        BandedGraph evicted = ChooseEvictions(from, ways).back();
+        BandedGraph in_time = FetchInTime(evicted, options_.batch);
+        best = Smaller(std::move(best), Compile(std::move(in_time), mode));
+        best = Smaller(std::move(best), Compile(std::move(evicted), mode));
+      }
     }
     return best;
+  }
+
+  // Only computing again, only the disk, and both, as far as the caller allows them.
+  std::vector<EvictionOptions> WaysToEvict() const {
+    std::vector<EvictionOptions> ways;
+    const auto add = [&](bool recompute, bool spill) {
+      ways.push_back({recompute, spill, options_.batch, machine_.rates});
+    };
+    if (options_.recompute) add(true, false);
+    if (options_.spill) add(false, true);
+    if (options_.recompute && options_.spill) add(true, true);
+    return ways;
+  }
+  static bool IsFaster(const ForwardPlan& a, const ForwardPlan& b) {
+    return a.report.predicted_tokens_per_second > b.report.predicted_tokens_per_second;
   }
   static Result<ForwardPlan> Smaller(Result<ForwardPlan> a, Result<ForwardPlan> b) {
     return !b || (a && a->peak_bytes() <= b->peak_bytes()) ? std::move(a) : std::move(b);
   }
 
-  // Those that the caller wants computed again are, for the first reader that does not come next,
-  // unless they have to stay.
-  Result<BandedGraph> WithRecomputed(BandedGraph graph) const {
+  // Those that the caller wants computed again or spilled are, for the first reader that does not
+  // come next, unless they have to stay.
+  Result<BandedGraph> WithEvicted(BandedGraph graph) const {
     for (const uint32_t layer : options_.recomputed) {
-      const auto found = std::find(rewired_.origin.begin(), rewired_.origin.end(), layer);
-      if (found == rewired_.origin.end()) continue;
-      const auto at = static_cast<uint32_t>(found - rewired_.origin.begin());
-      const ValueId output = graph.graph.layers[at].output;
-      if (std::ranges::find(graph.graph.outputs, output) != graph.graph.outputs.end()) continue;
-      uint32_t before = at;
-      for (const uint32_t reader : ReadersOf(graph.graph, at)) {
-        if (reader > std::exchange(before, reader) + 1) {
-          TRY_ASSIGN(graph, RecomputeFor(graph, at, reader));
-          break;
-        }
-      }
+      TRY_ASSIGN(graph, Evict(std::move(graph), layer, RecomputeFor));
+    }
+    for (const uint32_t layer : options_.spilled) {
+      TRY_ASSIGN(graph, Evict(std::move(graph), layer, SpillFor));
+    }
+    return graph;
+  }
+
+  template <typename For>
+  Result<BandedGraph> Evict(BandedGraph graph, uint32_t layer, For evict_for) const {
+    const auto found = std::find(rewired_.origin.begin(), rewired_.origin.end(), layer);
+    if (found == rewired_.origin.end()) return graph;
+    const auto at = static_cast<uint32_t>(found - rewired_.origin.begin());
+    const ValueId output = graph.graph.layers[at].output;
+    if (std::ranges::find(graph.graph.outputs, output) != graph.graph.outputs.end()) return graph;
+    uint32_t before = at;
+    for (const uint32_t reader : ReadersOf(graph.graph, at)) {
+      const bool is_next = reader == std::exchange(before, reader) + 1;
+      if (is_next) continue;
+      Result<BandedGraph> evicted = evict_for(graph, at, reader);
+      if (evicted || evicted.error().key != "GRAPH_DEPENDENCY") return evicted;
     }
     return graph;
   }

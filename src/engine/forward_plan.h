@@ -43,12 +43,17 @@ struct ForwardOptions {
   uint64_t batch = 1;                      // samples of a pass
   std::vector<uint32_t> kept;      // layers whose outputs stay to the end; those of sinks do anyhow
   std::vector<uint32_t> not_kept;  // layers whose outputs kNormal need not keep
+  bool bands = true;               // kStreaming may compute maps in bands
   // Where outputs do not fit, some are not kept until their next reader but computed again for it.
   bool recompute = false;
   std::vector<uint32_t> recomputed;  // layers for which that is done in any case
-  uint32_t threads = 0;              // 0: one per core
-  uint64_t context = 0;              // of a text model; 0: as trained, at most 4096
-  Tiling tiling;                     // of products
+  // The same, by writing them to a scratch file (os/scratch_file.h) and reading them back; of both,
+  // what takes less time by the machine's rates.
+  bool spill = false;
+  std::vector<uint32_t> spilled;  // layers for which that is done in any case
+  uint32_t threads = 0;           // 0: one per core
+  uint64_t context = 0;           // of a text model; 0: as trained, at most 4096
+  Tiling tiling;                  // of products
 };
 
 // A pass that is planned: nothing is allocated or read so far.

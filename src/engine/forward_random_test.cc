@@ -64,7 +64,7 @@ class RandomNet {
 
   ValueId MapOp(ValueId x) {
     const Shape shape = ShapeOf(x);
-    switch (Pick(0, 11)) {
+    switch (Pick(0, 12)) {
       case 0:
       case 1:
       case 2: {
@@ -101,6 +101,11 @@ class RandomNet {
         return Add(op::Resize{{shape[1] * 2, shape[2] * 2},
                               Pick(0, 1) == 0 ? op::ResizeMode::kNearest : op::ResizeMode::kLinear},
                    {x});
+      case 11: {  // x lies about while something wide is there
+        const uint64_t wide = shape[0] * Pick(1, 4);
+        const ValueId y = Add(op::Conv{}, {x}, {Weight(wide, shape[0])});
+        return Add(op::Add{}, {Add(op::Conv{}, {y}, {Weight(shape[0], wide)}), x});
+      }
       default:
         return Add(op::Mul{}, {x, Add(op::GlobalPool{op::PoolKind::kAverage}, {x})});
     }
@@ -142,6 +147,7 @@ int RandomGraphs() {
 }
 
 TEST(ForwardPass, RandomGraphsStayWithinRandomLimitsWithTheSameBits) {
+  int spilling = 0;
   for (int seed = 1; seed <= RandomGraphs(); ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     RandomNet random(static_cast<uint64_t>(seed));
@@ -156,9 +162,16 @@ TEST(ForwardPass, RandomGraphsStayWithinRandomLimitsWithTheSameBits) {
     EXPECT_LE(least.peak_bytes, normal.peak_bytes + 2 * 1024 * 1024);  // another worker's scratch
     for (int i = 0; i < 2; ++i) {
       const uint64_t limit = random.Pick(least.peak_bytes / 2, 2 * normal.peak_bytes);
+      const auto layers = static_cast<uint32_t>(net->graph.layers.size());
+      std::vector<uint32_t> spilled;
+      while (random.Pick(0, 3) != 0) {
+        spilled.push_back(static_cast<uint32_t>(random.Pick(0, layers - 1)));
+      }
       const ForwardOptions options{.mode = static_cast<PlanMode>(random.Pick(0, 3)),
                                    .memory_bytes = limit,
                                    .recompute = random.Pick(0, 1) == 0,
+                                   .spill = random.Pick(0, 1) == 0,
+                                   .spilled = spilled,
                                    .threads = static_cast<uint32_t>(random.Pick(1, 3))};
       const NetRun run = RunNet(*net, options, inputs, random.Pick(0, 1) == 0);
       if (run.error) {
@@ -168,9 +181,11 @@ TEST(ForwardPass, RandomGraphsStayWithinRandomLimitsWithTheSameBits) {
       EXPECT_LE(run.peak_bytes, limit);
       EXPECT_EQ(run.peak_bytes, run.planned_bytes);
       EXPECT_EQ(run.outputs, normal.outputs) << Name(options.mode);
+      spilling += run.spilled_bytes != 0 ? 1 : 0;
     }
     if (HasFailure()) return;
   }
+  EXPECT_GT(spilling, 0);
 }
 
 }  // namespace

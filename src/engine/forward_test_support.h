@@ -94,6 +94,7 @@ struct NetRun {
   uint64_t peak_bytes = 0, planned_bytes = 0;
   PlanMode mode = PlanMode::kNormal;
   double recompute_ratio = 1;
+  uint64_t scratch_bytes = 0, spilled_bytes = 0;  // as planned; as counted
   std::optional<Error> error;
 };
 
@@ -116,6 +117,7 @@ inline NetRun RunNet(const TestNet& net, const ForwardOptions& options,
   run.planned_bytes = plan->peak_bytes();
   run.mode = plan->mode;
   run.recompute_ratio = plan->recompute_ratio;
+  run.scratch_bytes = plan->plan.scratch_bytes;
   Budget process{"test", Budget::kUnlimited};
   auto pass = ForwardPass::Open(net.model(), std::move(*plan), process);
   if (!pass) return run.error = pass.error(), run;
@@ -141,6 +143,7 @@ inline NetRun RunNet(const TestNet& net, const ForwardOptions& options,
     }
   }
   run.peak_bytes = (*pass)->peak_bytes();
+  run.spilled_bytes = (*pass)->stats().spilled_bytes;
   return run;
 }
 

@@ -7,6 +7,7 @@
 #include "base/catch_no_memory.h"
 #include "fmt/format.h"
 #include "os/machine.h"
+#include "os/measure_scratch.h"
 
 namespace tinyai {
 namespace {
@@ -21,6 +22,19 @@ std::vector<uint32_t> OrderOf(const ForwardPlan& plan) {
     }
   }
   return order;
+}
+
+// Measured once: all plans of a process agree.
+void TakeScratchRates(Rates& rates) {
+  static const std::optional<ScratchRate> measured = []() -> std::optional<ScratchRate> {
+    Budget budget("measuring", Budget::kUnlimited);
+    Result<ScratchRate> rate = MeasureScratchRate(budget);
+    return rate ? std::optional(*rate)
+                : std::nullopt;  // what cannot be written is told by the pass
+  }();
+  if (!measured) return;
+  rates.spill_bytes_per_second = measured->write_bytes_per_second;
+  rates.fetch_bytes_per_second = measured->read_bytes_per_second;
 }
 
 }  // namespace
@@ -39,9 +53,12 @@ ForwardOptions LayerScheduler::OptionsFor(PlanMode mode) const {
                          .resident_bytes = model_->cache().available_bytes(),
                          .activation_bytes = options_.activation_bytes,
                          .in_place = in_place_->enabled,
-                         .recompute = options_.checkpointing && options_.recompute};
+                         .bands = options_.recompute,
+                         .recompute = options_.checkpointing && options_.recompute,
+                         .spill = options_.checkpointing && !options_.recompute};
   for (uint32_t layer = 0; layer < strategies_.size(); ++layer) {
     if (strategies_[layer] == CheckpointStrategy::kKeep) options.kept.push_back(layer);
+    if (strategies_[layer] == CheckpointStrategy::kStore) options.spilled.push_back(layer);
     if (strategies_[layer] == CheckpointStrategy::kRecompute) options.recomputed.push_back(layer);
   }
   return options;
@@ -49,7 +66,8 @@ ForwardOptions LayerScheduler::OptionsFor(PlanMode mode) const {
 
 Result<ForwardPlan> LayerScheduler::PlanIn(const ForwardOptions& options) const {
   const ForwardModel model = model_->forward();
-  const Machine machine = ProbeMachine();
+  Machine machine = ProbeMachine();
+  if (options.spill) TakeScratchRates(machine.rates);
   TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, machine));
   // A caller goes through the layers by their numbers: what the plan executes earlier than that has
   // to be there until it is asked for.
@@ -89,14 +107,21 @@ Result<ForwardPlan> LayerScheduler::Choose() const {
     }
     return plan.has_value();
   };
-  if (options_.checkpointing && options_.recompute) add(OptionsFor(PlanMode::kStreaming));
-  if (options_.checkpointing) add(OptionsFor(PlanMode::kMemoryOptimised));
+  if (options_.checkpointing) {
+    add(OptionsFor(PlanMode::kStreaming));
+    add(OptionsFor(PlanMode::kMemoryOptimised));
+  }
   if (!add(OptionsFor(PlanMode::kNormal)) && !options_.checkpointing) {
     // All outputs stay all the same where not all weights can.
     failed.reset();
     ForwardOptions lean = OptionsFor(PlanMode::kMemoryOptimised);
     for (uint32_t layer = 0; layer < strategies_.size(); ++layer) lean.kept.push_back(layer);
     add(lean);
+  }
+  if (plans.empty() && options_.checkpointing && options_.recompute) {
+    ForwardOptions spilling = OptionsFor(PlanMode::kStreaming);
+    spilling.spill = true;
+    add(spilling);
   }
   if (plans.empty()) return tl::unexpected<Error>(*std::move(failed));
   std::ranges::stable_sort(plans, {}, &ForwardPlan::peak_bytes);
@@ -114,7 +139,9 @@ LayerPlan LayerScheduler::Describe(const ForwardPlan& plan) const {
       .weight_bytes = plan.bytes({BufferKind::kResident, BufferKind::kRing, BufferKind::kStaging}),
       .workspace_bytes = plan.bytes({BufferKind::kWorkspace}),
       .least_bytes = plan.report.least_budget_bytes,
-      .recompute_ratio = plan.recompute_ratio};
+      .recompute_ratio = plan.recompute_ratio,
+      .scratch_bytes = plan.plan.scratch_bytes,
+      .spilled_bytes = plan.report.spilled_bytes};
   uint64_t sum = 0;
   for (const uint32_t layer : lifetimes.order()) {
     sum += out.peak_bytes - activations + std::min(activations, lifetimes.layer_bytes(layer));

@@ -15,9 +15,11 @@ namespace tinyai {
 enum class CheckpointStrategy : uint8_t { kAuto, kKeep, kStore, kRecompute };
 
 struct LayerSchedulerOptions {
-  bool checkpointing = true;      // else every output stays until the pass ends
-  double speed = 0.5;             // 0: least memory .. 1: fastest that fits
-  bool recompute = true;          // outputs need not stay until their next reader
+  bool checkpointing = true;  // else every output stays until the pass ends
+  double speed = 0.5;         // 0: least memory .. 1: fastest that fits
+  // Outputs need not stay until their next reader: they are computed again, or large maps in bands.
+  // Without it they are spilled; with it only where nothing else fits.
+  bool recompute = true;
   uint64_t activation_bytes = 0;  // limit; 0: none
 };
 
@@ -28,6 +30,8 @@ struct LayerPlan {
   uint64_t average_bytes = 0;  // of what is held while each of the layers runs
   uint64_t least_bytes = 0;    // the lowest limit with which this mode works
   double recompute_ratio = 1;  // as in ForwardPlan
+  uint64_t scratch_bytes = 0;  // of a temporary file, taken while the plan is carried out
+  uint64_t spilled_bytes = 0;  // that each pass writes to it
 };
 
 // A model's own graph, executed layer by layer within a limit for activations. One thread at a

@@ -15,7 +15,8 @@ class RunTracer {
  public:
   RunTracer(const Graph& graph, const Plan& plan, const Recorder& recorder,
             const std::string& title, const TextSink& sink)
-      : plan_(plan),
+      : graph_(graph),
+        plan_(plan),
         recorder_(recorder),
         names_(StepNames(graph, plan_)),
         first_pass_(recorder.first_pass()),
@@ -57,11 +58,16 @@ class RunTracer {
     if (const auto* load = std::get_if<step::Load>(&step.work)) {
       args.emplace_back("bytes", std::to_string(load->bytes));
     }
+    if (const auto* move = std::get_if<step::Transfer>(&step.work)) {
+      const uint64_t bytes = TransferredBytes(graph_, plan_, move->op, plan_.chunk);
+      args.emplace_back("bytes", std::to_string(bytes));
+    }
     args.emplace_back("stalled_us", std::to_string(record.stalled_us));
     writer_.AddSpan(queue, names_[queue][record.step], At(record.begin_ns),
                     static_cast<double>(record.end_ns - record.begin_ns) * 1e-9, args);
   }
 
+  const Graph& graph_;
   const Plan& plan_;
   const Recorder& recorder_;
   const std::vector<std::vector<std::string>> names_;

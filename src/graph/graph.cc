@@ -38,7 +38,9 @@ std::string_view Name(const OpKind& kind) {
                                          "lookup",
                                          "attention",
                                          "recurrent",
-                                         "paste"};
+                                         "paste",
+                                         "spill",
+                                         "fetch"};
   static_assert(std::size(kNames) == std::variant_size_v<OpKind>);
   return kNames[kind.index()];
 }

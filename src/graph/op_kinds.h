@@ -192,14 +192,22 @@ struct Paste {
   Shape shape;
 };
 
+// --- that the planner adds to layer graphs (graph/spill.h) ---
+
+// Writes its operand to a scratch file. The result is what lies there: no bytes of memory.
+struct Spill {};
+// Reads what a Spill has written.
+struct Fetch {};
+
 }  // namespace op
 
-using OpKind = std::variant<op::Embed, op::RmsNorm, op::Quantize, op::MatMul, op::Rope, op::StoreKv,
-                            op::Attention, op::SiluMul, op::Add, op::TakeLast, op::Input, op::Mul,
-                            op::Conv, op::ConvTranspose, op::Pool, op::GlobalPool, op::BatchNorm,
-                            op::LayerNorm, op::GroupNorm, op::Activation, op::Concat, op::Slice,
-                            op::Reshape, op::Transpose, op::Pad, op::Resize, op::Softmax,
-                            op::Reduce, op::Lookup, op::Attend, op::Recurrent, op::Paste>;
+using OpKind =
+    std::variant<op::Embed, op::RmsNorm, op::Quantize, op::MatMul, op::Rope, op::StoreKv,
+                 op::Attention, op::SiluMul, op::Add, op::TakeLast, op::Input, op::Mul, op::Conv,
+                 op::ConvTranspose, op::Pool, op::GlobalPool, op::BatchNorm, op::LayerNorm,
+                 op::GroupNorm, op::Activation, op::Concat, op::Slice, op::Reshape, op::Transpose,
+                 op::Pad, op::Resize, op::Softmax, op::Reduce, op::Lookup, op::Attend,
+                 op::Recurrent, op::Paste, op::Spill, op::Fetch>;
 
 // "conv", "batch_norm", ..: as files and messages have them.
 std::string_view Name(const OpKind& kind);

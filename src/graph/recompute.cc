@@ -61,16 +61,18 @@ Result<BandedGraph> RecomputeFor(const BandedGraph& from, uint32_t layer, uint32
   graph.values.clear();
   graph.layers.clear();
   std::unordered_map<uint32_t, ValueId> value_of;
-  const auto copy_layer = [&](const Layer& it, std::string_view suffix, bool inputs) {
+  const auto copy_layer = [&](const Layer& it, std::string_view suffix, bool again) {
     for (uint32_t i = it.first_op; i < it.first_op + it.op_count; ++i) {
-      if (!inputs && std::holds_alternative<op::Input>(old.ops[i].kind)) continue;
+      const OpKind& kind = old.ops[i].kind;
+      const bool is_input = std::holds_alternative<op::Input>(kind);
+      if (again && (is_input || std::holds_alternative<op::Spill>(kind))) continue;
       CopyOp(old, old.ops[i], suffix, value_of, graph);
     }
   };
   for (uint32_t i = 0; i < old.layers.size(); ++i) {
     const Layer& it = old.layers[i];
-    if (i == reader) copy_layer(old.layers[layer], ".again", false);
-    copy_layer(it, "", true);
+    if (i == reader) copy_layer(old.layers[layer], ".again", true);
+    copy_layer(it, "", false);
     const ValueId made = value_of.at(static_cast<uint32_t>(Index(it.output)));
     graph.EndLayer(it.name, it.role, made);
     for (LayerGroup::Member& member : out.groups[i].members) {

@@ -89,6 +89,11 @@ class ShapeRule {
     return BadOp("only text models have this op");
   }
 
+  // --- kinds that only a planner adds ---
+
+  Result<Shape> Of(const op::Spill&) { return BadOp("no model has this op"); }
+  Result<Shape> Of(const op::Fetch&) { return BadOp("no model has this op"); }
+
   // --- products ---
 
   Result<Shape> Of(const op::Input& input) {

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "graph/spill.h"
 
 namespace tinyai {
 namespace {
@@ -43,6 +44,7 @@ class PartsChecker {
                       plan_.io_alignment <= kMostBlock && plan_.io_depth >= 1 &&
                       plan_.io_depth <= kMostDepth && plan_.memory.arena_bytes <= kMostArenaBytes &&
                       plan_.held_bytes <= kMostArenaBytes &&
+                      plan_.scratch_bytes <= kMostArenaBytes &&
                       (!plan_.device || (plan_.device->memory.arena_bytes <= kMostArenaBytes &&
                                          plan_.memory.arena_bytes % plan_.io_alignment == 0));
     if (!good) return InvalidPlan("plan", "its numbers make no sense");
@@ -55,7 +57,10 @@ class PartsChecker {
   }
 
   Status CheckShape() const {
-    const bool sizes = plan_.queues.size() == (plan_.device ? kPlanQueues : kPlanQueues - 1) &&
+    const bool spills = Spills(graph_);
+    const bool more = plan_.device || spills;
+    const bool sizes = !(plan_.device && spills) &&
+                       plan_.queues.size() == (more ? kPlanQueues : kPlanQueues - 1) &&
                        plan_.value_buffers.size() == graph_.values.size() &&
                        plan_.weight_offsets.size() == graph_.weights.size() &&
                        plan_.cache_buffers.size() == graph_.attention.layers &&
@@ -77,9 +82,10 @@ class PartsChecker {
     }
     return {};
   }
-  static bool Suits(const StepWork& work, size_t queue) {
+  bool Suits(const StepWork& work, size_t queue) const {
     if (queue == kDiskQueue) return std::holds_alternative<step::Load>(work);
     if (queue == kRowsQueue) return std::holds_alternative<step::LoadRows>(work);
+    if (queue == kSpillQueue && !plan_.device) return std::holds_alternative<step::Transfer>(work);
     const bool move = queue == kDeviceQueue && std::holds_alternative<step::Move>(work);
     return move || std::holds_alternative<step::Run>(work);
   }

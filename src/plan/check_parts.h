@@ -11,7 +11,7 @@
 
 namespace tinyai {
 
-inline constexpr size_t kPlanQueues = 4;  // at most: the device's is there with a device
+inline constexpr size_t kPlanQueues = 4;  // at most: with a device, or where something is spilled
 
 // What can be seen of a plan without following its queues: that its parts match the model, that
 // buffers suit their uses and do not overlap, that fences exist and that its sums are right. From

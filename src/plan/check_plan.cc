@@ -8,9 +8,9 @@
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "plan/check_memory.h"
 #include "plan/check_parts.h"
 #include "plan/computed_ops.h"
-#include "plan/watched_memory.h"
 
 namespace tinyai {
 namespace {
@@ -21,7 +21,11 @@ constexpr std::array<bool, 5> kPassWantsLogits = {true, true, false, false, true
 class Checker {
  public:
   Checker(const Graph& graph, const Plan& plan)
-      : graph_(graph), plan_(plan), memory_(plan.end_offset()), computed_(graph) {}
+      : graph_(graph),
+        plan_(plan),
+        memory_(plan, "arena", plan.end_offset()),
+        scratch_(plan, "scratch file", plan.scratch_bytes),
+        computed_(graph) {}
 
   Status Check() {
     TRY(Follow());
@@ -136,12 +140,15 @@ class Checker {
 
   Status Perform(size_t queue, size_t at, uint64_t pass) {
     const Step& step = plan_.queues[queue].steps[at];
-    now_ = {queue, at, pass};
+    now_ = {.queue = queue, .step = at, .pass = pass};
     if (const auto* load = std::get_if<step::Load>(&step.work)) {
       return PerformLoad(*load, step.logits_only);
     }
     if (const auto* rows = std::get_if<step::LoadRows>(&step.work)) return PerformRows(*rows);
     if (const auto* move = std::get_if<step::Move>(&step.work)) return PerformMove(*move);
+    if (const auto* transfer = std::get_if<step::Transfer>(&step.work)) {
+      return PerformTransfer(*transfer, step);
+    }
     if (queue == kCpuQueue && (step.joins || at == 0)) ++epoch_;
     return PerformRun(std::get<step::Run>(step.work), step);
   }
@@ -224,6 +231,7 @@ class Checker {
   Status PerformRun(const step::Run& run, const Step& step) {
     if (Index(run.op) >= graph_.ops.size()) return InvalidPlan(Here(), "there is no such op");
     const Op& op = graph_.ops[Index(run.op)];
+    if (IsTransfer(op)) return InvalidPlan(Here(), "this op is not for this queue");
     const bool product = IsProduct(op.kind);
     const bool free =
         product || std::holds_alternative<op::Attention>(op.kind) || !graph_.is_text();
@@ -245,6 +253,36 @@ class Checker {
                    {epoch_, Index(run.op), Share::kRows, {}});
     }
     return WriteValue(*op.out, {epoch_, Index(run.op), free ? Share::kFree : ShareOf(*op.out), {}});
+  }
+
+  static bool IsTransfer(const Op& op) {
+    return std::holds_alternative<op::Spill>(op.kind) || std::holds_alternative<op::Fetch>(op.kind);
+  }
+
+  // Between arena and scratch file; what lies there is told by the result of the Spill.
+  Status PerformTransfer(const step::Transfer& move, const Step& step) {
+    if (Index(move.op) >= graph_.ops.size() || !IsTransfer(graph_.ops[Index(move.op)])) {
+      return InvalidPlan(Here(), "there is no such op, or it moves nothing");
+    }
+    const Op& op = graph_.ops[Index(move.op)];
+    const std::string wrong = computed_.Add(step::Run{.op = move.op}, now_.pass, step.logits_only);
+    if (!wrong.empty()) return InvalidPlan(Here(), wrong);
+    if (!Made(op.ins[0])) return InvalidPlan(Here(), "what it moves is not there yet");
+    const bool out = std::holds_alternative<op::Spill>(op.kind);
+    const ValueId value = out ? op.ins[0] : *op.out, away = out ? *op.out : op.ins[0];
+    const PlanBuffer& buffer = plan_.buffer(plan_.value_buffers[Index(value)]);
+    const uint64_t block = plan_.io_alignment, bytes = RoundUp(RangeHere(value).second, block);
+    if (buffer.offset % block != 0 || move.scratch_offset % block != 0) {
+      return InvalidPlan(Here(), "a transfer must be whole blocks");
+    }
+    TRY(NeedBytes(buffer, bytes, "a transfer"));
+    const Content content{Content::Kind::kValue, Index(away), now_.pass};
+    if (out) {
+      TRY(ReadValue(value, {}));
+      return scratch_.Write(Now(), move.scratch_offset, bytes, content, {});
+    }
+    TRY(scratch_.Read(Now(), move.scratch_offset, bytes, content, {}, graph_.value(away).name));
+    return Write(buffer.offset, bytes, {Content::Kind::kValue, Index(value), now_.pass}, {});
   }
 
   // A result may take the place of an operand only where the op goes element by element.
@@ -311,7 +349,7 @@ class Checker {
   Share ShareOf(ValueId id) const {
     return graph_.value(id).rows == Rows::kTokens ? Share::kRows : Share::kLastRow;
   }
-  bool OnDevice() const { return now_.queue == kDeviceQueue; }
+  bool OnDevice() const { return plan_.device && now_.queue == kDeviceQueue; }
   // Of a value in the device's memory, where it lies there; else in RAM.
   std::pair<uint64_t, uint64_t> RangeOf(ValueId id, bool on_device) const {
     const Value& value = graph_.value(id);
@@ -331,16 +369,6 @@ class Checker {
     return Write(offset, bytes, {Content::Kind::kValue, Index(id), now_.pass}, by);
   }
 
-  // Whether two accesses of the CPU queue between the same joins may be on different workers.
-  static bool NeedJoin(const Toucher& earlier, const Toucher& later) {
-    if (earlier.epoch == 0 || earlier.epoch != later.epoch || earlier.op == later.op) return false;
-    return earlier.share == Share::kFree || earlier.share != later.share ||
-           earlier.range != later.range;
-  }
-  bool Known(size_t queue, uint64_t step) const {
-    return step == 0 || queue == now_.queue || known_[now_.queue][queue] >= step;
-  }
-
   // In one arena; and a queue that computes, in its own. Moves and loads go to any.
   Status CheckWithin(uint64_t begin, uint64_t bytes, std::string_view what) const {
     const bool on_device = plan_.on_device(begin);
@@ -354,80 +382,25 @@ class Checker {
     return InvalidPlan(Here(), fmt::format("{} lies in another memory", what));
   }
 
-  Status Read(uint64_t begin, uint64_t bytes, const Content& expected, Toucher by,
+  Status Read(uint64_t begin, uint64_t bytes, const Content& expected, const Toucher& by,
               std::string_view what) {
-    by.range = {begin, bytes};
     TRY(CheckWithin(begin, bytes, what));
-    return memory_.Each(begin, begin + bytes, [&](uint64_t, Interval& it) -> Status {
-      if (it.writer_step == 0 || it.content != expected) {
-        return InvalidPlan(Here(), fmt::format("{} is not where it is read", what));
-      }
-      if (!Known(it.writer, it.writer_step)) {
-        return InvalidPlan(Here(), fmt::format("{} may not have arrived: a sync is missing", what));
-      }
-      if (now_.queue == kCpuQueue && NeedJoin(it.written_by, by)) {
-        return InvalidPlan(Here(),
-                           fmt::format("{} may come from another worker: a join is missing", what));
-      }
-      it.readers[now_.queue] = Absolute();
-      if (now_.queue != kCpuQueue) return {};
-      if (!it.read_by.empty() && it.read_by[0].epoch != by.epoch) it.read_by.clear();
-      if (it.read_by.empty() || it.read_by.back() != by) it.read_by.push_back(by);
-      return {};
-    });
+    return memory_.Read(Now(), begin, bytes, expected, by, what);
   }
-
-  Status Write(uint64_t begin, uint64_t bytes, const Content& content, Toucher by) {
-    by.range = {begin, bytes};
+  Status Write(uint64_t begin, uint64_t bytes, const Content& content, const Toucher& by) {
     TRY(CheckWithin(begin, bytes, "what it writes"));
-    TRY(memory_.Each(begin, begin + bytes, [&](uint64_t at, Interval& it) -> Status {
-      for (size_t queue = 0; queue < plan_.queues.size(); ++queue) {
-        if (!Known(queue, it.readers[queue])) {
-          return InvalidPlan(Here(),
-                             fmt::format("offset {} may still be read: a sync is missing", at));
-        }
-      }
-      // Loads finish in any order, so one must be known to have finished before the next.
-      const bool own_load = now_.queue == kDiskQueue && it.writer == kDiskQueue;
-      if (!Known(it.writer, it.writer_step) || (own_load && it.writer_step > loaded_)) {
-        return InvalidPlan(Here(), fmt::format("offset {} may still be written", at));
-      }
-      const bool cpu = now_.queue == kCpuQueue;
-      const bool shared = NeedJoin(it.written_by, by) ||
-                          std::any_of(it.read_by.begin(), it.read_by.end(),
-                                      [&](const Toucher& reader) { return NeedJoin(reader, by); });
-      if (cpu && shared) {
-        return InvalidPlan(Here(),
-                           fmt::format("offset {} may be in use by another worker: a join is "
-                                       "missing",
-                                       at));
-      }
-      if (it.content.kind == Content::Kind::kFile && content.kind != Content::Kind::kFile) {
-        return InvalidPlan(Here(), fmt::format("offset {} holds weights", at));
-      }
-      return {};
-    }));
-    Interval& made = memory_.Replace(begin, begin + bytes);
-    made.content = content;
-    made.writer = now_.queue;
-    made.writer_step = Absolute();
-    made.readers = {};
-    made.written_by = now_.queue == kCpuQueue ? by : Toucher{};
-    made.read_by.clear();
-    return {};
+    return memory_.Write(Now(), begin, bytes, content, by);
+  }
+  CheckedMoment Now() const {
+    return {now_.queue, now_.step, now_.pass, done_[now_.queue] + 1, &known_[now_.queue], loaded_};
   }
 
-  uint64_t Absolute() const { return done_[now_.queue] + 1; }
   std::string Here() const { return StepName(plan_, now_.queue, now_.step); }
 
-  struct Now {
-    size_t queue = 0, step = 0;
-    uint64_t pass = 0;
-  };
   const Graph& graph_;
   const Plan& plan_;
-  WatchedMemory<Interval> memory_;
-  Now now_;
+  CheckedMemory memory_, scratch_;
+  CheckedMoment now_;  // queue, step and pass
   uint64_t epoch_ = 0;
   std::array<uint64_t, kPlanQueues> done_{};
   std::array<Knowledge, kPlanQueues> known_{};

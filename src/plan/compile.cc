@@ -93,7 +93,7 @@ uint64_t LeastSyncs(const ModelNet& model, const Sizes& sizes) {
   }
   const uint64_t rounds = streamed == 0 ? 0 : CeilDiv(2 * streamed, sizes.ring_slots);
   const uint64_t reading = rounds + (model.staging ? 2 : 0);
-  if (model.net.places.size() <= kDeviceQueue) return reading;
+  if (!model.device_rope) return reading;
   const Crossings crossings = MostCrossings(model.net, PlaceId(kCpuQueue), PlaceId(kDeviceQueue));
   const uint64_t by_readers = (model.staging ? 1 : 0) + (streamed == 0 ? 0 : 1);
   return crossings.there + std::max(reading, crossings.back + by_readers);

@@ -15,7 +15,7 @@ class Lowering {
   Plan Lower() {
     plan_.memory = {model_.net.memories[0].name,
                     RoundUp(net_plan_.heights[0], draft_.request.io_alignment)};
-    if (model_.net.memories.size() > 1) {
+    if (model_.device_rope) {
       plan_.device.emplace().memory = {model_.net.memories[1].name,
                                        RoundUp(net_plan_.heights[1], draft_.request.io_alignment)};
     }
@@ -31,6 +31,7 @@ class Lowering {
       for (const NetCommand& command : net_plan_.queues[place]) AddStep(command);
     }
     FindWeights();
+    if (plan_.spills()) plan_.scratch_bytes = net_plan_.heights[1];
     plan_.resident_bytes = model_.resident_bytes;
     plan_.streamed_bytes = model_.streamed_bytes;
     plan_.streamed_read_bytes = model_.streamed_read_bytes;
@@ -45,8 +46,11 @@ class Lowering {
   }
   BufferId Add(BufferKind kind, NetValueId id) {
     const NetBuffer& buffer = net_plan_.value_buffers[Index(id)];
+    if (IsAway(buffer)) return Add(model_.net.value(id).name, kind, 0, 0);
     return Add(model_.net.value(id).name, kind, Base(buffer.memory) + buffer.offset, buffer.bytes);
   }
+  // In the scratch file.
+  bool IsAway(const NetBuffer& buffer) const { return !plan_.device && Index(buffer.memory) != 0; }
   // Where the offsets of a memory begin.
   uint64_t Base(MemoryId memory) const { return Index(memory) == 0 ? 0 : plan_.memory.arena_bytes; }
 
@@ -99,6 +103,11 @@ class Lowering {
     std::visit([&](const auto& work) { step.work = work; }, model_.work[Index(command.op)]);
     if (auto* const rows = std::get_if<step::LoadRows>(&step.work)) rows->staging = staging_;
     const NetOp& op = model_.net.op(command.op);
+    if (auto* const move = std::get_if<step::Transfer>(&step.work)) {
+      const NetBuffer& to = net_plan_.value_buffers[Index(op.outs[0])];
+      const NetBuffer& from = net_plan_.value_buffers[Index(op.ins[0])];
+      move->scratch_offset = (IsAway(to) ? to : from).offset;
+    }
     if (plan_.device) {
       const MemoryId into = op.outs.empty() ? MemoryId() : model_.net.value(op.outs[0]).memory;
       if (auto* load = std::get_if<step::Load>(&step.work)) load->arena_offset += Base(into);

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "graph/spill.h"
 
 namespace tinyai {
 namespace {
@@ -19,15 +20,35 @@ class SetUp {
     AddScratch();
     for (size_t i = 0; i < graph_.values.size(); ++i) {
       const Value& value = graph_.values[i];
-      const uint64_t rows = value.rows == Rows::kTokens ? draft_.sizes.chunk : 1;
       out_.values.push_back(
-          Add({.name = value.name, .bytes = rows * value.row_bytes, .memory = memory_of_[i]}));
+          Add({.name = value.name, .bytes = BytesOf(value), .memory = memory_of_[i]}));
     }
     out_.moved.resize(graph_.values.size());
+    if (Spills(graph_)) AddScratchFile();
   }
 
  private:
   NetValueId Add(NetValue value) { return AddNetValue(std::move(value), out_.net); }
+
+  // Where some are written to disk all are whole blocks, so that they may take each other's place.
+  uint64_t BytesOf(const Value& value) const {
+    const uint64_t rows = value.rows == Rows::kTokens ? draft_.sizes.chunk : 1;
+    return RoundUp(rows * value.row_bytes, Spills(graph_) ? draft_.request.io_alignment : 1);
+  }
+
+  // A memory of its own, and what lies there.
+  void AddScratchFile() {
+    TaskNet& net = out_.net;
+    const auto scratch = MemoryId(net.memories.size());
+    net.memories.push_back({.name = "SCRATCH", .alignment = draft_.request.io_alignment});
+    net.places.push_back({"DISK.spill", {}, false});
+    for (const Op& op : graph_.ops) {
+      if (!std::holds_alternative<op::Spill>(op.kind)) continue;
+      NetValue& away = net.values[Index(out_.values[Index(*op.out)])];
+      away.bytes = BytesOf(graph_.value(op.ins[0]));
+      away.memory = scratch;
+    }
+  }
 
   void FindMemories() {
     cache_memory_.assign(graph_.attention.layers, kRam);
@@ -50,7 +71,7 @@ class SetUp {
     const uint64_t staging = out_.ring_offset + draft_.ring_slots() * draft_.slot_bytes;
     const uint64_t rows =
         draft_.embedding_resident ? 0 : draft_.sizes.chunk * StagingStride(graph_, block);
-    net.memories = {{"RAM", ~uint64_t{0}, kCacheLine, staging + rows}};
+    net.memories = {{"RAM", ~uint64_t{0}, BufferAlignment(graph_, draft_.request), staging + rows}};
     net.places = {{"CPU", {}, true}, {"DISK", {}, false}, {"DISK.rows", {}, false}};
     if (has_device_) {
       const RequestDevice& device = *draft_.request.device;

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "fmt/format.h"
+#include "graph/spill.h"
 #include "plan/model_machine.h"
 #include "plan/pass_costs.h"
 
@@ -15,7 +16,8 @@ namespace {
 // Weights that stay are read in requests of this many bytes: large enough for the disk's full rate.
 constexpr uint64_t kLoadBytes = uint64_t{4} << 20;
 constexpr RegionId kLogits{1};
-constexpr PlaceId kCpu{kCpuQueue}, kDisk{kDiskQueue}, kRows{kRowsQueue}, kDevice{kDeviceQueue};
+constexpr PlaceId kCpu{kCpuQueue}, kDisk{kDiskQueue}, kRows{kRowsQueue}, kDevice{kDeviceQueue},
+    kSpill{kSpillQueue};
 
 class Builder {
  public:
@@ -64,6 +66,9 @@ class Builder {
         AddMatMulOnDevice(id, op);
       } else if (IsProduct(op.kind)) {
         AddMatMul(id, op);
+      } else if (std::holds_alternative<op::Spill>(op.kind) ||
+                 std::holds_alternative<op::Fetch>(op.kind)) {
+        AddTransfer(id, op);
       } else {
         NetOp computed = Compute(op);
         for (const WeightId weight : op.weights) NeedWhole(weight, computed);
@@ -193,6 +198,15 @@ class Builder {
     runs_of_.try_emplace(Index(run.op), id, id).first->second.second = id;
     out_.net.ops.push_back(std::move(op));
     out_.work.emplace_back(run);
+  }
+  void AddTransfer(OpId id, const Op& op) {
+    const NetValueId from = out_.values[Index(op.ins[0])], to = out_.values[Index(*op.out)];
+    const uint64_t bytes = out_.net.value(from).bytes;
+    NetOp transfer{.name = op.name, .ins = {from}, .outs = {to}, .region = region_};
+    transfer.moved_bytes = bytes;
+    transfer.choices = {{kSpill, costs_.TransferSeconds(op)}};
+    out_.net.ops.push_back(std::move(transfer));
+    out_.work.emplace_back(step::Transfer{id, 0});
   }
   NetValueId AddLoad(NetValue value, const step::Load& load) {
     NetOp op{.name = fmt::format("load {}", value.name),
@@ -438,6 +452,10 @@ ModelNet BuildModelNet(const PlanDraft& draft, uint64_t resident_bytes, uint64_t
 
 ModelNet BuildModelNetWithoutWeights(const PlanDraft& draft) {
   return Builder(draft, 0, 1, false).Build();
+}
+
+uint64_t BufferAlignment(const Graph& graph, const PlanRequest& request) {
+  return Spills(graph) ? std::max(kCacheLine, request.io_alignment) : kCacheLine;
 }
 
 uint64_t StagingStride(const Graph& graph, uint64_t block) {

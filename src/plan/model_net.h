@@ -12,15 +12,17 @@
 
 namespace tinyai {
 
-// Of an arena's buffers: they share no cache line.
 inline constexpr uint64_t kCacheLine = 64;
+// Of an arena's buffers: they share no cache line; where some are written to disk, no block.
+uint64_t BufferAlignment(const Graph& graph, const PlanRequest& request);
 
 // One pass of a model as a task net: the body of a loop whose iterations are passes. CPU computes,
 // DISK reads weights, DISK.rows reads the embedding rows of the chunk's tokens; all three work in
 // one memory. Region 1 holds what passes without logits leave out. Slices that stay are made once;
 // streamed ones are made in every pass, in the slots of the ring. A device is one more place, which
 // computes in a memory of its own and moves values between the two; DISK reads its weights to
-// there.
+// there. Where the graph spills, DISK.spill takes values to a second memory, the scratch file, and
+// back.
 struct ModelNet {
   TaskNet net;
   std::vector<StepWork> work;  // by op of the net

@@ -30,6 +30,15 @@ double PassCosts::LoadSeconds(uint64_t bytes) const {
   return static_cast<double>(bytes) / rates_.disk_bytes_per_second;
 }
 
+double PassCosts::TransferSeconds(const Op& op) const {
+  const bool out = std::holds_alternative<op::Spill>(op.kind);
+  const Value& value = graph_.value(out ? op.ins[0] : *op.out);
+  const uint64_t bytes = value.row_bytes * (value.rows == Rows::kTokens ? tokens_ : 1);
+  return rates_.request_seconds +
+         static_cast<double>(bytes) /
+             (out ? rates_.spill_bytes_per_second : rates_.fetch_bytes_per_second);
+}
+
 double PassCosts::RowsSeconds(uint64_t stride) const {
   return rates_.request_seconds + LoadSeconds(tokens_ * stride);
 }

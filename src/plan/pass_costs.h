@@ -20,6 +20,8 @@ class PassCosts {
   // So many rows of a product. `logits`: in a pass's last part, over its last token alone.
   double ProductSeconds(const Op& product, uint64_t rows, bool logits) const;
   double LoadSeconds(uint64_t bytes) const;
+  // A Spill or Fetch op.
+  double TransferSeconds(const Op& op) const;
   // The embedding rows of the tokens, each so many bytes as read.
   double RowsSeconds(uint64_t stride) const;
 

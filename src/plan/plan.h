@@ -86,6 +86,15 @@ struct Move {
   bool operator==(const Move&) const = default;
 };
 
+// Carries out a Spill op, which writes its operand to the scratch file from `scratch_offset`, a
+// multiple of io_alignment, or a Fetch op, which reads its result from there: whole blocks.
+struct Transfer {
+  OpId op;
+  uint64_t scratch_offset;
+
+  bool operator==(const Transfer&) const = default;
+};
+
 }  // namespace step
 
 // Before a step starts its queue waits for `fence`, as recorded `distance` passes ago (0: in this
@@ -97,7 +106,7 @@ struct Sync {
   bool operator==(const Sync&) const = default;
 };
 
-using StepWork = std::variant<step::Load, step::LoadRows, step::Run, step::Move>;
+using StepWork = std::variant<step::Load, step::LoadRows, step::Run, step::Move, step::Transfer>;
 
 struct Step {
   StepWork work;
@@ -129,7 +138,14 @@ struct Fence {
   bool operator==(const Fence&) const = default;
 };
 
-enum : uint32_t { kCpuQueue = 0, kDiskQueue = 1, kRowsQueue = 2, kDeviceQueue = 3 };
+// No plan has both of the last: text models have devices, layer graphs spill.
+enum : uint32_t {
+  kCpuQueue = 0,
+  kDiskQueue = 1,
+  kRowsQueue = 2,
+  kDeviceQueue = 3,
+  kSpillQueue = 3
+};
 
 // A device that computes some of the ops, one after the other, in a memory of its own. What these
 // need lies there: caches of their layers, weights, and values, which may lie in RAM too.
@@ -156,7 +172,8 @@ struct Plan {
 
   PlanMemory memory;
   std::vector<PlanBuffer> buffers;
-  std::vector<PlanQueue> queues;  // CPU, DISK, DISK.rows; and the device's, where there is one
+  // CPU, DISK, DISK.rows; and the device's, where there is one, or DISK.spill.
+  std::vector<PlanQueue> queues;
   std::vector<Fence> fences;
 
   // By ValueId: in RAM, or in the device's memory if it lies there alone.
@@ -173,16 +190,28 @@ struct Plan {
   uint64_t streamed_bytes = 0;       // weights read again in every pass
   uint64_t streamed_read_bytes = 0;  // the same with block rounding: what the disk delivers
   uint64_t once_read_bytes = 0;      // read in the first pass only
+  uint64_t scratch_bytes = 0;        // of the scratch file
 
   const PlanBuffer& buffer(BufferId id) const { return buffers[Index(id)]; }
   // Where the arenas end, one behind the other; with those of devices.
   uint64_t end_offset() const {
     return memory.arena_bytes + (device ? device->memory.arena_bytes : 0);
   }
+  bool spills() const { return !device && queues.size() > kSpillQueue; }
   bool on_device(uint64_t offset) const { return device && offset >= memory.arena_bytes; }
 
   bool operator==(const Plan&) const = default;
 };
+
+// What a Transfer of a plan moves: the value, and its bytes for a pass over so many rows, in whole
+// blocks. Of a step that CheckPlan accepted.
+ValueId TransferredValue(const Graph& graph, OpId op);
+uint64_t TransferredBytes(const Graph& graph, const Plan& plan, OpId op, uint64_t rows);
+// Bytes that a pass over whole chunks writes to the scratch file, and that it reads from there.
+struct SpillTraffic {
+  uint64_t written = 0, read = 0;
+};
+SpillTraffic TrafficOf(const Graph& graph, const Plan& plan);
 
 // The cache of a layer: keys, then values, each [kv_head][position][head_dim].
 uint64_t KeyCacheBytes(const AttentionShape& shape, DType type, uint64_t context);

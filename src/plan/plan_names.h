@@ -64,6 +64,9 @@ inline constexpr std::array kRateFields = {
 };
 inline constexpr std::string_view kRatesMeasured = "measured";
 
+// The name of the scratch file's budget, which only plans that spill have.
+inline constexpr std::string_view kScratchName = "SCRATCH";
+
 inline constexpr std::array kBufferKinds = {
     std::pair{BufferKind::kResident, "weights"},  std::pair{BufferKind::kRing, "ring"},
     std::pair{BufferKind::kCache, "cache"},       std::pair{BufferKind::kActivation, "activation"},

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "graph/spill.h"
 #include "lang/number.h"
 #include "lang/parse_schedule.h"
 #include "plan/check_plan.h"
@@ -105,9 +106,7 @@ class Reader {
 
   void ReadItem(const Item& item) {
     if (const auto* budget = std::get_if<decl::Budget>(&item.what)) {
-      const PlanMemory memory{budget->memory, ByteCount(budget->size).value_or(0)};
-      if (plan_.device) Wrong(item.where, "a third budget");
-      (plan_.memory.name.empty() ? plan_.memory : NewDevice().memory) = memory;
+      ReadBudget(*budget, item.where);
       return;
     }
     const auto* record = std::get_if<decl::Record>(&item.what);
@@ -142,6 +141,17 @@ class Reader {
     attributes.Finish();
   }
 
+  void ReadBudget(const decl::Budget& budget, Span where) {
+    const uint64_t bytes = ByteCount(budget.size).value_or(0);
+    const bool spills = Spills(graph_);
+    if (spills && budget.memory == kScratchName) {
+      if (plan_.scratch_bytes != 0) Wrong(where, "a second budget of this name");
+      plan_.scratch_bytes = bytes;
+      return;
+    }
+    if (plan_.device || (spills && !plan_.memory.name.empty())) Wrong(where, "one budget too many");
+    (plan_.memory.name.empty() ? plan_.memory : NewDevice().memory) = {budget.memory, bytes};
+  }
   PlanDevice& NewDevice() {
     PlanDevice& device = plan_.device.emplace();
     device.weight_offsets.resize(graph_.weights.size());
@@ -248,7 +258,7 @@ class Reader {
     const std::string name = DottedName(work.ref);
     const std::vector<Expr>& slice = work.ref.slice;
     if (work.verb == cmd::Verb::kEvaluate) {
-      step.work = ReadRun(name, slice, where, attributes);
+      ReadOp(name, slice, where, attributes, step);
     } else if (work.verb == cmd::Verb::kLoad && slice.size() == 2) {
       step.work = ReadLoad(work.ref, where, attributes);
     } else if (work.verb == cmd::Verb::kLoad && slice.size() == 1 && slice[0].text == "tokens") {
@@ -266,12 +276,22 @@ class Reader {
     return value.value_or(0);
   }
 
-  step::Run ReadRun(const std::string& name, const std::vector<Expr>& slice, Span where,
+  void ReadOp(const std::string& name, const std::vector<Expr>& slice, Span where,
+              PlanAttributes& attributes, Step& step) {
+    const std::optional<size_t> found = ops_.Find(name);
+    if (!found) Wrong(where, fmt::format("this model has no op '{}'", name));
+    const auto op = OpId(static_cast<uint32_t>(found.value_or(0)));
+    if (const Attribute* scratch = attributes.Take("scratch")) {
+      step.work = step::Transfer{op, attributes.Checked<uint64_t>(*scratch)};
+      if (!slice.empty()) Wrong(where, "a value is moved whole");
+    } else {
+      step.work = ReadRun(op, slice, where, attributes);
+    }
+  }
+
+  step::Run ReadRun(OpId op, const std::vector<Expr>& slice, Span where,
                     PlanAttributes& attributes) {
-    step::Run run{OpId(0)};
-    const std::optional<size_t> op = ops_.Find(name);
-    if (!op) Wrong(where, fmt::format("this model has no op '{}'", name));
-    run.op = OpId(static_cast<uint32_t>(op.value_or(0)));
+    step::Run run{op};
     if (slice.size() == 1) Wrong(where, "rows are written as [begin..end]");
     if (slice.size() == 2) {
       run.row_begin = Bound(slice, 0);

@@ -54,6 +54,9 @@ PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& 
     report.predicted_peak_bytes += component.bytes;
   }
   report.fences = plan.fences.size();
+  const SpillTraffic traffic = TrafficOf(graph, plan);
+  report.spilled_bytes = traffic.written;
+  report.fetched_bytes = traffic.read;
   for (const PlanQueue& queue : plan.queues) {
     for (const Step& step : queue.steps) report.syncs += step.syncs.size();
   }
@@ -63,7 +66,10 @@ PlanReport ReportOn(const Graph& graph, const PlanRequest& request, const Plan& 
 void ReportSpeed(const Simulation& simulation, PlanReport& report) {
   report.predicted_tokens_per_second = 1 / simulation.makespan;
   report.compute_seconds_per_token = simulation.busy[kCpuQueue];
-  report.disk_seconds_per_token = simulation.busy[kDiskQueue] + simulation.busy[kRowsQueue];
+  report.disk_seconds_per_token = 0;
+  for (size_t queue = kDiskQueue; queue < simulation.busy.size(); ++queue) {
+    report.disk_seconds_per_token += simulation.busy[queue];
+  }
   report.stall_seconds_per_token = simulation.stalled[kCpuQueue];
 }
 

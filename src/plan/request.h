@@ -86,6 +86,8 @@ struct PlanReport {
   double disk_seconds_per_token = 0;
   double stall_seconds_per_token = 0;  // the computation waits for the disk
   uint64_t syncs = 0, fences = 0;      // of a pass
+  uint64_t spilled_bytes = 0;          // that a pass writes to the scratch file
+  uint64_t fetched_bytes = 0;          // and reads from there
   uint64_t arena_least_bytes = 0;      // no arena with this order and what stays is smaller
   uint64_t largest_chunk = 0;          // that fits the budget; with `details` only
   std::vector<Component> components;   // add up to predicted_peak_bytes

@@ -52,6 +52,10 @@ class StepNet {
     op.moved_bytes = plan_.io_alignment;
     op.choices = {{place, costs_.RowsSeconds(rows.stride)}};
   }
+  void Fill(const step::Transfer& transfer, const Step&, PlaceId place, NetOp& op) const {
+    op.moved_bytes = TransferredBytes(graph_, plan_, transfer.op, plan_.chunk);
+    op.choices = {{place, costs_.TransferSeconds(graph_.ops[Index(transfer.op)])}};
+  }
   void Fill(const step::Run& run, const Step& step, PlaceId place, NetOp& op) const {
     const Op& computed = graph_.ops[Index(run.op)];
     const PassCosts& costs = Index(place) == kDeviceQueue ? device_costs_ : costs_;

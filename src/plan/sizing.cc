@@ -201,8 +201,8 @@ uint64_t Sizing::BufferBytes(const Sizes& sizes) {
   const uint64_t reserved = slots * sliced.slot_bytes + sizes.chunk * stride;
   const Packed& packed = PackedBytes(sizes.chunk);
   if (request_.device && packed.device_bytes > request_.device->memory_bytes) return kTooMuch;
-  return RoundUp(reserved, kCacheLine) + packed.ram_bytes + sliced.plan_bytes +
-         RoundUp(packed.device_bytes, request_.io_alignment);
+  return RoundUp(reserved, BufferAlignment(graph_, request_)) + packed.ram_bytes +
+         sliced.plan_bytes + RoundUp(packed.device_bytes, request_.io_alignment);
 }
 
 std::vector<uint64_t> Sizing::Chunks() const {

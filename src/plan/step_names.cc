@@ -68,6 +68,7 @@ class Namer {
                        move.to_device ? plan_.device->memory.name : plan_.memory.name);
   }
   std::string Name(const step::LoadRows&) const { return "load embedding rows"; }
+  std::string Name(const step::Transfer& move) const { return graph_.ops[Index(move.op)].name; }
   std::string Name(const step::Load& load) const {
     const uint64_t end = load.file_offset + load.bytes;
     const auto list = rows_.find({load.part, load.file_offset - load.arena_offset});

@@ -95,6 +95,7 @@ class Writer {
     for (const PlanQueue& queue : plan_.queues) Record("queue", queue.name, {});
     WriteBudget(plan_.memory);
     if (plan_.device) WriteBudget(plan_.device->memory);
+    if (plan_.spills()) WriteBudget({std::string(kScratchName), plan_.scratch_bytes});
   }
   void WriteBudget(const PlanMemory& memory) {
     out_.items.push_back({decl::Budget{memory.name, fmt::format("{}", memory.arena_bytes)}, {}});
@@ -219,6 +220,11 @@ class Writer {
     if (rows) out.ref.slice = {NumberExpr(run.row_begin), NumberExpr(run.row_end)};
     if (rows || run.weights_offset != 0) attributes.Number("weights", run.weights_offset);
     return out;
+  }
+
+  cmd::Work Work(const step::Transfer& move, Attributes& attributes) const {
+    attributes.Number("scratch", move.scratch_offset);
+    return {cmd::Verb::kEvaluate, RefFromDotted(ops_[Index(move.op)])};
   }
 
   const Graph& graph_;

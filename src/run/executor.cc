@@ -51,6 +51,13 @@ Result<std::unique_ptr<Executor>> Executor::CreateIn(Arenas arenas, const Graph&
                                                      const ExecutorOptions& options) {
   std::unique_ptr<Executor> executor(new Executor(graph, plan, frequencies, std::move(arenas),
                                                   std::move(disk), std::move(rows), options));
+  if (plan.spills()) {
+    TRY_ASSIGN(executor->scratch_, ScratchFile::Create(plan.scratch_bytes));
+    executor->spiller_ =
+        std::make_unique<Spiller>(graph, plan, executor->arena_.data(), *executor->scratch_,
+                                  executor->clocks_, options.recorder);
+    executor->clocks_.Add(kSpillQueue, executor->spiller_->timeline());
+  }
   TRY(executor->StartThreads());
   return executor;
 }
@@ -113,6 +120,11 @@ Status Executor::StartThreads() {
     TRY_ASSIGN(Thread device, Thread::Start({.name = "tinyai-device"}, [this] { WorkAsDevice(); }));
     threads_.push_back(std::move(device));
   }
+  if (spiller_) {
+    TRY_ASSIGN(Thread spiller,
+               Thread::Start({.name = "tinyai-spill"}, [this] { SpillUntilStopped(); }));
+    threads_.push_back(std::move(spiller));
+  }
   for (uint32_t i = 0; i < plan_.workers; ++i) {
     ThreadOptions options{.name = fmt::format("tinyai-cpu{}", i)};
     if (!options_.cpus.empty()) options.cpu = options_.cpus[i % options_.cpus.size()];
@@ -129,6 +141,7 @@ void Executor::Fail(Error error) {
   }
   loader_->Stop();
   if (device_) device_->Stop();
+  if (spiller_) spiller_->Stop();
   rows_->Cancel();
   rows_timeline_.Stop();
   barrier_.Stop();
@@ -143,6 +156,12 @@ void Executor::Cancel() {
 
 void Executor::LoadUntilStopped() {
   if (Status status = CatchNoMemory([&] { return loader_->Run(); }); !status) {
+    Fail(std::move(status).error());
+  }
+}
+
+void Executor::SpillUntilStopped() {
+  if (Status status = CatchNoMemory([&] { return spiller_->Run(); }); !status) {
     Fail(std::move(status).error());
   }
 }
@@ -165,6 +184,7 @@ Status Executor::Begin(const Pass& pass) {
   pass_.inputs = inputs_;
   runner_.Prepare(pass_);
   loader_->Announce(passes_, pass_.wants_logits);
+  if (spiller_) spiller_->Announce(pass_.rows());
   started_.Advance(++passes_);
   if (Status read = ReadRows(pass_); !read) {
     Fail(std::move(read).error());
@@ -315,7 +335,7 @@ bool Executor::WaitForSyncs(const Step& step, uint32_t worker, uint64_t number) 
     if (!target || clocks_.Reached(queue, *target)) continue;
     const auto begin = std::chrono::steady_clock::now();
     if (!clocks_.WaitFor(queue, *target)) return false;
-    if (worker != 0 || queue == kDeviceQueue) continue;
+    if (worker != 0 || (device_ && queue == kDeviceQueue)) continue;
     const auto waited = std::chrono::steady_clock::now() - begin;
     stall_ns_.fetch_add(std::chrono::nanoseconds(waited).count(), std::memory_order_relaxed);
   }
@@ -330,6 +350,8 @@ ExecutorStats Executor::stats() const {
   return {.streamed_bytes = loader_->streamed_bytes(),
           .once_bytes = loader_->once_bytes(),
           .row_bytes = row_bytes_,
+          .spilled_bytes = spiller_ ? spiller_->spilled_bytes() : 0,
+          .fetched_bytes = spiller_ ? spiller_->fetched_bytes() : 0,
           .stall = std::chrono::nanoseconds(stall_ns_.load(std::memory_order_relaxed)),
           .passes = passes_};
 }

@@ -23,6 +23,7 @@
 #include "run/pass.h"
 #include "run/queue_clocks.h"
 #include "run/recorder.h"
+#include "run/spiller.h"
 #include "run/timeline.h"
 
 namespace tinyai {
@@ -41,18 +42,20 @@ struct ExecutorStats {
   uint64_t streamed_bytes = 0;        // asked of the disk for weights that are read in every pass
   uint64_t once_bytes = 0;            // for weights that stay
   uint64_t row_bytes = 0;             // for embedding rows
+  uint64_t spilled_bytes = 0;         // written to the scratch file
+  uint64_t fetched_bytes = 0;         // and read from there
   std::chrono::nanoseconds stall{0};  // the first worker waited for the disk
   uint64_t passes = 0;
 };
 
 // Carries out a plan, pass after pass, and decides nothing. Takes the arena once; starts one thread
 // for the DISK queue, which begins to read at once, one per worker of the CPU queue, and one that
-// stands for the device, if the plan has one. One thread at a time calls RunPass; Cancel may be
-// called from any.
+// stands for the device, if the plan has one; or, where the plan spills, a scratch file and a
+// thread for DISK.spill. One thread at a time calls RunPass; Cancel may be called from any.
 class Executor {
  public:
   // `graph`, `plan` and `budget` outlive it. `disk` and `rows` read the model's parts; their
-  // alignment divides the plan's. Errors BUDGET_EXCEEDED, OUT_OF_MEMORY, THREAD.
+  // alignment divides the plan's. Errors BUDGET_EXCEEDED, OUT_OF_MEMORY, THREAD, IO_WRITE.
   static Result<std::unique_ptr<Executor>> Create(const Graph& graph, const Plan& plan,
                                                   const RopeFrequencies& frequencies,
                                                   Budget& budget, std::unique_ptr<ReadQueue> disk,
@@ -122,6 +125,7 @@ class Executor {
   Status CheckNumbers() const;
   Status ReadRows(const Pass& pass);
   void LoadUntilStopped();
+  void SpillUntilStopped();
   void Work(uint32_t worker);
   void WorkAsDevice();
   bool WorkThroughPass(uint32_t worker, uint64_t number);
@@ -136,7 +140,9 @@ class Executor {
   std::vector<std::unique_ptr<Timeline>> workers_;  // steps of the CPU queue each has finished
   QueueClocks clocks_;
   std::unique_ptr<Loader> loader_;
-  std::unique_ptr<DeviceQueue> device_;  // null where the plan has none
+  std::unique_ptr<DeviceQueue> device_;   // null where the plan has none
+  std::unique_ptr<ScratchFile> scratch_;  // null where nothing is spilled
+  std::unique_ptr<Spiller> spiller_;      // likewise
   Timeline rows_timeline_;
   Barrier barrier_;
   Timeline started_;  // passes

@@ -13,7 +13,8 @@ extern "C" {
 typedef struct {
     bool enable_checkpointing;    /* activations need not stay: they go after their last reader */
     float memory_speed_tradeoff;  /* 0: least memory, to 1: fastest that fits */
-    bool recompute_activations;   /* they may be computed again, whole or, of large maps, in bands */
+    bool recompute_activations;   /* they may be computed again, whole or, of large maps, in bands; else,
+                                     and where that is not enough, stored in a temporary file */
     size_t max_activation_memory; /* bytes; 0: no limit */
 } TinyAILayerSchedulerConfig;
 
@@ -25,8 +26,8 @@ typedef struct TinyAIExecutionPlan TinyAIExecutionPlan;
 typedef enum {
     TINYAI_CHECKPOINT_AUTO = 0, /* the planner decides */
     TINYAI_CHECKPOINT_KEEP,     /* it stays until the pass ends */
-    TINYAI_CHECKPOINT_STORE,    /* it need not stay in memory */
-    TINYAI_CHECKPOINT_RECOMPUTE /* the same; parts of it may be computed again */
+    TINYAI_CHECKPOINT_STORE,    /* while others do not read it, it lies in a temporary file */
+    TINYAI_CHECKPOINT_RECOMPUTE /* it need not stay; parts of it may be computed again */
 } TinyAICheckpointStrategy;
 
 typedef struct {
@@ -72,6 +73,11 @@ TINYAI_API int tinyaiGetPlanLayer(const TinyAIExecutionPlan *plan, int position)
 /* Bytes at most at once: of everything, and of activations. 0 for NULL. */
 TINYAI_API size_t tinyaiGetPlanPeakMemory(const TinyAIExecutionPlan *plan);
 TINYAI_API size_t tinyaiGetPlanActivationMemory(const TinyAIExecutionPlan *plan);
+/* Bytes of the temporary file that outputs are stored in while a pass runs, and bytes that each pass writes
+ * to it: 0 where nothing is stored, and for NULL. The file has no name and lies in $TMPDIR, else in /var/tmp;
+ * a pass that cannot write it fails with IO_WRITE. */
+TINYAI_API size_t tinyaiGetPlanDiskSpace(const TinyAIExecutionPlan *plan);
+TINYAI_API size_t tinyaiGetPlanDiskWrites(const TinyAIExecutionPlan *plan);
 /* Work done twice, as a part of all work; 0 for NULL. */
 TINYAI_API double tinyaiGetPlanRecomputeOverhead(const TinyAIExecutionPlan *plan);
 /* Of the pass under way, counted where the memory is given out: bytes held now and at most since it began,
