@@ -10,6 +10,7 @@
 #include "json.h"
 #include "lang/print_schedule.h"
 #include "output_file.h"
+#include "pareto_table.h"
 #include "program/compile_program.h"
 #include "program/complete_schedule.h"
 #include "program/read_machine.h"
@@ -122,8 +123,11 @@ Status CompileJob::Emit(const CompiledProgram& compiled, Console& console) const
 }
 
 Result<int> CompileJob::Run(Console& console) {
+  TRY(flags_.search.Check());
   TRY(ReadTexts());
   CompileOptions options;
+  options.limits = flags_.search.Limits();
+  options.pareto = flags_.pareto;
   TRY(ReadMachine(options, console));
   std::unique_ptr<GpuDevice> gpu;
   if (flags_.run.run) {
@@ -142,6 +146,7 @@ Result<int> CompileJob::Run(Console& console) {
   if (flags_.run.run) TRY(RunCompiled(*compiled, flags_.run, gpu.get(), console, out));
   if (console.json && form_->write == nullptr) {
     out.update(ToJson(*compiled));
+    if (flags_.pareto) out["pareto"] = ParetoToJson(*compiled);
     out["errors"] = Json::array();
     out["warnings"] = Json::array();
     for (const LocatedDiagnostic& one : console.explained()) {
@@ -151,7 +156,9 @@ Result<int> CompileJob::Run(Console& console) {
     return 0;
   }
   if (flags_.run.run) return 0;
-  if (flags_.check) {
+  if (flags_.pareto) {
+    TRY(console.Answer(ParetoTable(*compiled)));
+  } else if (flags_.check) {
     TRY(console.Answer(CertificateText(compiled->certificate) + "\n"));
   } else if (form_->write != nullptr) {
     TRY(Emit(*compiled, console));

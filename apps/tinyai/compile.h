@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "console.h"
+#include "search_flags.h"
 
 namespace tinyai {
 
@@ -22,7 +23,9 @@ struct CompileFlags {
   std::optional<std::string> schedule;
   std::optional<std::string> device, cost;  // files
   std::string form = "schedule";            // of --emit
+  SearchFlags search;
   bool check = false;
+  bool pareto = false;  // the table of alternatives
   bool format = false;  // the file itself, written as it should be
   RunProgramFlags run;
 };

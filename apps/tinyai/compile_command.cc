@@ -28,6 +28,11 @@ class CompileCommand : public Command {
                       ErrorCode::kUsage, "BAD_OPTION",
                       fmt::format("'{}' is none of schedule, json, trace, html, dot", text));
                 });
+    flags_.search.Add(flags);
+    flags.Switch("--pareto",
+                 "instead of a schedule, a table of those that no other one beats in everything, "
+                 "with the objectives that pick them",
+                 &flags_.pareto);
     flags.Switch("--check", "say only how good the schedule is", &flags_.check);
     flags.Switch("--format",
                  "write PROGRAM, or any other file of these languages, with the usual white space; "

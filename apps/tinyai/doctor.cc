@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "base/units.h"
 #include "command.h"
+#include "doctor_costs.h"
 #include "engine/measure_compute.h"
 #include "fmt/format.h"
 #include "json.h"
@@ -194,10 +195,24 @@ Json ToJson(const Findings& findings) {
 // `tinyai doctor`: what this machine has, and how fast it is.
 class DoctorCommand : public Command {
  public:
-  void AddFlags(Flags& flags) override { model_.AddTo(flags); }
+  void AddFlags(Flags& flags) override {
+    model_.AddTo(flags);
+    flags.Text("--cost", "FILE",
+               "instead measure what the ops of programs, fences and syncs take, and write a cost "
+               "file for compile",
+               &costs_.cost);
+    flags.Text("--device", "FILE", "with --cost, the machine; else CPU and GPU", &costs_.device);
+    flags.Text("--gpu", "NAME",
+               "with --cost, the GPU: a UUID, a number, a part of its name; none: threads",
+               &costs_.gpu);
+  }
 
   Result<int> Run(Console& console) override {
     TRY_ASSIGN(const std::unique_ptr<StopWatcher> watcher, StopWatcher::Start());
+    if (costs_.cost || costs_.device || costs_.gpu) {
+      TRY(WriteCostFile(costs_, console));
+      return 0;
+    }
     Findings findings;
     findings.program_bytes = ReadProcessStats().resident_bytes;
     findings.facts = ProbeMachineFacts();
@@ -276,6 +291,7 @@ class DoctorCommand : public Command {
   }
 
   ModelFlags model_;
+  CostFileFlags costs_;
 };
 
 }  // namespace

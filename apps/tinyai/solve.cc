@@ -11,7 +11,6 @@ namespace {
 using Clock = SearchLimits::Clock;
 
 constexpr uint64_t kMostProblemBytes = uint64_t{1} << 30;
-constexpr double kMostSeconds = 1e6;
 
 double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -47,25 +46,12 @@ void SolveCommand::AddFlags(Flags& flags) {
   flags.Word("FILE", "the problem; -: stdin", &file_);
   flags.Text("--check", "SOLUTION", "instead of solving: is this a solution, and what is it worth",
              &solution_file_);
-  flags.Value("--time", "SECONDS", "the best found in so long, fractions allowed",
-              [this](std::string_view text) -> Status {
-                TRY_ASSIGN(most_seconds_, ParseDecimal(text));
-                if (*most_seconds_ >= 0 && *most_seconds_ <= kMostSeconds) return {};
-                return Fail(ErrorCode::kUsage, "BAD_OPTION",
-                            fmt::format("{} is not within 0 and {}", text, kMostSeconds));
-              });
-  flags.Switch("--fast", "heuristics and bounds only", &fast_);
-  flags.Switch("--exact", "search until the optimum is proved", &exact_);
+  search_.Add(flags);
 }
 
 Result<SolveCommand::Answer> SolveCommand::SolveFile(Console& console) const {
-  SearchLimits limits;
-  limits.effort = fast_ ? Effort::kFast : exact_ ? Effort::kExact : Effort::kNormal;
+  SearchLimits limits = search_.Limits();
   const Clock::time_point start = Clock::now();
-  if (most_seconds_) {
-    limits.deadline = start + std::chrono::duration_cast<Clock::duration>(
-                                  std::chrono::duration<double>(*most_seconds_));
-  }
   std::stop_source stop;
   limits.stop = stop.get_token();
   TRY_ASSIGN(const std::unique_ptr<StopWatcher> watcher, StopWatcher::Start());
@@ -88,9 +74,7 @@ Result<SolveCommand::Answer> SolveCommand::CheckFile() const {
 }
 
 Result<int> SolveCommand::Run(Console& console) {
-  if (fast_ && exact_) {
-    return Fail(ErrorCode::kUsage, "BAD_OPTION", "--fast and --exact exclude each other");
-  }
+  TRY(search_.Check());
   TRY_ASSIGN(const std::string text, ReadWholeFile(file_, kMostProblemBytes));
   Status parsed = Parse(text);
   if (!parsed) {

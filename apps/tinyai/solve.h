@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "command.h"
 #include "json.h"
+#include "search_flags.h"
 #include "solve/search_limits.h"
 
 namespace tinyai {
@@ -49,8 +50,7 @@ class SolveCommand : public Command {
 
   std::string file_;
   std::optional<std::string> solution_file_;
-  std::optional<double> most_seconds_;
-  bool fast_ = false, exact_ = false;
+  SearchFlags search_;
 };
 
 // `where`: such as "line 7", or empty.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,10 +23,17 @@ struct Costs {
   };
   std::string name;
   std::vector<Op> ops;
+  // How often a condition holds.
+  struct Branch {
+    Expr condition;
+    double often = 0;
+    Where where = {};
+  };
   std::map<std::string, double> trips;  // of loops, by name
+  std::vector<Branch> branches;
+  double fence_seconds = 0, sync_seconds = 0;
+  uint64_t recompute = 0;  // so many ops may be done again where that is better
   std::optional<Expr> objective;
-  // Says what the planner does not weigh, and where: "fence".
-  std::vector<std::pair<std::string, Where>> unweighed;
 
   // The cost of an op at a place: that of the place itself before that of '*'. Null if none is
   // said.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "lang/number.h"
 #include "lang/parse_expr.h"
 #include "lang/parse_ref.h"
+#include "lang/print_schedule.h"
 #include "lang/token_stream.h"
 
 namespace tinyai {
@@ -47,15 +49,16 @@ class CostParser {
 
   bool Entry() {
     const Span head = in_.token().span;
-    if (Word("fence")) return Seconds("fence", head);
-    if (Word("sync")) return Seconds("sync", head);
+    if (Word("fence")) return Seconds("fence", head, out_.fence_seconds);
+    if (Word("sync")) return Seconds("sync", head, out_.sync_seconds);
     if (Word("op")) return Op();
     if (Word("branch")) {
-      const std::optional<Expr> condition = ParseExpr(in_);
+      std::optional<Expr> condition = ParseExpr(in_);
       if (!condition || !in_.Expect(TokenKind::kAssign)) return false;
       const std::optional<double> often = Number();
       if (often && *often > 1) in_.Error("I15", head, "a branch is taken at most always: 1");
-      Unweighed(fmt::format("branch {}", in_.source().Slice(condition->where)), head);
+      Once(fmt::format("branch {}", PrintExpr(*condition)), head);
+      out_.branches.push_back({std::move(*condition), often.value_or(0), head});
       return often.has_value();
     }
     if (Word("trip")) {
@@ -69,8 +72,10 @@ class CostParser {
     }
     if (Word("recompute")) {
       if (!in_.Expect(TokenKind::kLessEqual)) return false;
-      Unweighed("recompute", head);
-      return Number().has_value();
+      Once("recompute", head);
+      const std::optional<double> most = Number();
+      out_.recompute = static_cast<uint64_t>(std::clamp(most.value_or(0), 0.0, 1e9));
+      return most.has_value();
     }
     if (Word("objective")) {
       std::optional<Expr> terms = ParseExpr(in_);
@@ -89,11 +94,8 @@ class CostParser {
         .Help("delete one");
   }
 
-  void Unweighed(std::string what, Span where) {
-    for (const auto& one : out_.unweighed) {
-      if (one.first == what) return Twice(what, where);
-    }
-    out_.unweighed.emplace_back(std::move(what), where);
+  void Once(const std::string& what, Span where) {
+    if (!said_.insert(what).second) Twice(what, where);
   }
 
   std::optional<double> Number() {
@@ -113,14 +115,15 @@ class CostParser {
         fmt::format("{} is {}", what, std::isfinite(value) ? "negative" : "no finite number"));
   }
 
-  bool Seconds(const std::string& what, Span head) {
+  bool Seconds(const std::string& what, Span head, double& seconds) {
     if (!in_.Expect(TokenKind::kAssign)) return false;
     const std::optional<Expr> formula = ParseExpr(in_);
     if (!formula) return false;
     if (CheckFormula(*formula, {})) {
-      CheckConstant(CostValue(*formula, {}), fmt::format("the cost of a {}", what), formula->where);
+      seconds = CostValue(*formula, {});
+      CheckConstant(seconds, fmt::format("the cost of a {}", what), formula->where);
     }
-    Unweighed(what, head);
+    Once(what, head);
     return true;
   }
 
@@ -221,6 +224,7 @@ class CostParser {
 
   TokenStream in_;
   Costs out_;
+  std::set<std::string> said_;  // of what there is one
 };
 
 }  // namespace

@@ -59,7 +59,7 @@ TEST(ParseCosts, ReadsAllThatACostFileSays) {
   EXPECT_DOUBLE_EQ(CostValue(costs.Find("add", "CPU")->seconds, {{"bytes", 1}, {"a", 9}}), 9e-9);
   EXPECT_EQ(costs.trips.at("i"), 7);
   EXPECT_TRUE(costs.objective.has_value());
-  EXPECT_EQ(costs.unweighed.size(), 4u);
+  EXPECT_EQ(costs.branches.size(), 1u);
 }
 
 TEST(ParseMachine, EachMistakeIsReportedWithItsPlace) {

@@ -113,33 +113,6 @@ PlacesCost CostOfPlaces(const TaskNet& net, const std::vector<NetNeed>& needs,
   return out;
 }
 
-double Worth(const PlannedNet& planned, Term term) {
-  switch (term) {
-    case Term::kSyncs:
-      return static_cast<double>(planned.syncs.value);
-    case Term::kFences:
-      return static_cast<double>(planned.fences.value);
-    case Term::kMovedBytes:
-      return static_cast<double>(planned.moved_bytes);
-    case Term::kMakespan:
-      return planned.simulation.makespan;
-    case Term::kPeak: {
-      double bytes = 0;
-      for (const Bounded& peak : planned.peaks) bytes += static_cast<double>(peak.value);
-      return bytes;
-    }
-  }
-  return 0;
-}
-
-bool IsBetter(const PlannedNet& a, const PlannedNet& b, const NetObjective& objective) {
-  for (const Term term : objective.terms) {
-    const double x = Worth(a, term), y = Worth(b, term);
-    if (std::abs(x - y) > 1e-9 * std::max(std::abs(x), std::abs(y))) return x < y;
-  }
-  return false;
-}
-
 // Whether a place may have to wait since its buffers were another's before.
 bool PlacesMeet(const TaskNet& net, Sharing sharing) {
   return sharing == Sharing::kAll || net.loops ||
@@ -194,11 +167,13 @@ Status Complete(const Pointed& pointed, const std::vector<NetNeed>& net_needs, S
 // Plans drafts and keeps the best.
 class NetCompiler {
  public:
-  NetCompiler(const TaskNet& net, const NetObjective& objective, const SearchLimits& limits)
+  NetCompiler(const TaskNet& net, const NetObjective& objective, const SearchLimits& limits,
+              const PlanVisitor& visit)
       : net_(net),
         needs_(Needs(net)),
         objective_(objective),
         limits_(limits),
+        visit_(visit),
         decided_(std::all_of(net.ops.begin(), net.ops.end(),
                              [](const NetOp& op) { return op.choices.size() == 1; })) {}
 
@@ -215,7 +190,8 @@ class NetCompiler {
 
  private:
   bool SyncsFirst() const {
-    return !objective_.terms.empty() && objective_.terms[0] == Term::kSyncs;
+    return !objective_.terms.empty() && objective_.terms[0].parts.size() == 1 &&
+           objective_.terms[0].parts[0].term == Term::kSyncs;
   }
 
   // Those that are not for time.
@@ -235,15 +211,18 @@ class NetCompiler {
 
   Status TryPlaces(const std::vector<PlaceId>& places) {
     least_syncs_ = least_fences_ = 0;
-    if (SyncsFirst() && !net_.loops) {
-      NetSyncDraft least = DraftForSyncs(net_, needs_, places, limits_);
+    const bool fast = limits_.effort == Effort::kFast;
+    if (!net_.loops && (SyncsFirst() || !fast)) {
+      SearchLimits limits = limits_;
+      if (!SyncsFirst()) limits.effort = Effort::kFast;
+      NetSyncDraft least = DraftForSyncs(net_, needs_, places, limits);
       least_syncs_ = least.syncs.lower_bound;
       least_fences_ = least.fences.lower_bound;
       TRY(Try(least.draft));
       if (IsEnough()) return {};
     }
     TRY(Try({OrderLikeProgram(net_, needs_), places, {}}));
-    if (limits_.effort == Effort::kFast && best_) return {};
+    if (fast && best_) return {};
     return Try(DraftForPeak(net_, needs_, places, limits_));
   }
 
@@ -280,9 +259,12 @@ class NetCompiler {
     }
     planned.syncs.lower_bound = least_syncs_;
     planned.fences.lower_bound = least_fences_;
-    if (best_ && !IsBetter(planned, *best_, objective_)) return {};
     if (pointed.own()) planned.net = pointed.net();
+    if (visit_) visit_(planned);
+    PlanFigures figures = FiguresOf(pointed.net(), planned, objective_);
+    if (best_ && !IsBetter(figures, best_figures_, objective_)) return {};
     best_ = std::move(planned);
+    best_figures_ = std::move(figures);
     return {};
   }
 
@@ -309,13 +291,14 @@ class NetCompiler {
     const Pointed pointed(shrunk.net, needs, shrunk.draft);
     planned.peaks = PlaceBuffers(pointed, Sharing::kAll, planned.plan);
     TRY(Complete(pointed, needs, Sharing::kAll, planned));
-    if (SyncsFirst() && !net_.loops) {
+    if (!net_.loops) {
       const NetSyncDraft least = DraftForSyncs(shrunk.net, needs, shrunk.draft.place_of, limits_);
       planned.syncs.lower_bound = least.syncs.lower_bound;
       planned.fences.lower_bound = least.fences.lower_bound;
     }
     planned.net = pointed.net();
     planned.added = std::move(shrunk.added);
+    if (visit_) visit_(planned);
     return planned;
   }
 
@@ -330,22 +313,17 @@ class NetCompiler {
   const std::vector<NetNeed> needs_;
   const NetObjective& objective_;
   const SearchLimits& limits_;
+  const PlanVisitor& visit_;
   const bool decided_;  // where each op runs
   double least_makespan_ = 0;
   std::optional<PlannedNet> best_;
+  PlanFigures best_figures_;
   std::optional<Error> refused_;                 // what the checker said of a draft
   uint64_t least_syncs_ = 0, least_fences_ = 0;  // on the places that are tried
   std::optional<Overfilling> nearest_;           // what comes nearest to fitting
 };
 
 }  // namespace
-
-NetObjective NetObjective::ForPrograms() {
-  return {{Term::kSyncs, Term::kFences, Term::kMovedBytes, Term::kMakespan, Term::kPeak}};
-}
-NetObjective NetObjective::ForModels() {
-  return {{Term::kMakespan, Term::kSyncs, Term::kFences, Term::kMovedBytes, Term::kPeak}};
-}
 
 std::vector<NetOpId> InOrder(const TaskNet& net) {
   std::vector<NetOpId> order;
@@ -374,9 +352,9 @@ Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft) {
 }
 
 Result<PlannedNet> CompileNet(const TaskNet& net, const NetObjective& objective,
-                              const SearchLimits& limits) {
+                              const SearchLimits& limits, const PlanVisitor& visit) {
   TRY(CheckNet(net));
-  return NetCompiler(net, objective, limits).Compile();
+  return NetCompiler(net, objective, limits, visit).Compile();
 }
 
 }  // namespace tinyai

@@ -1,24 +1,16 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "plan/net_passes.h"
 #include "plan/net_plan.h"
+#include "plan/objective.h"
 #include "plan/simulate.h"
 #include "plan/task_net.h"
 #include "solve/search_limits.h"
 
 namespace tinyai {
-
-// What is to be least, the first term first; later ones decide between plans that are equal so far.
-struct NetObjective {
-  enum class Term : uint8_t { kSyncs, kFences, kMovedBytes, kMakespan, kPeak };
-  std::vector<Term> terms;
-
-  // scheduling.md 2.3: for programs, and for passes of a model, where overlap is the point.
-  static NetObjective ForPrograms();
-  static NetObjective ForModels();
-};
 
 // An op that the planner added since memory was short.
 struct AddedOp {
@@ -83,8 +75,10 @@ std::vector<SyncPoint> SyncCurve(const TaskNet& net, const NetDraft& draft,
 // end, least memory, the program's own order), plans each and keeps the one that the objective
 // likes best among those that fit their memories. kFast tries the first one that fits. Errors:
 // those of CheckNet; BUDGET_INFEASIBLE naming what the best order found needs. Where no draft fits,
-// the one that comes nearest is changed by ShrinkPeak.
+// the one that comes nearest is changed by ShrinkPeak. `visit` sees every plan that it chooses
+// from.
+using PlanVisitor = std::function<void(const PlannedNet&)>;
 Result<PlannedNet> CompileNet(const TaskNet& net, const NetObjective& objective,
-                              const SearchLimits& limits);
+                              const SearchLimits& limits, const PlanVisitor& visit = {});
 
 }  // namespace tinyai

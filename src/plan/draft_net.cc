@@ -172,7 +172,9 @@ Result<NetPlacement> DraftForMakespan(const TaskNet& net, const std::vector<NetN
       problem.seconds[i * problem.places + Index(choice.place)] = choice.seconds;
     }
   }
-  problem.links.resize(size_t{problem.places} * problem.places);
+  // What crosses from place to place goes through a fence and a sync.
+  const double crossing = net.fence_seconds + net.sync_seconds;
+  problem.links.assign(size_t{problem.places} * problem.places, {crossing, 0});
   for (const NetNeed& need : needs) {
     if (need.distance != 0) continue;
     problem.edges.push_back(

@@ -11,7 +11,8 @@ constexpr size_t kNone = ~size_t{0};
 
 class Simulator {
  public:
-  Simulator(const TaskNet& net, const NetPlan& plan, uint32_t most_iterations)
+  Simulator(const TaskNet& net, const NetPlan& plan, uint32_t most_iterations,
+            const std::vector<bool>& carried)
       : net_(net),
         plan_(plan),
         iterations_(net.loops ? std::max(2u, most_iterations) : 1),
@@ -30,7 +31,8 @@ class Simulator {
     }
     for (size_t i = 0; i < net.ops.size(); ++i) {
       const NetOp& op = net.ops[i];
-      costs_[i] = {op.choice_at(place_of[i])->seconds, op.moved_bytes, op.once};
+      costs_[i] = {op.choice_at(place_of[i])->seconds, op.moved_bytes, op.once,
+                   !carried.empty() && !carried[Index(op.region)]};
     }
     for (size_t i = 0; i < plan.fences.size(); ++i) {
       const NetFence& fence = plan.fences[i];
@@ -70,6 +72,7 @@ class Simulator {
     double seconds = 0;
     uint64_t moved_bytes = 0;
     bool once = false;
+    bool left_out = false;  // with its syncs
   };
 
   static bool IsSame(double a, double b) { return std::abs(a - b) <= 1e-9 * std::abs(a); }
@@ -99,15 +102,16 @@ class Simulator {
   bool Step(size_t place, Simulation& out) {
     const size_t at = next_[place];
     const NetCommand& command = plan_.queues[place][at];
+    const Cost& cost = costs_[Index(command.op)];
     double ready = free_at_[place];
     for (const NetSync& sync : command.syncs) {
-      if (sync.distance > iteration_) continue;
+      if (sync.distance > iteration_ || cost.left_out) continue;
       const uint32_t wanted = iteration_ - sync.distance;
       if (passed_[sync.fence] <= wanted) return false;
       ready = std::max(ready, times_[sync.fence * size_t{iterations_} + wanted]);
     }
-    const Cost& cost = costs_[Index(command.op)];
-    const bool runs = !cost.once || iteration_ == 0;
+    if (!cost.left_out) ready += net_.sync_seconds * static_cast<double>(command.syncs.size());
+    const bool runs = !cost.left_out && (!cost.once || iteration_ == 0);
     const double seconds = runs ? cost.seconds : 0;
     const double stalled = ready - free_at_[place];
     out.stalled[place] += stalled;
@@ -118,6 +122,7 @@ class Simulator {
     }
     free_at_[place] = ready + seconds;
     for (size_t i = first_fence_[Index(command.op)]; i != kNone; i = next_fence_[i]) {
+      free_at_[place] += net_.fence_seconds;
       times_[i * iterations_ + passed_[i]++] = free_at_[place];
     }
     ++next_[place];
@@ -151,7 +156,11 @@ class Simulator {
 }  // namespace
 
 Simulation Simulate(const TaskNet& net, const NetPlan& plan, uint32_t most_iterations) {
-  return Simulator(net, plan, most_iterations).Run();
+  return Simulator(net, plan, most_iterations, {}).Run();
+}
+
+Simulation SimulateArms(const TaskNet& net, const NetPlan& plan, const std::vector<bool>& carried) {
+  return Simulator(net, plan, 1, carried).Run();
 }
 
 }  // namespace tinyai

@@ -29,5 +29,8 @@ struct Simulation {
 // `most_iterations`. Ops of regions that the caller decides on are carried out. `plan` is one that
 // CheckNetPlan accepted.
 Simulation Simulate(const TaskNet& net, const NetPlan& plan, uint32_t most_iterations = 8);
+// The same of one way in which conditions come out. `carried`: by region, whether it is carried
+// out; what is around such a one is too.
+Simulation SimulateArms(const TaskNet& net, const NetPlan& plan, const std::vector<bool>& carried);
 
 }  // namespace tinyai

@@ -318,6 +318,21 @@ class NetCheck {
 
 Status CheckNet(const TaskNet& net) { return NetCheck(net).Run(); }
 
+RegionId CommonRegion(const TaskNet& net, RegionId a, RegionId b) {
+  while (a != b) {
+    RegionId& deeper = Index(a) > Index(b) ? a : b;
+    deeper = net.regions[Index(deeper)].parent;
+  }
+  return a;
+}
+
+bool IsInside(const TaskNet& net, RegionId region, RegionId around) {
+  for (;; region = net.regions[Index(region)].parent) {
+    if (region == around) return true;
+    if (Index(region) == 0) return false;
+  }
+}
+
 std::vector<std::optional<NetOpId>> Makers(const TaskNet& net) {
   std::vector<std::optional<NetOpId>> makers(net.values.size());
   for (size_t i = 0; i < net.ops.size(); ++i) {

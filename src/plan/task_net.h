@@ -131,6 +131,8 @@ struct TaskNet {
   std::vector<NetOpId>
       fixed_fences;  // a fence is right after each, whether or not it is waited for
   std::vector<NetLink> links;
+  double fence_seconds = 0;  // for which a fence keeps its place busy
+  double sync_seconds = 0;   // the same, behind the fence that is waited for
   bool loops = false;
 
   const NetValue& value(NetValueId id) const { return values[Index(id)]; }
@@ -170,6 +172,11 @@ void EachCondition(const TaskNet& net, RegionId region, Visit visit) {
     if (const auto& condition = net.regions[Index(region)].condition) visit(*condition);
   }
 }
+
+// The innermost region around both.
+RegionId CommonRegion(const TaskNet& net, RegionId a, RegionId b);
+// Whether a region is the other one, or an arm somewhere in it.
+bool IsInside(const TaskNet& net, RegionId region, RegionId around);
 
 // The op that makes each value; nothing for given ones. Of a net that CheckNet accepted.
 std::vector<std::optional<NetOpId>> Makers(const TaskNet& net);

@@ -78,10 +78,17 @@ class Carrier {
     MemoryId memory{};
   };
 
+  // Whether a value may be more than once in one memory, or not be there.
   bool Asked() const {
-    return std::any_of(wishes_.lines.begin(), wishes_.lines.end(), [](const WishedLine& line) {
-      return line.kind >= Kind::kAgain && line.kind <= Kind::kPin;
-    });
+    const auto again = [](const NetWork& work) {
+      const auto* evaluate = std::get_if<work::Evaluate>(&work);
+      return evaluate != nullptr && evaluate->again;
+    };
+    return std::any_of(wishes_.lines.begin(), wishes_.lines.end(),
+                       [](const WishedLine& line) {
+                         return line.kind >= Kind::kAgain && line.kind <= Kind::kPin;
+                       }) ||
+           std::any_of(net_.work.begin(), net_.work.end(), again);
   }
   PlaceId PlaceOfOp(NetOpId op) const { return net_.net.op(op).choices.front().place; }
   MemoryId MemoryOf(NetOpId op) const { return net_.net.place(PlaceOfOp(op)).memory; }

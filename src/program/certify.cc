@@ -18,6 +18,10 @@ std::vector<Edge> WithoutMarks(const CompiledProgram& compiled, const std::vecto
   const auto is_mark = [&](uint32_t op) {
     return std::holds_alternative<work::Mark>(compiled.work[op]);
   };
+  const bool marked = std::any_of(compiled.work.begin(), compiled.work.end(), [](const NetWork& w) {
+    return std::holds_alternative<work::Mark>(w);
+  });
+  if (!marked) return edges;
   std::vector<std::vector<uint32_t>> after(compiled.net.ops.size());
   for (const Edge& edge : edges) {
     if (is_mark(edge.from)) after[edge.from].push_back(edge.to);
@@ -65,6 +69,10 @@ void FindWitness(const CompiledProgram& compiled, Certificate& out) {
     net.place.push_back(used[Index(place)]);
   }
   if (net.places > 2) return;
+  if (out.syncs.value == 0) {
+    out.syncs.lower_bound = out.fences.lower_bound = 0;
+    return;
+  }
   net.places = 2;
   for (const NetNeed& need : Needs(compiled.net)) {
     if (need.distance != 0) continue;
@@ -120,8 +128,15 @@ Certificate Certify(const CompiledProgram& compiled, const NetObjective& objecti
   out.least_makespan = details.least_makespan;
   FindWitness(compiled, out);
   out.loops = BoundLoops(compiled);
+  out.counting = objective.counting;
+  if (out.counting != NetObjective::Counting::kStatic) {
+    out.counted = compiled.figures;
+    return out;
+  }
   using Term = NetObjective::Term;
-  const Term first = objective.terms.empty() ? Term::kSyncs : objective.terms[0];
+  const bool weighed = !objective.terms.empty() && objective.terms[0].parts.size() != 1;
+  if (weighed) return out;
+  const Term first = objective.terms.empty() ? Term::kSyncs : objective.terms[0].parts[0].term;
   switch (first) {
     case Term::kSyncs:
       out.optimal = out.syncs.optimal() && out.fences.optimal();
@@ -138,6 +153,12 @@ Certificate Certify(const CompiledProgram& compiled, const NetObjective& objecti
       break;
     case Term::kMovedBytes:
       out.optimal = out.moved_bytes == 0;
+      break;
+    case Term::kRecomputed:
+      out.optimal = std::none_of(compiled.work.begin(), compiled.work.end(), [](const auto& work) {
+        const auto* evaluate = std::get_if<work::Evaluate>(&work);
+        return evaluate != nullptr && evaluate->again;
+      });
       break;
   }
   return out;

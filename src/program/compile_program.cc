@@ -122,7 +122,9 @@ class Compiler {
     Diagnostics& costs = *options_.cost_text;
     if (!wishes_.objective && terms != nullptr) {
       wishes_.objective = ReadObjective(*terms, compiled_.devices, costs);
+      wishes_.objective_text = PrintExpr(*terms);
     }
+    WarnOfBranches(compiled_.program, options_.costs, wishes_.counting, costs);
     const bool timed = terms != nullptr && Names(*terms, "makespan");
     CheckCosts(compiled_.program, compiled_.devices, options_.costs, timed, net_, costs);
     for (const Diagnostic& one : costs.all()) {
@@ -134,8 +136,21 @@ class Compiler {
 
   Status Plan() {
     objective_ = wishes_.objective.value_or(NetObjective::ForPrograms());
-    const PlanTask task{compiled_.program, compiled_.devices, values_.source(),
-                        objective_,        options_.limits,   wishes_.objective.has_value()};
+    objective_.counting = wishes_.counting;
+    objective_.often = HowOften(compiled_.program, net_, options_.costs);
+    net_.net.fence_seconds = options_.costs.fence_seconds;
+    net_.net.sync_seconds = options_.costs.sync_seconds;
+    const bool explores = wishes_.objective || options_.pareto || options_.costs.recompute > 0 ||
+                          wishes_.counting != NetObjective::Counting::kStatic;
+    const PlanTask task{.program = compiled_.program,
+                        .devices = compiled_.devices,
+                        .costs = options_.costs,
+                        .values = values_.source(),
+                        .objective = objective_,
+                        .limits = options_.limits,
+                        .explores = explores,
+                        .pareto = options_.pareto,
+                        .objective_text = wishes_.objective_text};
     TRY_ASSIGN(const bool planned, PlanProgram(task, std::move(net_), wishes_, out_, compiled_));
     if (!planned) return tl::unexpected<Error>(FirstOf(out_, true));
     return {};
@@ -147,12 +162,15 @@ class Compiler {
     for (const Item& item : schedule.items) {
       if (!std::holds_alternative<Block>(item.what)) declarations.push_back(item);
     }
-    std::vector<Item>& items = compiled_.schedule.items;
-    items.insert(items.begin(), declarations.begin(), declarations.end());
-    compiled_.schedule.name = schedule.name;
-    compiled_.schedule.program = schedule.program;
-    compiled_.schedule.head_comments = schedule.head_comments;
+    const auto keep = [&](Schedule& out) {
+      out.items.insert(out.items.begin(), declarations.begin(), declarations.end());
+      out.name = schedule.name;
+      out.program = schedule.program;
+      out.head_comments = schedule.head_comments;
+    };
+    keep(compiled_.schedule);
     compiled_.schedule.end_comments = {CertificateText(compiled_.certificate)};
+    for (Alternative& one : compiled_.alternatives) keep(one.schedule);
   }
 
   Diagnostics& values_;

@@ -13,6 +13,7 @@ struct CompileOptions {
   Costs costs;
   Diagnostics* cost_text = nullptr;  // where the costs are from, if they are from a file
   SearchLimits limits;
+  bool pareto = false;  // finds the alternatives too
 };
 
 // Compiles the value program that `program` is about, with the schedule that `schedule` is about

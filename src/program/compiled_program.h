@@ -49,7 +49,10 @@ struct Certificate {
     Bounded bytes;
   };
   std::vector<Peak> peaks;
-  double makespan = 0, least_makespan = 0;        // seconds by the cost model
+  double makespan = 0, least_makespan = 0;  // seconds by the cost model
+  // Where arms are not counted as if they were always carried out: as they are, and how.
+  std::optional<PlanFigures> counted;
+  NetObjective::Counting counting = NetObjective::Counting::kStatic;
   bool optimal = false;                           // the first term of the objective, and all ties
   std::vector<std::vector<std::string>> witness;  // paths of names: x -> a -> print(a)
   // Of loops placed iteration by iteration: what no order of them can go below, for each.
@@ -59,6 +62,13 @@ struct Certificate {
     std::vector<std::string> witness;  // a circle of names: s -> t -> s
   };
   std::vector<LoopBound> loops;
+};
+
+// A way to carry the program out that no other one is better than or equal to in all terms.
+struct Alternative {
+  PlanFigures figures;
+  std::vector<std::string> picked_by;  // objectives that like it best, as one writes them
+  Schedule schedule;
 };
 
 // A program with every choice made: what is computed, where, in which order, which waits for which,
@@ -74,9 +84,11 @@ struct CompiledProgram {
   std::vector<NetWork> work;  // by op of the net
   std::vector<DefId> def_of;  // by value of the net: what it holds
   std::vector<Span> origins;  // by op of the net: the schedule's line that asked for it, if any
+  PlanFigures figures;        // in the terms of its objective
   PlannedNet details;         // what the planner says besides; its `plan` and `net` are empty
   Certificate certificate;
   Schedule schedule;  // the completed one: whoever compiles with it gets this again
+  std::vector<Alternative> alternatives;  // on demand (CompileOptions::pareto), this one among them
 
   // The value of the net that holds a def in a memory, if any does.
   std::optional<NetValueId> ValueOf(DefId def, MemoryId memory) const;

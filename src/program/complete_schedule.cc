@@ -479,6 +479,12 @@ std::string CertificateText(const Certificate& certificate) {
     out += fmt::format(", loop {} at least {:.3g} syncs an iteration ({})", loop.name, loop.syncs,
                        fmt::join(loop.witness, " -> "));
   }
+  if (certificate.counted) {
+    const bool worst = certificate.counting == NetObjective::Counting::kWorst;
+    out += fmt::format(", {} syncs {:.4g}, fences {:.4g}, bytes {:.6g}",
+                       worst ? "at worst" : "expected", certificate.counted->syncs,
+                       certificate.counted->fences, certificate.counted->moved_bytes);
+  }
   if (certificate.optimal) out += ", optimal";
   return out;
 }

@@ -113,7 +113,8 @@ class NetBuilder {
   std::string NameOf(const Eval& eval) const {
     if (!eval.outs.empty()) return program_.def(eval.outs[0]).name;
     if (eval.kind == Eval::Kind::kLoop) return "loop " + program_.loops[eval.index].name;
-    return eval.ins.empty() ? "output" : "output " + program_.def(eval.ins[0]).name;
+    const bool name = eval.code.size() == 1 && !eval.ins.empty();
+    return name ? "output " + program_.def(eval.ins[0]).name : "output";
   }
 
   const Program& program_;
@@ -186,21 +187,6 @@ NetOpId ProgramNet::AddMove(NetValueId value, MemoryId to, PlaceId place, Region
   def_of.push_back(def_of[Index(value)]);
   work.emplace_back(work::Move{def_of.back()});
   return NetOpId(net.ops.size() - 1);
-}
-
-RegionId CommonRegion(const TaskNet& net, RegionId a, RegionId b) {
-  while (a != b) {
-    RegionId& deeper = Index(a) > Index(b) ? a : b;
-    deeper = net.regions[Index(deeper)].parent;
-  }
-  return a;
-}
-
-bool IsInside(const TaskNet& net, RegionId region, RegionId around) {
-  for (;; region = net.regions[Index(region)].parent) {
-    if (region == around) return true;
-    if (Index(region) == 0) return false;
-  }
 }
 
 bool CanRun(const Program& program, const Eval& eval, const Devices& devices, uint32_t place) {

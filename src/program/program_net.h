@@ -33,11 +33,6 @@ struct ProgramNet {
 // `devices` has at least one place with effects.
 ProgramNet BuildProgramNet(const Program& program, const Devices& devices, const Costs& costs);
 
-// The innermost region around both.
-RegionId CommonRegion(const TaskNet& net, RegionId a, RegionId b);
-// Whether a region is the other one, or an arm somewhere in it.
-bool IsInside(const TaskNet& net, RegionId region, RegionId around);
-
 // Whether a place of the devices can carry the eval out.
 bool CanRun(const Program& program, const Eval& eval, const Devices& devices, uint32_t place);
 

@@ -50,14 +50,13 @@ struct Machine {
   std::string said, key;
 };
 
-// A program compiled with the files; empty: without.
+// A program compiled with the files; empty: without. `options`: what they do not say.
 inline Machine CompileOn(std::string_view devices, std::string_view costs, std::string_view values,
-                         std::optional<std::string> schedule = {}) {
+                         std::optional<std::string> schedule = {}, CompileOptions options = {}) {
   Machine out;
   const SourceText device_text("in.device", std::string(devices));
   const SourceText cost_text("in.cost", std::string(costs));
   Diagnostics device_says(device_text), cost_says(cost_text);
-  CompileOptions options;
   const auto read = [&]() -> Status {
     if (!devices.empty()) {
       TRY_ASSIGN(options.devices, ReadDevices(device_says));

@@ -1,5 +1,6 @@
 #include "program/read_machine.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string>
@@ -9,6 +10,7 @@
 #include "lang/nearest_name.h"
 #include "lang/parse_costs.h"
 #include "lang/parse_devices.h"
+#include "lang/print_schedule.h"
 #include "plan/resolve_schedule.h"
 #include "program/op_cost.h"
 #include "program/read_objective.h"
@@ -46,10 +48,6 @@ Result<Costs> ReadCosts(const Devices& devices, Diagnostics& out) {
                            : fmt::format("did you mean '{}'?", near));
   }
   if (costs.objective) ReadObjective(*costs.objective, devices, out);
-  for (const auto& [what, where] : costs.unweighed) {
-    out.Warning("W6", where, fmt::format("the planner does not weigh '{}'", what))
-        .Help("it counts syncs, fences and bytes, and times ops");
-  }
   return Checked(std::move(costs), out);
 }
 
@@ -77,6 +75,34 @@ void CheckCosts(const Program& program, const Devices& devices, const Costs& cos
                 fmt::format("op '{}' on {} has no cost; objective `makespan` cannot be evaluated",
                             lacks, place))
           .Help(fmt::format("add op {} on {} = ..;", lacks, place));
+    }
+  }
+}
+
+std::vector<double> HowOften(const Program& program, const ProgramNet& net, const Costs& costs) {
+  std::vector<double> out(net.net.regions.size(), 0.5);
+  for (size_t i = 1; i < out.size(); ++i) {
+    const std::string& condition = program.branches[net.branch_of[i]].text;
+    for (const Costs::Branch& one : costs.branches) {
+      if (PrintExpr(one.condition) != condition) continue;
+      out[i] = net.net.regions[i].arm ? one.often : 1 - one.often;
+    }
+  }
+  return out;
+}
+
+void WarnOfBranches(const Program& program, const Costs& costs, NetObjective::Counting counting,
+                    Diagnostics& out) {
+  for (const Costs::Branch& one : costs.branches) {
+    const std::string condition = PrintExpr(one.condition);
+    const bool known = std::any_of(program.branches.begin(), program.branches.end(),
+                                   [&](const Branch& branch) { return branch.text == condition; });
+    if (!known) {
+      out.Warning("W6", one.where, fmt::format("the program has no 'if ({})'", condition));
+    } else if (counting != NetObjective::Counting::kExpected) {
+      out.Warning("W6", one.where,
+                  fmt::format("how often '{}' holds makes no difference here", condition))
+          .Help("write 'count expected;' in the schedule");
     }
   }
 }

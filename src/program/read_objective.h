@@ -9,9 +9,12 @@
 
 namespace tinyai {
 
-// lex(syncs, fences, bytes, makespan, peak(RAM)), or one of these terms. Nothing, and reported,
-// where it is none.
+// lex(syncs, fences, bytes, recomputed, makespan, peak(RAM)), one of these terms, or terms weighed
+// against each other, in a list too: 3 * syncs + 2 * bytes. Nothing, and reported, where it is
+// none. What is equal by these is decided as usual.
 std::optional<NetObjective> ReadObjective(const Expr& written, const Devices& devices,
                                           Diagnostics& out);
+// Appends the terms that it lacks.
+void CompleteObjective(NetObjective& objective);
 
 }  // namespace tinyai

@@ -47,6 +47,14 @@ void WishReader::Do(const decl::Budget& budget, Span where) {
 
 void WishReader::Do(const decl::Objective& objective, Span) {
   wishes_.objective = ReadObjective(objective.terms, devices_, out_);
+  wishes_.objective_text = PrintExpr(objective.terms);
+}
+
+void WishReader::Do(const decl::Count& count, Span) {
+  using Counting = NetObjective::Counting;
+  wishes_.counting = count.how == decl::Counting::kStatic  ? Counting::kStatic
+                     : count.how == decl::Counting::kWorst ? Counting::kWorst
+                                                           : Counting::kExpected;
 }
 
 void WishReader::Do(const decl::Record& record, Span where) {

@@ -39,7 +39,7 @@ class WishReader {
   void Do(const decl::Before& before, Span where);
   void Do(const decl::Budget& budget, Span where);
   void Do(const decl::Objective& objective, Span);
-  void Do(const decl::Count&, Span) {}
+  void Do(const decl::Count& count, Span);
   void Do(const decl::Record& record, Span where);
   std::optional<PlaceId> FindPlace(const Place& place);
   const std::string& NameOf(PlaceId place) const { return devices_.places[Index(place)].name; }

@@ -64,6 +64,8 @@ struct Wishes {
   std::map<size_t, Span> placed;      // by op of the net: what fixed its place
   std::map<size_t, Expr> conditions;  // by branch: as the user wrote it
   std::optional<NetObjective> objective;
+  std::string objective_text;  // as written
+  NetObjective::Counting counting = NetObjective::Counting::kStatic;
   std::map<size_t, Span> budgets;   // by memory
   std::vector<uint32_t> branch_of;  // by region: into the program's branches
 };

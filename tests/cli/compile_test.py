@@ -1,4 +1,5 @@
 """`tinyai compile` with --device and --cost: places by the formulas, and mistakes with their place."""
+import json
 import pathlib
 import unittest
 
@@ -61,6 +62,97 @@ class Machines(Case):
                 self.assertEqual(ended.out, b"")
                 self.assertIn(key, ended.err)
                 self.assertIn(said, ended.err)
+
+
+class Objectives(Case):
+    """The examples whose best schedule depends on what is to be least."""
+
+    TABLES = {
+        "overlap": """syncs  fences  bytes  recomputed  makespan  peak(RAM)  picked by
+    2       2  65536           0  409.2 us      49152  syncs, fences, bytes, recomputed, peak(RAM)
+    3       3  65536           0  311.2 us      98304  makespan
+""",
+        "far": """syncs  fences   bytes  recomputed  makespan  peak(RAM)  peak(VRAM)  picked by
+    0       0       0           0  249.5 us     196608           0  syncs, fences, bytes, recomputed, peak(VRAM)
+    2       2   65540           0  84.28 us      65536      196608  makespan, peak(RAM)
+    2       2  131072           0  99.53 us     196608      131072
+""",
+        "again": """syncs  fences  bytes  recomputed  makespan  peak(RAM)  picked by
+    1       1      4           1     85 us      32776  syncs, fences, bytes
+    1       1  16384           1    545 us      16396
+    1       1  16384           1    565 us      16392  peak(RAM)
+    2       2      4           1     90 us      32772
+    2       2      4           1    124 us      16392
+    2       2  16388           0     51 us      16392  recomputed, makespan
+""",
+    }
+
+    def compile(self, name, *flags):
+        folder = ROOT / "examples" / "programs"
+        files = [str(folder / f"{name}.value")]
+        if (folder / f"{name}.schedule").exists():
+            files.append(str(folder / f"{name}.schedule"))
+        for kind in ("device", "cost"):
+            if (folder / f"{name}.{kind}").exists():
+                files += [f"--{kind}", str(folder / f"{name}.{kind}")]
+        return tinyai("compile", *files, *flags)
+
+    def test_each_has_its_table(self):
+        for name, table in self.TABLES.items():
+            with self.subTest(name):
+                ended = self.compile(name, "--pareto")
+                self.assertEqual(ended.code, 0, ended.err)
+                self.assertEqual(ended.text, table)
+
+    def test_json_has_the_same_rows_with_their_schedules(self):
+        ended = self.compile("again", "--pareto", "--json")
+        self.assertEqual(ended.code, 0, ended.err)
+        rows = json.loads(ended.text)["pareto"]
+        self.assertEqual([row["syncs"] for row in rows], [1, 1, 1, 2, 2, 2])
+        self.assertEqual(rows[0]["picked_by"], ["syncs", "fences", "bytes"])
+        self.assertEqual(rows[0]["peak"], {"RAM": 32776})
+        self.assertIn("GPU {\n  recompute t;\n  high;\n", rows[0]["schedule"])
+
+    def test_how_long_the_best_is_looked_for(self):
+        fast = self.compile("again", "--fast", "--check")
+        self.assertEqual(fast.code, 0, fast.err)
+        self.assertTrue(fast.text.startswith("syncs 2 "), fast.text)  # nothing is computed again
+        for flags in (["--exact"], ["--time", "5"], []):
+            with self.subTest(flags):
+                ended = self.compile("again", "--check", *flags)
+                self.assertEqual(ended.code, 0, ended.err)
+                self.assertTrue(ended.text.startswith("syncs 1 "), ended.text)
+        both = self.compile("again", "--fast", "--exact")
+        self.assertEqual(both.code, 2)
+        self.assertIn("--fast and --exact exclude each other", both.err)
+
+
+class Measuring(Case):
+    """`tinyai doctor --cost`: a cost file of this machine."""
+
+    def test_the_file_prices_every_op_for_every_place(self):
+        costs = self.directory / "here.cost"
+        ended = tinyai("doctor", "--cost", str(costs), "--gpu", "none")
+        self.assertEqual(ended.code, 0, ended.err)
+        for line in ("fence = ", "sync = ", "op matmul on GPU = ", "op exp on CPU = "):
+            self.assertIn(line, costs.read_text())
+        self.assertEqual(tinyai("compile", "--format", "--check", str(costs)).code, 0)
+        program = self.directory / "p.value"
+        program.write_text("x = input(f32[64, 64]);\ny = exp(matmul(x, x));\noutput y;\n")
+        wishes = self.directory / "p.schedule"
+        wishes.write_text("objective makespan;\n")
+        compiled = tinyai("compile", str(program), str(wishes), "--cost", str(costs))
+        self.assertEqual(compiled.code, 0, compiled.err)
+
+    def test_the_device_file_is_not_overwritten(self):
+        machine = self.directory / "m.device"
+        machine.write_text(DEVICES)
+        ended = tinyai("doctor", "--device", str(machine), "--cost", str(machine))
+        self.assertEqual(ended.code, 5, ended.err)
+        self.assertIn("OUTPUT_IS_INPUT", ended.err)
+        self.assertEqual(machine.read_text(), DEVICES)
+        alone = tinyai("doctor", "--device", str(machine))
+        self.assertEqual(alone.code, 2)
 
 
 class Formatting(Case):
