@@ -287,7 +287,7 @@ class Maker {
         return Node(eval, {.kind = Kind::kRows, .type = type, .args = {a, i}});
       }
       case 13: {
-        std::vector<uint32_t> args = {Build(eval, type, depth - 1)};
+        ExprNode::Args args = {Build(eval, type, depth - 1)};
         const uint32_t steps = 1 + Below(type.shape.size());
         for (uint32_t i = 0; i < steps; ++i) args.push_back(Leaf(eval, {Scalar::kI32, {}}));
         return Node(eval, {.kind = Kind::kShift, .type = type, .args = args});

@@ -195,7 +195,7 @@ void ProgramBuilder::Body(LoopParts& parts, LoopFrame carried, const NameAt* ind
 
 // What the loop takes from outside, and its effects.
 void ProgramBuilder::FindReads(const LoopParts& parts) {
-  std::vector<DefId> reads;
+  Eval::Defs reads;
   const auto read = [&](DefId def) {
     if (Index(def) < parts.first_def) reads.push_back(def);
   };

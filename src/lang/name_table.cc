@@ -12,8 +12,7 @@ NameTable::NameId NameTable::Intern(std::string_view name) {
 
 const Binding* NameTable::Find(std::string_view name) const {
   const uint32_t id = ids_.Find(name);
-  if (id == NameIndex::kNone || !IsSeen(bindings_[id])) return nullptr;
-  return &bindings_[id];
+  return id == NameIndex::kNone ? nullptr : Find(id);
 }
 
 void NameTable::Bind(NameId name, Binding binding) {

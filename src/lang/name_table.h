@@ -46,6 +46,9 @@ class NameTable {
 
   // Null if it means nothing here.
   const Binding* Find(std::string_view name) const;
+  const Binding* Find(NameId name) const {
+    return IsSeen(bindings_[name]) ? &bindings_[name] : nullptr;
+  }
   void Bind(NameId name, Binding binding);
 
   // What is bound from here on is forgotten by Close, which returns it in order.

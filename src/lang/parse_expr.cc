@@ -1,5 +1,9 @@
 #include "lang/parse_expr.h"
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +27,17 @@ constexpr BinaryOperator kBinaryOperators[] = {
     {TokenKind::kTimes, "*", 6},   {TokenKind::kDivide, "/", 6},
     {TokenKind::kModulo, "%", 6},
 };
+
+// By precedence: those that bind at least as close, a bit for each token.
+constexpr auto kAtLeast = [] {
+  std::array<uint64_t, 8> out{};
+  for (const BinaryOperator& one : kBinaryOperators) {
+    for (int least = 0; least <= one.precedence; ++least) {
+      out[static_cast<size_t>(least)] |= uint64_t{1} << static_cast<int>(one.token);
+    }
+  }
+  return out;
+}();
 
 using MaybeExpr = std::optional<Expr>;
 
@@ -62,10 +77,10 @@ class ExprParser {
   }
 
   const BinaryOperator* TakeOperator(int least) {
-    for (const BinaryOperator& candidate : kBinaryOperators) {
-      if (candidate.precedence >= least && in_.Accept(candidate.token)) return &candidate;
-    }
-    return nullptr;
+    if (!in_.AtOneOf(kAtLeast[static_cast<size_t>(least)])) return nullptr;
+    const TokenKind token = in_.Take().kind;
+    return std::find_if(std::begin(kBinaryOperators), std::end(kBinaryOperators),
+                        [&](const BinaryOperator& one) { return one.token == token; });
   }
 
   MaybeExpr Binary(int least) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/index.h"
+#include "base/small_vector.h"
 #include "lang/schedule.h"
 #include "lang/source.h"
 
@@ -102,7 +103,8 @@ struct ExprNode {
   };
   Kind kind = Kind::kConstant;
   ProgramType type;
-  std::vector<uint32_t> args = {};  // earlier nodes
+  using Args = SmallVector<uint32_t, 4>;
+  Args args = {};  // earlier nodes
   uint32_t index = 0;
   int64_t integer = 0;
   double number = 0;
@@ -118,8 +120,9 @@ struct Eval {
   };
   Kind kind = Kind::kCompute;
   ScopeId scope{};
-  std::vector<DefId> ins;           // each once; of a loop: all that it reads from outside
-  std::vector<DefId> outs;          // several: of a call with several results, of a loop
+  using Defs = SmallVector<DefId, 2>;
+  Defs ins;                         // each once; of a loop: all that it reads from outside
+  Defs outs;                        // several: of a call with several results, of a loop
   std::vector<ExprNode> code = {};  // args before whoever uses them
   uint32_t index = 0;               // kLoop: into loops; kMerge: into branches
   bool input = false;               // reads input, or a loop in which something does

@@ -54,6 +54,10 @@ void ProgramBuilder::ResolveAll(const ValueBlock& block) {
 // --- definitions ---
 
 bool ProgramBuilder::CanDefine(const NameAt& name) {
+  return CanDefine(name, names_.Intern(name.text));
+}
+
+bool ProgramBuilder::CanDefine(const NameAt& name, NameTable::NameId id) {
   if (name.text.ends_with('\'')) {
     out_.Error("A9", name.where,
                fmt::format("'{}' is what schedules call another definition of '{}'", name.text,
@@ -61,7 +65,7 @@ bool ProgramBuilder::CanDefine(const NameAt& name) {
         .Help("leave out the '");
     return false;
   }
-  const Binding* known = names_.Find(name.text);
+  const Binding* known = names_.Find(id);
   if (known == nullptr) return true;
   if (known->kind == Binding::Kind::kBroken) return false;
   const Position at = out_.source().At(known->where.begin);
@@ -75,13 +79,17 @@ bool ProgramBuilder::CanDefine(const NameAt& name) {
 }
 
 std::string ProgramBuilder::NewName(std::string_view name) {
+  return NewName(name, names_.Intern(name));
+}
+
+std::string ProgramBuilder::NewName(std::string_view name, NameTable::NameId id) {
   std::string out(name);
   if (!prefix_.empty() || !suffix_.empty()) {
     // As references are written: t[3]@join
     const std::string_view base = name.substr(0, suffix_.empty() ? name.size() : name.find('@'));
     out = fmt::format("{}{}{}{}", prefix_, base, suffix_, name.substr(base.size()));
+    id = names_.Intern(out);
   }
-  const NameTable::NameId id = names_.Intern(out);
   if (id >= versions_.size()) versions_.resize(id + 1, 0);
   return out.append(versions_[id]++, '\'');
 }
@@ -97,13 +105,13 @@ DefId ProgramBuilder::AddDef(std::string name, ProgramType type, EvalId maker, W
   return DefId(program_.defs.size() - 1);
 }
 
-void ProgramBuilder::Bind(const NameAt& name, DefId def) {
+void ProgramBuilder::Bind(NameTable::NameId name, Where where, DefId def) {
   Binding binding;
   binding.kind = Binding::Kind::kDef;
   binding.def = def;
   binding.frame = names_.frame();
-  binding.where = name.where;
-  names_.Bind(names_.Intern(name.text), binding);
+  binding.where = where;
+  names_.Bind(name, binding);
 }
 
 void ProgramBuilder::Break(const NameAt& name) {
@@ -165,15 +173,18 @@ std::optional<DefId> ProgramBuilder::Condition(const Expr& expr) {
 }
 
 void ProgramBuilder::Do(const val::Let& let, Where where) {
-  std::vector<const NameAt*> names = {&let.name};
-  for (const NameAt& name : let.more) names.push_back(&name);
+  const size_t count = 1 + let.more.size();
+  const auto name_at = [&](size_t i) -> const NameAt& {
+    return i == 0 ? let.name : let.more[i - 1];
+  };
+  const NameTable::NameId first = names_.Intern(let.name.text);
   std::optional<ProgramType> wanted;
   if (let.type) wanted = typer_.Resolve(*let.type);
-  const bool free =
-      std::all_of(names.begin(), names.end(), [&](const NameAt* name) { return CanDefine(*name); });
+  bool free = CanDefine(let.name, first);
+  for (size_t i = 1; free && i < count; ++i) free = CanDefine(name_at(i));
   const auto give_up = [&] {
-    for (const NameAt* name : names) {
-      if (names_.Find(name->text) == nullptr) Break(*name);
+    for (size_t i = 0; i < count; ++i) {
+      if (names_.Find(name_at(i).text) == nullptr) Break(name_at(i));
     }
   };
   if (!free || (let.type && !wanted)) return give_up();
@@ -184,23 +195,25 @@ void ProgramBuilder::Do(const val::Let& let, Where where) {
   Eval eval;
   eval.where = where;
   std::optional<ProgramType> type =
-      typer_.Append(let.value, wanted ? &*wanted : nullptr, eval, names.size());
+      typer_.Append(let.value, wanted ? &*wanted : nullptr, eval, count);
   if (!type) return give_up();
   if (eval.input && return_ != nullptr) {
     out_.Error("T4", let.value.where, "a function reads no input").Help("hand the value to it");
     return give_up();
   }
-  if (names.size() > 1 && typer_.call_results().size() != names.size()) {
-    out_.Error("T2", let.value.where, fmt::format("{} names for one value", names.size()))
+  if (count > 1 && typer_.call_results().size() != count) {
+    out_.Error("T2", let.value.where, fmt::format("{} names for one value", count))
         .Help("only a call of a function has several results");
     return give_up();
   }
   const EvalId id = AddEval(std::move(eval));
-  for (size_t i = 0; i < names.size(); ++i) {
-    const ProgramType& one = names.size() > 1 ? typer_.call_results()[i] : *type;
-    const DefId def = AddDef(NewName(names[i]->text), one, id, names[i]->where);
+  for (size_t i = 0; i < count; ++i) {
+    const NameAt& name = name_at(i);
+    const NameTable::NameId name_id = i == 0 ? first : names_.Intern(name.text);
+    ProgramType one = count > 1 ? typer_.call_results()[i] : std::move(*type);
+    const DefId def = AddDef(NewName(name.text, name_id), std::move(one), id, name.where);
     program_.evals[Index(id)].outs.push_back(def);
-    Bind(*names[i], def);
+    Bind(name_id, name.where, def);
   }
 }
 

@@ -45,10 +45,13 @@ class ProgramBuilder {
 
   // --- definitions (program_builder.cc) ---
   bool CanDefine(const NameAt& name);
+  bool CanDefine(const NameAt& name, NameTable::NameId id);
   // A name that no def has yet: z, z', z''.
   std::string NewName(std::string_view name);
+  std::string NewName(std::string_view name, NameTable::NameId id);
   DefId AddDef(std::string name, ProgramType type, EvalId maker, Where where, bool implied = false);
-  void Bind(const NameAt& name, DefId def);
+  void Bind(const NameAt& name, DefId def) { Bind(names_.Intern(name.text), name.where, def); }
+  void Bind(NameTable::NameId name, Where where, DefId def);
   void Break(const NameAt& name);
   // The value of an expression: that of a name, or of a new def `name`.
   std::optional<DefId> Compute(const Expr& expr, const ProgramType* wanted, std::string name,

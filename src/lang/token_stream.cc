@@ -37,17 +37,6 @@ TokenStream::TokenStream(Diagnostics& diagnostics)
   token_ = lexer_.Next(Lexer::Mode::kUsual);
 }
 
-bool TokenStream::At(TokenKind kind) {
-  expected_ |= Bit(kind);
-  return token_.kind == kind;
-}
-
-bool TokenStream::Accept(TokenKind kind, Lexer::Mode mode) {
-  if (!At(kind)) return false;
-  Take(mode);
-  return true;
-}
-
 bool TokenStream::Expect(TokenKind kind) {
   if (Accept(kind)) return true;
   Unexpected();

@@ -30,11 +30,23 @@ class TokenStream {
   // Where the token before this one ended.
   uint32_t last_end() const { return last_end_; }
 
-  bool At(TokenKind kind);
+  bool At(TokenKind kind) {
+    expected_ |= uint64_t{1} << static_cast<int>(kind);
+    return token_.kind == kind;
+  }
+  // The same for several, a bit for each.
+  bool AtOneOf(uint64_t kinds) {
+    expected_ |= kinds;
+    return (kinds >> static_cast<int>(token_.kind) & 1) != 0;
+  }
   bool AtWord(std::string_view word) const {
     return token_.kind == TokenKind::kName && text() == word;
   }
-  bool Accept(TokenKind kind, Lexer::Mode mode = Lexer::Mode::kUsual);
+  bool Accept(TokenKind kind, Lexer::Mode mode = Lexer::Mode::kUsual) {
+    if (!At(kind)) return false;
+    Take(mode);
+    return true;
+  }
   // Accepts, or reports what was expected; then nothing is taken.
   bool Expect(TokenKind kind);
   // Takes the token, whatever it is.

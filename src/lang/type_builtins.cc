@@ -132,7 +132,7 @@ ExprTyper::MaybeTyped ExprTyper::Callee(const Expr& expr, const std::string&, Ki
                                         const ProgramType& result) {
   const auto first = static_cast<uint32_t>(eval_->code.size());
   if (!Arguments(expr, params.size(), params.size())) return std::nullopt;
-  std::vector<uint32_t> args;
+  ExprNode::Args args;
   for (size_t i = 0; i < params.size(); ++i) {
     MaybeTyped arg = Build(expr.operands[i + 1], &params[i]);
     if (!arg || !Fit(*arg, params[i], expr.operands[i + 1])) return std::nullopt;
@@ -190,7 +190,7 @@ ExprTyper::MaybeTyped ExprTyper::Elementwise(const Expr& expr, Kind kind,
     return std::nullopt;
   }
   ProgramType type = TypeOf(TypeOf(*a).shape.empty() ? *b : *a);
-  std::vector<uint32_t> args = {a->node};
+  ExprNode::Args args = {a->node};
   if (count == 2) args.push_back(b->node);
   return Add(kind, std::move(type), std::move(args), a->first, a->loose && b->loose);
 }
@@ -280,7 +280,7 @@ ExprTyper::MaybeTyped ExprTyper::Rows(const Expr& expr) {
 ExprTyper::MaybeTyped ExprTyper::Concat(const Expr& expr) {
   if (!Arguments(expr, 1, ~size_t{0} - 1)) return std::nullopt;
   const auto first = static_cast<uint32_t>(eval_->code.size());
-  std::vector<uint32_t> args;
+  ExprNode::Args args;
   ProgramType type;
   for (size_t i = 1; i < expr.operands.size(); ++i) {
     MaybeTyped part = Tensor(expr.operands[i]);
@@ -367,7 +367,7 @@ ExprTyper::MaybeTyped ExprTyper::Shift(const Expr& expr) {
   MaybeTyped operand = Tensor(expr.operands[1]);
   if (!operand) return std::nullopt;
   const ProgramType type = TypeOf(*operand);
-  std::vector<uint32_t> args = {operand->node};
+  ExprNode::Args args = {operand->node};
   for (size_t i = 2; i < expr.operands.size(); ++i) {
     MaybeTyped step = Tensor(expr.operands[i]);
     if (!step) return std::nullopt;

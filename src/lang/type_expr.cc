@@ -119,8 +119,8 @@ std::optional<ProgramType> ExprTyper::Resolve(const TypeSyntax& syntax) {
 
 // --- nodes ---
 
-ExprTyper::Typed ExprTyper::Add(Kind kind, ProgramType type, std::vector<uint32_t> args,
-                                uint32_t first, bool loose) {
+ExprTyper::Typed ExprTyper::Add(Kind kind, ProgramType type, ExprNode::Args args, uint32_t first,
+                                bool loose) {
   ExprNode& node = eval_->code.emplace_back();
   node.kind = kind;
   node.type = std::move(type);
@@ -461,7 +461,7 @@ ExprTyper::MaybeTyped ExprTyper::Array(const Expr& expr, const ProgramType* want
       }
     }
   }
-  std::vector<uint32_t> args;
+  ExprNode::Args args;
   for (size_t i = 0; i < parts.size(); ++i) {
     if (!Fit(parts[i], type, expr.operands[i]) || !Settle(parts[i], expr.operands[i])) {
       return std::nullopt;

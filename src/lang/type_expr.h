@@ -108,8 +108,7 @@ class ExprTyper {
   bool Retype(const Typed& typed, Scalar scalar, const Expr& expr);
   std::optional<std::vector<uint64_t>> Shape(const Expr& expr);
   bool CheckSize(const ProgramType& type, Span where);
-  Typed Add(Kind kind, ProgramType type, std::vector<uint32_t> args, uint32_t first,
-            bool loose = false);
+  Typed Add(Kind kind, ProgramType type, ExprNode::Args args, uint32_t first, bool loose = false);
   const ProgramType& TypeOf(const Typed& typed) const { return eval_->code[typed.node].type; }
   std::string Text(const Expr& expr) const;
   void Mismatch(const Expr& expr, const ProgramType& a, const ProgramType& b);

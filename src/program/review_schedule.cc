@@ -148,7 +148,7 @@ void WarnOfPlaces(const Program& program, const Devices& devices, const Wishes& 
   if (!net.net.fixed_syncs.empty()) return;
   size_t listed = 0;
   for (const WishedLine& line : wishes.lines) listed += line.kind == LineKind::kEvaluate ? 1 : 0;
-  if (listed * net.net.ops.size() > kMostWork) return;
+  if (listed == 0 || listed * net.net.ops.size() > kMostWork) return;
   const TwoPlaces places(program, devices, net);
   if (!places.good()) return;
   const uint32_t syncs = places.Syncs();
