@@ -9,6 +9,8 @@ pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 find_path(XXHASH_INCLUDE xxhash.h REQUIRED)
+# Templates alone: nothing of it is linked.
+find_path(ABSL_INCLUDE absl/container/inlined_vector.h REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 

@@ -3,7 +3,7 @@
 
 build_packages=(
   g++ cmake ninja-build pkg-config ccache
-  libhwy-dev libfmt-dev libexpected-dev liburing-dev libpcre2-dev libutf8proc-dev libxxhash-dev
+  libhwy-dev libfmt-dev libexpected-dev liburing-dev libpcre2-dev libutf8proc-dev libxxhash-dev libabsl-dev
   libcli11-dev nlohmann-json3-dev
   libvulkan-dev libvulkan-volk-dev glslang-dev spirv-tools
 )

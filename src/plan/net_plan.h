@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/small_vector.h"
+#include "absl/container/inlined_vector.h"
 #include "plan/task_net.h"
 
 namespace tinyai {
@@ -18,7 +18,7 @@ struct NetSync {
   friend bool operator==(const NetSync&, const NetSync&) = default;
 };
 
-using NetSyncs = SmallVector<NetSync, 2>;
+using NetSyncs = absl::InlinedVector<NetSync, 2>;
 
 struct NetCommand {
   NetOpId op{};

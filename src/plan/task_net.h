@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "base/result.h"
-#include "base/small_vector.h"
 #include "graph/graph.h"
 
 namespace tinyai {
@@ -68,9 +68,9 @@ struct NetChoice {
 enum class NetEffect : uint8_t { kNone, kInput, kPrint };
 
 // As long as most are, they lie in their op: large nets do not fit a cache.
-using NetOperands = SmallVector<NetValueId, 4>;
-using NetResults = SmallVector<NetValueId, 2>;
-using NetChoices = SmallVector<NetChoice, 1>;
+using NetOperands = absl::InlinedVector<NetValueId, 4>;
+using NetResults = absl::InlinedVector<NetValueId, 2>;
+using NetChoices = absl::InlinedVector<NetChoice, 1>;
 
 // Something to compute or to move. Loads, copies and spills are ops like any other.
 struct NetOp {
