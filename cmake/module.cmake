@@ -24,15 +24,11 @@ function(tinyai_module name)
 endfunction()
 
 # tinyai_test(name SOURCES files... LIBRARIES targets...): a GoogleTest program, each test known to
-# ctest by its own name. Tests find shared sample data through TINYAI_SHARED (../shared by default)
-# and their own files through TINYAI_SOURCE_DIR.
+# ctest by its own name. Where files of the tree and sample data are: tests/paths.
 function(tinyai_test name)
   cmake_parse_arguments(T "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE ${T_LIBRARIES} GTest::gmock GTest::gtest GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE
-    TINYAI_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-    TINYAI_SHARED="${PROJECT_SOURCE_DIR}/../shared")
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT 600 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()

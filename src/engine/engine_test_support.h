@@ -14,6 +14,7 @@
 #include "kernel/elementwise.h"
 #include "make_model/make_model.h"
 #include "os/testing.h"
+#include "paths/paths.h"
 
 namespace tinyai {
 
@@ -103,8 +104,7 @@ inline std::vector<TokenId> SomeTokens(size_t count, uint64_t vocabulary) {
 }
 
 inline std::string SharedModels() {
-  const char* shared = std::getenv("TINYAI_SHARED");
-  return std::string(shared != nullptr ? shared : TINYAI_SHARED) + "/models/";
+  return SharedFolder() + "/models/";
 }
 
 }  // namespace tinyai

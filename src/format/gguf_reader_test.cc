@@ -1,13 +1,12 @@
 // Reading good files, very large ones, and what can be read of damaged ones.
 
-#include <cstdlib>
-
 #include "fmt/format.h"
 #include "format/gguf_test_support.h"
 #include "format/header_reader.h"
 #include "format/limits.h"
 #include "gtest/gtest.h"
 #include "os/file.h"
+#include "paths/paths.h"
 
 namespace tinyai {
 namespace {
@@ -66,10 +65,8 @@ struct SharedModel {
 class SharedModels : public testing::TestWithParam<SharedModel> {};
 
 TEST_P(SharedModels, OpenWithTheTensorsTheyAreMadeOf) {
-  const char* shared = std::getenv("TINYAI_SHARED");
   const SharedModel& model = GetParam();
-  const std::string path =
-      fmt::format("{}/models/{}", shared != nullptr ? shared : TINYAI_SHARED, model.name);
+  const std::string path = fmt::format("{}/models/{}", SharedFolder(), model.name);
   Result<std::unique_ptr<File>> source = File::Open(path);
   if (!source) GTEST_SKIP() << "no " << path << "; set TINYAI_SHARED to the folder of samples";
   std::vector<std::unique_ptr<ByteSource>> parts;

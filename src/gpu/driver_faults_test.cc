@@ -13,6 +13,7 @@
 #include "gpu/vulkan_instance.h"
 #include "os/child_process.h"
 #include "os/testing.h"
+#include "paths/paths.h"
 
 // Drivers that fail: other functions in place of the real ones, and loaders led astray.
 namespace tinyai {
@@ -124,11 +125,11 @@ TEST(DriverFaults, TheSelfTestNamesTheKernelThatIsWrong) {
 }
 
 // In a process of its own: which drivers there are is asked once.
-std::string ListWithDrivers(const char* files) {
+std::string ListWithDrivers(const std::string& files) {
   const Result<std::string> answer = RunInChild(
       [&]() -> std::string {
-        ::setenv("VK_ICD_FILENAMES", files, 1);
-        ::setenv("VK_DRIVER_FILES", files, 1);
+        ::setenv("VK_ICD_FILENAMES", files.c_str(), 1);
+        ::setenv("VK_DRIVER_FILES", files.c_str(), 1);
         const Result<std::vector<GpuInfo>> gpus = ListGpus();
         return gpus ? std::to_string(gpus->size()) : std::string(gpus.error().key);
       },
@@ -180,7 +181,7 @@ TEST(DriverFaults, TheSizeOfSubgroupsChangesNothing) {
 
 TEST(DriverFaults, AMissingOrDamagedDriverFileMeansNoGpu) {
   EXPECT_EQ(ListWithDrivers("/nonexistent/driver.json"), "GPU_MISSING");
-  EXPECT_EQ(ListWithDrivers(TINYAI_SOURCE_DIR "/README.md"), "GPU_MISSING");
+  EXPECT_EQ(ListWithDrivers(SourceFolder() + "/README.md"), "GPU_MISSING");
 }
 
 }  // namespace

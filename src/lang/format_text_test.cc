@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "lang/parse_schedule.h"
 #include "lang/print_schedule.h"
+#include "paths/paths.h"
 
 namespace tinyai {
 namespace {
@@ -72,7 +73,7 @@ std::string WithoutBlanks(std::string text) {
 
 // All that the repository has: only white space changes, and it does so once.
 TEST(FormatText, ChangesWhiteSpaceOnlyAndOnlyOnce) {
-  const std::filesystem::path root = TINYAI_SOURCE_DIR;
+  const std::filesystem::path root = SourceFolder();
   size_t files = 0;
   for (const char* folder :
        {"examples/programs", "src/program/goldens", "src/lang/goldens", "fuzz/corpus/schedule"}) {

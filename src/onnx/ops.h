@@ -77,6 +77,9 @@ struct Along {
 Result<Along> AlongAxis(Importer& in, const Flow& flow, uint32_t axis);
 // A slice along an axis.
 Result<Flow> SliceOf(Importer& in, const Flow& flow, uint32_t axis, uint64_t begin, uint64_t end);
+// Axes that an attribute or, in newer nodes, an operand names.
+Result<std::optional<std::vector<int64_t>>> ListOf(Importer& in, const OnnxNode& node,
+                                                   std::string_view name, size_t input);
 // The shape that Reshape, Flatten, Squeeze and Unsqueeze give to an operand of `dims`.
 Result<Dims> ReshapedDims(Importer& in, const OnnxNode& node, const Dims& dims);
 // The order that a Transpose gives to so many axes.

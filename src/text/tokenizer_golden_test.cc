@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "make_model/make_model.h"
 #include "oracle/oracle_client.h"
+#include "paths/paths.h"
 #include "text/text_test_support.h"
 
 namespace tinyai {
@@ -20,7 +21,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kTestData = TINYAI_SOURCE_DIR "/src/text/testdata/";
+const std::string kTestData = SourceFolder() + "/src/text/testdata/";
 constexpr const char* kUpdateFlag = "TINYAI_UPDATE_GOLDENS";
 
 // A line of awkward_texts.txt: bytes as they are, or as \xNN.
@@ -110,7 +111,7 @@ class GoldenOfSharedModel : public testing::TestWithParam<std::pair<const char*,
 
 TEST_P(GoldenOfSharedModel, TokensAreThoseOfLlamaCpp) {
   const auto [name, file] = GetParam();
-  const std::string path = std::string(TINYAI_SHARED "/models/") + file;
+  const std::string path = SharedFolder() + "/models/" + file;
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
   ExpectGolden(name, path);
 }

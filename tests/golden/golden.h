@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "paths/paths.h"
 
 namespace tinyai {
 
@@ -14,7 +15,7 @@ namespace tinyai {
 // TINYAI_UPDATE_GOLDENS=1 writes the file instead, so that a change of behaviour is reviewed as a
 // diff.
 inline void ExpectGolden(const std::string& path, const std::string& text) {
-  const std::string full = std::string(TINYAI_SOURCE_DIR) + "/" + path;
+  const std::string full = SourceFolder() + "/" + path;
   if (const char* update = std::getenv("TINYAI_UPDATE_GOLDENS"); update != nullptr) {
     std::filesystem::create_directories(std::filesystem::path(full).parent_path());
     std::ofstream(full, std::ios::binary) << text;

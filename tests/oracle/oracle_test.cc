@@ -5,16 +5,14 @@
 #include <fstream>
 
 #include "gtest/gtest.h"
+#include "paths/paths.h"
 
 namespace tinyai {
 namespace {
 
 using Json = nlohmann::json;
 
-std::string SharedModels() {
-  const char* shared = std::getenv("TINYAI_SHARED");
-  return std::string(shared != nullptr ? shared : TINYAI_SHARED) + "/models/";
-}
+std::string SharedModels() { return SharedFolder() + "/models/"; }
 
 TEST(Oracle, ContinuesTheReferenceModelsAsTheReferenceDoes) {
   std::ifstream file(SharedModels() + "references.json");
