@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "base/index.h"
-#include "base/small_vector.h"
 #include "lang/schedule.h"
 #include "lang/source.h"
 
@@ -103,7 +103,7 @@ struct ExprNode {
   };
   Kind kind = Kind::kConstant;
   ProgramType type;
-  using Args = SmallVector<uint32_t, 4>;
+  using Args = absl::InlinedVector<uint32_t, 4>;
   Args args = {};  // earlier nodes
   uint32_t index = 0;
   int64_t integer = 0;
@@ -120,7 +120,7 @@ struct Eval {
   };
   Kind kind = Kind::kCompute;
   ScopeId scope{};
-  using Defs = SmallVector<DefId, 2>;
+  using Defs = absl::InlinedVector<DefId, 2>;
   Defs ins;                         // each once; of a loop: all that it reads from outside
   Defs outs;                        // several: of a call with several results, of a loop
   std::vector<ExprNode> code = {};  // args before whoever uses them

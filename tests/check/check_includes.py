@@ -45,7 +45,7 @@ PROGRAMS_USE = "base os format graph lang solve plan program view kernel text en
 # Libraries by the start of the include's path, and the folders that may include them. Tests and
 # benchmarks may include any.
 LIBRARIES = {
-    "absl/": "plan",
+    "absl/": "lang plan",
     "hwy/": "kernel",
     "liburing": "os",
     "vulkan/": "gpu",
