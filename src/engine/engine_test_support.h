@@ -103,8 +103,6 @@ inline std::vector<TokenId> SomeTokens(size_t count, uint64_t vocabulary) {
   return tokens;
 }
 
-inline std::string SharedModels() {
-  return SharedFolder() + "/models/";
-}
+inline std::string SharedModels() { return SharedFolder() + "/models/"; }
 
 }  // namespace tinyai
