@@ -5,8 +5,9 @@
 namespace tinyai::capi {
 namespace {
 
-std::vector<float> LastOutput(const LayersHandle& scheduler, int last, size_t width) {
-  const int shape[] = {kWidth}, out_shape[] = {static_cast<int>(width)};
+std::vector<float> LastOutput(const LayersHandle& scheduler, int last, size_t width,
+                              size_t in_width = kWidth) {
+  const int shape[] = {static_cast<int>(in_width)}, out_shape[] = {static_cast<int>(width)};
   const Handle<TinyAITensor> input(tinyaiCreateTensor(shape, 1, TINYAI_TENSOR_FLOAT32),
                                    tinyaiFreeTensor);
   const Handle<TinyAITensor> output(tinyaiCreateTensor(out_shape, 1, TINYAI_TENSOR_FLOAT32),
@@ -112,6 +113,64 @@ struct LateSum {
     return value;
   }
 };
+
+// Maps that are large beside the weights, so that they are computed in bands where memory is short.
+struct Maps {
+  static constexpr size_t kSide = 64, kChannels = 16, kPixels = kSide * kSide;
+  static constexpr int kLayers = 3;
+  Handle<TinyAIModelBuilder> builder{tinyaiCreateModelBuilder("maps"), tinyaiFreeModelBuilder};
+  std::vector<float> first = SomeWeights(kChannels, 9, 1),
+                     second = SomeWeights(1, kChannels * 9, 2);
+  std::string path = (Scratch().path() / "maps.tmai").string();
+
+  Maps() {
+    const size_t shape[] = {1, kSide, kSide};
+    const int x = tinyaiBuilderAddInput(builder.get(), "x", shape, 3);
+    const int wide = Layer("first", "conv", kWindow, x, &first, kChannels);
+    const int shaped = Layer("relu", "activation", "function=relu", wide, nullptr, 0);
+    Layer("second", "conv", kWindow, shaped, &second, 1);
+    EXPECT_TRUE(tinyaiSaveBuiltModel(builder.get(), path.c_str())) << tinyaiGetErrorMessage();
+  }
+  static constexpr const char* kWindow = "size=3,3 pad_begin=1,1 pad_end=1,1";
+  int Layer(const char* name, const char* kind, const char* attributes, int from,
+            const std::vector<float>* weights, size_t rows) {
+    int weight = -1;
+    if (weights != nullptr) {
+      weight = tinyaiBuilderAddWeight(builder.get(), name, "F32", rows, weights->size() / rows,
+                                      weights->data());
+    }
+    const int value = tinyaiBuilderAddOp(builder.get(), name, kind, attributes, &from, 1, &weight,
+                                         weights != nullptr ? 1 : 0);
+    EXPECT_GE(value, 0) << tinyaiGetErrorMessage();
+    tinyaiBuilderEndLayer(builder.get(), name, TINYAI_LAYER_ROLE_OTHER);
+    return value;
+  }
+};
+
+// A layer that ran in bands with those behind it has been executed when it is asked for; only its
+// output is not there.
+TEST(Checkpointing, LayersInBandsAreExecutedOneAfterTheOther) {
+  const Maps net;
+  const ModelHandle model = OpenModel(net.path);
+  const auto make = [&](TinyAILayerSchedulerConfig config) {
+    return LayersHandle(tinyaiCreateLayerScheduler(model.get(), &config), tinyaiFreeLayerScheduler);
+  };
+  const auto run = [&](const LayersHandle& layers) {
+    return LastOutput(layers, Maps::kLayers - 1, Maps::kPixels, Maps::kPixels);
+  };
+  const LayersHandle plain = make({true, 0.5f, false, 0});
+  const std::vector<float> expected = run(plain);
+  constexpr size_t kWhole = Maps::kChannels * Maps::kPixels * sizeof(float);
+  const LayersHandle banded = make({true, 1, true, kWhole / 2});
+  ASSERT_NE(tinyaiCreateExecutionPlan(banded.get()), nullptr) << tinyaiGetErrorMessage();
+  EXPECT_EQ(run(banded), expected);
+  const int shape[] = {static_cast<int>(Maps::kChannels * Maps::kPixels)};
+  const Handle<TinyAITensor> output(tinyaiCreateTensor(shape, 1, TINYAI_TENSOR_FLOAT32),
+                                    tinyaiFreeTensor);
+  EXPECT_TRUE(tinyaiExecuteLayerWithMemoryOptimization(banded.get(), 1, nullptr, nullptr));
+  EXPECT_FALSE(tinyaiExecuteLayerWithMemoryOptimization(banded.get(), 1, nullptr, output.get()));
+  EXPECT_STREQ(tinyaiGetLastErrorKey(), "OUTPUT_GONE");
+}
 
 TEST(Checkpointing, StoringBuysMemoryAndChangesNoBit) {
   const LateSum net;

@@ -74,8 +74,9 @@ Status Execute(LayerScheduler& scheduler, uint32_t layer, const TinyAITensor* in
           fmt::format("the output has {} bytes; layer {} makes {}", output->size, layer, bytes));
     }
   }
-  TRY_ASSIGN(const LayerOutput result, scheduler.Execute(layer, inputs));
+  TRY(scheduler.Execute(layer, inputs));
   if (output != nullptr) {
+    TRY_ASSIGN(const LayerOutput result, scheduler.Output(layer));
     std::memcpy(output->data, result.data, ElementsOf(result) * sizeof(float));
   }
   return {};

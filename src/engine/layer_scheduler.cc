@@ -206,7 +206,7 @@ Status LayerScheduler::Start() {
   return {};
 }
 
-Result<LayerOutput> LayerScheduler::Execute(uint32_t layer, std::span<const float* const> inputs) {
+Status LayerScheduler::Execute(uint32_t layer, std::span<const float* const> inputs) {
   TRY(Start());
   if (!began_ || (pass_->is_complete() && InputBytes(layer) > 0)) {
     if (pass_->plan().options.in_place != in_place_->enabled) {
@@ -219,10 +219,11 @@ Result<LayerOutput> LayerScheduler::Execute(uint32_t layer, std::span<const floa
   model_->cache().BeginUse(layer);
   const Status ran = CatchNoMemory([&] { return RunThrough(layer, inputs); });
   model_->cache().EndUse(layer);
-  if (!ran) {
-    began_ = false;
-    return tl::unexpected<Error>(ran.error());
-  }
+  if (!ran) began_ = false;
+  return ran;
+}
+
+Result<LayerOutput> LayerScheduler::Output(uint32_t layer) const {
   const std::optional<LayerOutput> output = pass_->Output(layer);
   if (!output) {
     return Fail(ErrorCode::kUsage, "OUTPUT_GONE",

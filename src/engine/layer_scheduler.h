@@ -53,8 +53,11 @@ class LayerScheduler {
   Status SetStrategy(uint32_t layer, CheckpointStrategy strategy);
 
   // Runs the layer, and before it those that precede it in the plan. `inputs` are read by entry
-  // layers: one for each operand, or none. Errors OUTPUT_GONE, those of MakePlan and ForwardPass.
-  Result<LayerOutput> Execute(uint32_t layer, std::span<const float* const> inputs);
+  // layers: one for each operand, or none. Errors: those of MakePlan and ForwardPass.
+  Status Execute(uint32_t layer, std::span<const float* const> inputs);
+  // What the layer that was executed last has made. Error OUTPUT_GONE for one that was executed
+  // earlier, or together with those behind it, and is not kept.
+  Result<LayerOutput> Output(uint32_t layer) const;
 
   const LayerSchedulerOptions& options() const { return options_; }
   const Graph& graph() const { return model_->model()->graph(); }

@@ -52,8 +52,8 @@ TINYAI_API TinyAIExecutionPlan *tinyaiCreateExecutionPlan(TinyAILayerScheduler *
 /* Executes the layer, after those before it in the plan that have not run. `input` (float32; NULL: zeros)
  * is read by entry layers, `output` (float32, at least as large as the result; NULL: not wanted) receives
  * this layer's result. An entry layer after the end of a pass begins a new one. Makes a plan if there is
- * none. False: ARG_NULL, ARG_INDEX, ARG_VALUE (type or size of a tensor), OUTPUT_GONE (executed before, and
- * not kept), those of planning and reading. Text models: UNSUPPORTED_TEXT. */
+ * none. False: ARG_NULL, ARG_INDEX, ARG_VALUE (type or size of a tensor), OUTPUT_GONE (wanted, but
+ * executed before, or in bands with those behind it, and not kept), those of planning and reading. Text models: UNSUPPORTED_TEXT. */
 TINYAI_API bool tinyaiExecuteLayerWithMemoryOptimization(TinyAILayerScheduler *scheduler, int layer_index,
                                                          TinyAITensor *input, TinyAITensor *output);
 /* Overrides the planner; the plan has to be made again. False, and nothing changed: ARG_NULL, ARG_INDEX,
