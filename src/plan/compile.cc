@@ -156,7 +156,7 @@ class ModelPlanner {
       const bool streaming = request_.mode == PlanMode::kStreaming;
       built = streaming ? Smaller(std::move(built), std::move(chosen)) : std::move(chosen);
     }
-    Planned planned = Show(std::move(built));
+    TRY_ASSIGN(Planned planned, Show(std::move(built)));
     planned.report.least_budget_bytes = least_bytes;
     if (request_.details) {
       TRY_ASSIGN(planned.report.largest_chunk, LargestChunk(room));
@@ -297,7 +297,6 @@ class ModelPlanner {
     Plan& plan = built.out.plan;
     DeriveJoins(graph_, plan);
     if (request_.wishes != nullptr) AddAskedJoins(*request_.wishes, plan);
-    TRY(CheckPlan(graph_, plan));
     built.out.report = ReportOn(graph_, request_, plan);
     ReportSpeed(planned.simulation, built.out.report);
     built.out.report.arena_least_bytes = planned.peaks[0].lower_bound;
@@ -307,8 +306,9 @@ class ModelPlanner {
     return built;
   }
 
-  // With the details that are asked for.
-  Planned Show(Built built) const {
+  // What is handed out: checked, and with the details that are asked for.
+  Result<Planned> Show(Built built) const {
+    TRY(CheckPlan(graph_, built.out.plan));
     if (!built.pass) return std::move(built.out);
     PlanDraft& draft = built.pass->draft;
     ModelNet& model = built.pass->model;
