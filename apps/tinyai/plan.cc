@@ -207,7 +207,7 @@ Result<int> PlanCommand::Run(Console& console) {
   std::optional<Error> infeasible;
   if (!session && session.error().key == "BUDGET_INFEASIBLE" && form_ == nullptr) {
     infeasible = session.error();
-    session = PlanLeastSession(model, prepared.options, prepared.machine);
+    session = plan_source_.PlanLeast(prepared);
   }
   if (!session) return tl::unexpected<Error>(std::move(session).error());
   if (!session->details && ((form_ != nullptr && form_->write != nullptr) || explain_)) {

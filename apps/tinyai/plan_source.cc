@@ -85,11 +85,12 @@ Status PlanSource::Read(Prepared& prepared, Console& console) {
 Result<SessionPlan> PlanSource::Plan(const Prepared& prepared, Console& console) {
   const Model& model = *prepared.model;
   if (schedule_) {
-    const std::unique_ptr<SourceText> source = std::move(schedule_);
+    std::unique_ptr<SourceText> source = std::move(schedule_);
     Diagnostics diagnostics(*source);
     Result<SessionPlan> session =
         PlanScheduledSession(model, prepared.options, prepared.machine, diagnostics);
     console.Explain(diagnostics);
+    if (!session) schedule_ = std::move(source);  // for PlanLeast
     return session;
   }
   if (!saved_) return PlanSession(model, prepared.options, prepared.machine);
@@ -97,6 +98,15 @@ Result<SessionPlan> PlanSource::Plan(const Prepared& prepared, Console& console)
       AdoptPlan(model, prepared.options, prepared.machine, *std::move(saved_));
   if (!session && session.error().file.empty()) session.error().file = *plan_path_;
   return session;
+}
+
+Result<SessionPlan> PlanSource::PlanLeast(const Prepared& prepared) const {
+  const Model& model = *prepared.model;
+  if (!schedule_) return PlanLeastSession(model, prepared.options, prepared.machine);
+  SessionOptions options = prepared.options;
+  options.force = true;
+  Diagnostics said_before(*schedule_);
+  return PlanScheduledSession(model, options, prepared.machine, said_before);
 }
 
 }  // namespace tinyai

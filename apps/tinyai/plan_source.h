@@ -30,6 +30,8 @@ class PlanSource {
 
   // After Read, once. Errors: PLAN_MISMATCH; those of PlanSession and PlanScheduledSession.
   Result<SessionPlan> Plan(const Prepared& prepared, Console& console);
+  // Where Plan said BUDGET_INFEASIBLE: the same with the least budget that works.
+  Result<SessionPlan> PlanLeast(const Prepared& prepared) const;
 
  private:
   Status ReadDevice(Prepared& prepared, Console& console) const;

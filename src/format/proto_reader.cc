@@ -31,8 +31,12 @@ Result<std::string> ProtoWindow::Text(uint64_t offset, uint64_t size) {
 }
 
 tl::unexpected<Error> ProtoWindow::Bad(uint64_t offset, std::string_view message) const {
-  return FailAt(ErrorCode::kBadFile, key_, fmt::format("at byte {}: {}", offset, message),
-                source_.path(), offset);
+  return FailAt(ErrorCode::kBadFile, key_, std::string(message), source_.path(), offset);
+}
+
+tl::unexpected<Error> ProtoReader::TooShort(uint64_t offset, const std::string& message) const {
+  const bool last = end_ == in_.size();
+  return in_.Bad(offset, last ? message + ": is the file cut short?" : message);
 }
 
 Result<uint64_t> ProtoReader::Varint(std::string_view what) {
@@ -47,12 +51,12 @@ Result<uint64_t> ProtoReader::Varint(std::string_view what) {
     at_ += i + 1;
     return value;
   }
-  return in_.Bad(at_, fmt::format("{}: a number that does not end", what));
+  return TooShort(at_, fmt::format("{}: a number that does not end", what));
 }
 
 Result<uint64_t> ProtoReader::Fixed(size_t bytes) {
   if (end_ - at_ < bytes) {
-    return in_.Bad(at_, fmt::format("a number needs {} bytes, {} left", bytes, end_ - at_));
+    return TooShort(at_, fmt::format("a number needs {} bytes, {} left", bytes, end_ - at_));
   }
   TRY_ASSIGN(const auto from, in_.At(at_, bytes));
   uint64_t value = 0;
@@ -86,7 +90,7 @@ Result<bool> ProtoReader::Next(ProtoField& out) {
     case ProtoField::Type::kBytes: {
       TRY_ASSIGN(out.size, Varint("length"));
       if (out.size > end_ - at_) {
-        return in_.Bad(
+        return TooShort(
             begin, fmt::format("field {} has {} bytes, {} left", out.number, out.size, end_ - at_));
       }
       out.offset = at_;

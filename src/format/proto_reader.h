@@ -68,6 +68,9 @@ class ProtoReader {
   Result<uint64_t> Fixed(size_t bytes);
 
  private:
+  // Something goes on behind the end of the message.
+  tl::unexpected<Error> TooShort(uint64_t offset, const std::string& message) const;
+
   ProtoWindow& in_;
   uint64_t at_, end_;
 };

@@ -1,6 +1,5 @@
 #include "run/device_queue.h"
 
-#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -8,8 +7,6 @@
 
 namespace tinyai {
 namespace {
-
-constexpr auto kForever = std::chrono::hours(24 * 365);
 
 // A plan of one worker whose CPU queue is the device's queue, and whose arena is the device's
 // memory. Buffers elsewhere keep offsets that nothing may use.
@@ -57,7 +54,7 @@ DeviceQueue::DeviceQueue(const Graph& graph, const Plan& plan, RopeFrequencies f
 
 void DeviceQueue::Run(const Timeline& started, const Pass& pass) {
   const size_t steps = own_.queues[kCpuQueue].steps.size();
-  for (uint64_t number = 0; started.WaitFor(number + 1, kForever); ++number) {
+  for (uint64_t number = 0; started.WaitFor(number + 1); ++number) {
     runner_.Prepare(pass);
     for (size_t at = 0; at < steps; ++at) {
       if (!StepOfPass(at, number, pass)) return;
@@ -72,10 +69,7 @@ bool DeviceQueue::StepOfPass(size_t at, uint64_t number, const Pass& pass) {
   if (options_.before_step) options_.before_step(kDeviceQueue);
   Recorder* const recorder = options_.recorder;
   const int64_t asked_ns = recorder != nullptr ? MonotonicNs() : 0;
-  for (const Sync& sync : step.syncs) {
-    const std::optional<uint64_t> target = clocks_.Target(sync, number);
-    if (target && !clocks_.WaitFor(clocks_.queue_of(sync), *target)) return false;
-  }
+  if (!clocks_.WaitFor(step.syncs, number)) return false;
   if (done_.stopped()) return false;
   const int64_t begin_ns = recorder != nullptr ? MonotonicNs() : 0;
   if (const auto* move = std::get_if<step::Move>(&step.work)) {

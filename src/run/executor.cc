@@ -12,7 +12,6 @@
 namespace tinyai {
 namespace {
 
-constexpr auto kForever = std::chrono::hours(24 * 365);
 // How long reads that the kernel holds may delay the end.
 constexpr auto kStopGrace = std::chrono::milliseconds(200);
 
@@ -208,12 +207,12 @@ Status Executor::RunTo(size_t cpu_steps, std::span<const float* const> inputs) {
   const uint64_t finished = (passes_ - 1) * plan_.queues[kCpuQueue].steps.size() + cpu_steps;
   allowed_.Advance(finished);
   for (const auto& worker : workers_) {
-    if (!worker->WaitFor(finished, kForever)) TRY(Failed());
+    if (!worker->WaitFor(finished)) TRY(Failed());
   }
   // What the pass is for may come last from there; and the next pass is announced in its place.
   if (device_ && cpu_steps == plan_.queues[kCpuQueue].steps.size()) {
     const uint64_t steps = passes_ * plan_.queues[kDeviceQueue].steps.size();
-    if (!device_->timeline().WaitFor(steps, kForever)) TRY(Failed());
+    if (!device_->timeline().WaitFor(steps)) TRY(Failed());
   }
   return {};
 }
@@ -282,7 +281,7 @@ Status Executor::ReadRows(const Pass& pass) {
 
 void Executor::Work(uint32_t worker) {
   const Status worked = CatchNoMemory([&]() -> Status {
-    for (uint64_t number = 0; started_.WaitFor(number + 1, kForever); ++number) {
+    for (uint64_t number = 0; started_.WaitFor(number + 1); ++number) {
       if (!WorkThroughPass(worker, number)) break;
     }
     return {};
@@ -304,7 +303,7 @@ bool Executor::WorkThroughPass(uint32_t worker, uint64_t number) {
   Recorder* const recorder = worker == 0 ? options_.recorder : nullptr;
   for (size_t at = 0; at < steps.size(); ++at) {
     const Step& step = steps[at];
-    if (!allowed_.WaitFor(number * steps.size() + at + 1, kForever)) return false;
+    if (!allowed_.WaitFor(number * steps.size() + at + 1)) return false;
     const bool left_out = step.logits_only && !pass_.wants_logits;
     if (!left_out) {
       if (options_.before_step) options_.before_step(kCpuQueue);

@@ -7,8 +7,6 @@
 namespace tinyai {
 namespace {
 
-constexpr auto kForever = std::chrono::hours(24 * 365);
-
 tl::unexpected<Error> Stopped() {
   return Fail(ErrorCode::kCancelled, "CANCELLED", "the reading of weights was stopped");
 }
@@ -53,7 +51,7 @@ void Loader::Announce(uint64_t pass, bool wants_logits) {
 // Until so many passes are announced. What is being read comes first: workers may wait for it.
 Status Loader::WaitForAnnouncement(uint64_t passes) {
   while (announced_.value() < passes && disk_.in_flight() > 0) TRY(FinishOne());
-  if (!announced_.WaitFor(passes, kForever)) return Stopped();
+  if (!announced_.WaitFor(passes)) return Stopped();
   return {};
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "plan/plan.h"
@@ -38,9 +38,17 @@ class QueueClocks {
   }
   // False when stopped before that.
   bool WaitFor(uint32_t queue, uint64_t target) const {
-    constexpr auto kForever = std::chrono::hours(24 * 365);
     for (const Timeline* timeline : of_queue_[queue]) {
-      if (!timeline->WaitFor(target, kForever)) return false;
+      if (!timeline->WaitFor(target)) return false;
+    }
+    return true;
+  }
+
+  // For each of them, in this pass; false when stopped before that.
+  bool WaitFor(std::span<const Sync> syncs, uint64_t pass) const {
+    for (const Sync& sync : syncs) {
+      const std::optional<uint64_t> target = Target(sync, pass);
+      if (target && !WaitFor(queue_of(sync), *target)) return false;
     }
     return true;
   }

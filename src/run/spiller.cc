@@ -8,7 +8,6 @@
 namespace tinyai {
 namespace {
 
-constexpr auto kForever = std::chrono::hours(24 * 365);
 // What is moved at once: enough for the disk's full rate, little enough to be stopped soon.
 constexpr uint64_t kPieceBytes = uint64_t{4} << 20;
 
@@ -30,7 +29,7 @@ Spiller::Spiller(const Graph& graph, const Plan& plan, std::byte* arena, Scratch
 Status Spiller::Run() {
   const size_t steps = plan_.queues[kSpillQueue].steps.size();
   for (uint64_t pass = 0;; ++pass) {
-    if (!announced_.WaitFor(pass + 1, kForever)) return Stopped();
+    if (!announced_.WaitFor(pass + 1)) return Stopped();
     for (size_t at = 0; at < steps; ++at) TRY(StepOfPass(at, pass));
   }
 }
@@ -48,10 +47,7 @@ void Spiller::Announce(uint64_t rows) {
 Status Spiller::StepOfPass(size_t at, uint64_t pass) {
   const std::vector<Step>& steps = plan_.queues[kSpillQueue].steps;
   const int64_t asked_ns = recorder_ != nullptr ? MonotonicNs() : 0;
-  for (const Sync& sync : steps[at].syncs) {
-    const std::optional<uint64_t> target = clocks_.Target(sync, pass);
-    if (target && !clocks_.WaitFor(clocks_.queue_of(sync), *target)) return Stopped();
-  }
+  if (!clocks_.WaitFor(steps[at].syncs, pass)) return Stopped();
   const int64_t begin_ns = recorder_ != nullptr ? MonotonicNs() : 0;
   TRY(Move(std::get<step::Transfer>(steps[at].work)));
   if (recorder_ != nullptr) {

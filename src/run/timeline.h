@@ -20,6 +20,8 @@ class Timeline {
 
   // True when `target` is reached; false when stopped before that, or after `timeout`.
   bool WaitFor(uint64_t target, std::chrono::nanoseconds timeout) const;
+  // False when stopped before that.
+  bool WaitFor(uint64_t target) const { return WaitFor(target, std::chrono::hours(24 * 365)); }
   bool stopped() const { return stopped_.load(std::memory_order_acquire); }
 
  private:

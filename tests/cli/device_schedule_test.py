@@ -83,6 +83,15 @@ class DeviceSchedules(Case):
             spans = [event.get("name") for event in json.load(file)["traceEvents"]]
         self.assertIn("move blk.0.ffn_add -> VRAM", spans)
 
+    def test_the_least_budget_is_that_of_the_schedule(self):
+        for text in ("GPU { blk.1; }", "CPU { pin blk.0; }"):
+            with self.subTest(text):
+                small = self.ask("plan", text, "-c", "64", "--memory", "1M", "--json")
+                self.assertEqual(small.code, 4, small.err)
+                least = small.json["least_budget_bytes"]
+                self.assertIn(f"need={least} ", small.err)
+                self.assertEqual(self.ask("plan", text, "-c", "64", "--memory", str(least)).code, 0)
+
     def test_what_cannot_be_is_told_with_its_place(self):
         real = self.write("real.device", MACHINE.format(memory="64M", api="vulkan"))
         small = self.write("small.device", MACHINE.format(memory="100K", api="thread"))
