@@ -61,10 +61,10 @@ Status AddMask(Importer& in, Scores& scores, const Constant& mask) {
   Constant one = mask;
   while (one.dims.size() > 2 && one.dims[0] == 1) one.dims.erase(one.dims.begin());
   const auto all = BroadcastDims(one.dims, {rows, keys});
-  if (one.dims.size() > 2 || !all || *all != Dims{rows, keys} ||
-      rows * keys > kMostConstantElements) {
+  if (one.dims.size() > 2 || !all || *all != Dims{rows, keys}) {
     return in.Unsupported("a mask that differs between heads");
   }
+  TRY(in.Spend(*all));
   const std::optional<bool> causal = IsCausal(FloatsOf(one, {rows, keys}), rows, keys);
   if (!causal) return in.Unsupported("a mask that is not the one of later positions");
   scores.causal |= *causal;

@@ -1,5 +1,7 @@
 #include "onnx/constant.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/float16.h"
@@ -59,6 +61,11 @@ bool IsFloat(OnnxType type) {
 }
 
 }  // namespace
+
+int64_t Whole(double value) {
+  constexpr double kMost = 9e18;
+  return std::isnan(value) ? 0 : static_cast<int64_t>(std::clamp(value, -kMost, kMost));
+}
 
 std::vector<float> FloatsOf(const Constant& constant, const Dims& dims) {
   const Broadcaster places(dims, constant.dims);

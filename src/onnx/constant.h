@@ -31,6 +31,9 @@ struct Constant {
   bool operator==(const Constant&) const = default;
 };
 
+// Cut off, and kept within what 64 bits hold; NaN becomes 0.
+int64_t Whole(double value);
+
 // The same numbers as floats, in shape `dims` to which they are repeated.
 std::vector<float> FloatsOf(const Constant& constant, const Dims& dims);
 

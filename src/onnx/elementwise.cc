@@ -56,9 +56,7 @@ Result<WeightId> AsVector(Importer& in, const Beside& beside, std::string_view w
   size_t first = 0;
   while (first + 1 < dims.size() && dims[first] == 1) ++first;
   const Dims rest(beside.shape.begin() + static_cast<ptrdiff_t>(first), beside.shape.end());
-  if (Product(rest) > kMostConstantElements) {
-    return in.Unsupported("a constant that is repeated to so many elements");
-  }
+  TRY(in.Spend(rest));
   Constant constant = beside.constant;
   constant.dims.erase(constant.dims.begin(), constant.dims.begin() + static_cast<ptrdiff_t>(first));
   return in.AddVector(FloatsOf(constant, rest), what);
@@ -135,6 +133,7 @@ Result<std::optional<Known>> Gated(Importer& in, const Known& gate, const Known&
 // (x - mean) / deviation, and what is multiplied and added next if that are the norm's weights.
 Status ImportNormed(Importer& in, const OnnxNode& node, const Part& deviation) {
   const uint64_t last = deviation.of.dims().back();
+  TRY(in.Spend({last}));
   std::vector<float> scale(last, 1), shift(last);
   const OnnxNode* end = &node;
   const auto is_row = [&](const Constant& constant) {
@@ -192,6 +191,7 @@ Result<Flow> WithConstant(Importer& in, const Flow& from, const Constant& consta
   }
   TRY_ASSIGN(Beside beside, PutBeside(in, flow, constant));
   if (uniform) {
+    TRY(in.Spend({beside.shape.back()}));
     beside.constant = {.dims = Dims(beside.shape.size(), 1), .floats = {*uniform}};
     beside.constant.dims.back() = beside.shape.back();
     beside.constant.floats.resize(beside.shape.back(), *uniform);

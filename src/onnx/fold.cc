@@ -44,7 +44,7 @@ Computed Where(Importer& in, const OnnxNode&, const Operands& of) {
   auto dims = BroadcastDims(of[1]->dims, of[2]->dims);
   if (dims) dims = BroadcastDims(*dims, of[0]->dims);
   if (!dims) return in.Bad("its operands do not fit");
-  TRY(CheckSize(in, *dims));
+  TRY(in.Spend(*dims));
   Constant out{.dims = *dims, .is_float = of[1]->is_float};
   const Broadcaster truth(*dims, of[0]->dims), yes(*dims, of[1]->dims), no(*dims, of[2]->dims);
   for (uint64_t i = 0, size = Product(*dims); i < size; ++i) {
@@ -116,7 +116,7 @@ Computed Joined(Importer& in, const OnnxNode& node, const Operands& of) {
     along += part->dims[*axis];
   }
   dims[*axis] = along;
-  TRY(CheckSize(in, dims));
+  TRY(in.Spend(dims));
   Constant out{.dims = dims, .is_float = of[0]->is_float};
   for (uint64_t o = 0; o < outer; ++o) {
     for (const auto& part : of) {
@@ -160,7 +160,7 @@ Computed Gathered(Importer& in, const OnnxNode& node, const Operands& of) {
   Dims out_dims(dims.begin(), dims.begin() + *axis);
   out_dims.insert(out_dims.end(), of[1]->dims.begin(), of[1]->dims.end());
   out_dims.insert(out_dims.end(), dims.begin() + *axis + 1, dims.end());
-  TRY(CheckSize(in, out_dims));
+  TRY(in.Spend(out_dims));
   Constant out = Taken(*of[0], *axis, places);
   out.dims = std::move(out_dims);
   return std::vector{std::move(out)};
@@ -196,6 +196,9 @@ Computed Sliced(Importer& in, const OnnxNode& node, const Operands& of) {
     for (int64_t at = begin; step > 0 ? at < end : at > end; at += stride) {
       places.push_back(static_cast<uint64_t>(at));
     }
+    Dims dims = out.dims;
+    dims[*axis] = places.size();
+    TRY(in.Spend(dims));
     out = Taken(out, *axis, places);
   }
   return std::vector{std::move(out)};
@@ -210,7 +213,7 @@ Computed Expanded(Importer& in, const OnnxNode&, const Operands& of) {
   }
   const auto dims = BroadcastDims(of[0]->dims, target);
   if (!dims) return in.Bad("its operands do not fit");
-  TRY(CheckSize(in, *dims));
+  TRY(in.Spend(*dims));
   const Broadcaster places(*dims, of[0]->dims);
   return std::vector{Picked(*of[0], *dims, [&](uint64_t i) { return places.At(i); })};
 }
@@ -221,9 +224,10 @@ Computed ConstantOfShape(Importer& in, const OnnxNode& node, const Operands& of)
     if (size < 0) return in.Bad("its shape is none");
     out.dims.push_back(static_cast<uint64_t>(size));
   }
-  TRY(CheckSize(in, out.dims));
+  TRY(in.Spend(out.dims));
   Constant value{.dims = {1}, .floats = {0}};
   if (const OnnxTensor* const tensor = NodeAttributes(node).Tensor("value")) {
+    TRY(in.Spend(tensor->dims));
     TRY_ASSIGN(value, LoadConstant(*tensor, in.parts()));
     if (value.size() != 1) return in.Bad("its value is no single number");
   }
@@ -238,6 +242,7 @@ Computed Range(Importer& in, const OnnxNode&, const Operands& of) {
   const double start = of[0]->number(0), delta = of[2]->number(0);
   const double count = std::ceil((of[1]->number(0) - start) / delta);
   if (!(count <= static_cast<double>(kMostConstantElements))) return in.Bad("it does not end");
+  TRY(in.Spend({static_cast<uint64_t>(std::max(count, 0.0))}));
   Constant out{.is_float = of[0]->is_float};
   for (double i = 0; i < count; ++i) {
     if (out.is_float) {

@@ -14,6 +14,12 @@ namespace {
 
 // Before 7 operands were repeated by other rules; what is newer may mean something else.
 constexpr uint64_t kOldestOpset = 7, kNewestOpset = 25;
+// Of shapes on the way; those of the graph have fewer.
+constexpr size_t kMostAxes = 16;
+// Several times the masks of 48 layers over 1,024 positions, each taken apart in several nodes; and
+// what is there of them at once, 128 MiB as floats.
+constexpr uint64_t kMostSpent = uint64_t{1} << 28, kMostHeld = uint64_t{1} << 25;
+
 // What an op is for, where the kind alone says it.
 LayerRole RoleOf(const OpKind& kind) {
   if (std::holds_alternative<op::Conv>(kind) || std::holds_alternative<op::ConvTranspose>(kind)) {
@@ -60,6 +66,8 @@ Result<ImportedOnnx> Importer::Import() {
     if (!needed_.contains(&node) || done_.contains(&node)) continue;
     node_ = &node;
     TRY(ImportNode(node));
+    TRY(CheckHeld());
+    Release(node);
   }
   TRY_ASSIGN(std::vector<ValueId> outputs, Outputs());
   if (builder_.graph().layers.empty())
@@ -109,6 +117,7 @@ Status Importer::Prepare() {
     for (const std::string& name : node->inputs) {
       if (name.empty()) continue;
       readers_[name].push_back(node);
+      ++reads_left_[name];
       need(name);
     }
   }
@@ -160,13 +169,33 @@ Status Importer::ImportNode(const OnnxNode& node) {
     return Unsupported(fmt::format("ops of '{}' are not supported", Shown(node.domain)));
   }
   for (size_t i = 0; i < node.inputs.size(); ++i) {
-    if (Has(node, i)) TRY(In(node, i));
+    if (!Has(node, i)) continue;
+    TRY_ASSIGN(const Known* const known, In(node, i));
+    if (DimsOf(*known).size() > kMostAxes) return Unsupported("an operand has too many axes");
   }
   TRY_ASSIGN(const bool folded, Fold(*this, node));
   if (folded) return {};
   const NodeRule rule = FindRule(node.op);
   if (rule == nullptr) return Unsupported("there is no such op here");
   return rule(*this, node);
+}
+
+void Importer::Release(const OnnxNode& node) {
+  for (const std::string& name : node.inputs) {
+    const auto left = reads_left_.find(name);
+    if (left == reads_left_.end() || --left->second != 0) continue;
+    const auto found = known_.find(name);
+    if (found == known_.end()) continue;
+    const auto* const constant = std::get_if<std::shared_ptr<const Constant>>(&found->second);
+    if (constant == nullptr || outputs_.contains(name)) continue;
+    held_ -= (*constant)->size();
+    known_.erase(found);
+  }
+}
+
+Status Importer::CheckHeld() const {
+  if (held_ <= kMostHeld) return {};
+  return Unsupported("constants of more than 2^25 elements are there at once");
 }
 
 Result<std::vector<ValueId>> Importer::Outputs() {
@@ -226,9 +255,9 @@ bool Importer::IsConstant(const OnnxNode& node, size_t input) const {
   return known && (std::holds_alternative<Stored>(**known) ||
                    std::holds_alternative<std::shared_ptr<const Constant>>(**known));
 }
-Result<std::shared_ptr<const Constant>> Importer::ConstantIn(const OnnxNode& node,
-                                                             size_t input) const {
+Result<std::shared_ptr<const Constant>> Importer::ConstantIn(const OnnxNode& node, size_t input) {
   TRY_ASSIGN(const Known* const known, In(node, input));
+  if (IsConstant(node, input)) TRY(Spend(DimsOf(*known)));
   if (const auto* const constant = std::get_if<std::shared_ptr<const Constant>>(known)) {
     return *constant;
   }
@@ -242,16 +271,33 @@ Result<std::shared_ptr<const Constant>> Importer::ConstantIn(const OnnxNode& nod
   return std::make_shared<const Constant>(std::move(constant));
 }
 Result<std::optional<std::vector<int64_t>>> Importer::IntegersIn(const OnnxNode& node,
-                                                                 size_t input) const {
+                                                                 size_t input) {
   if (!Has(node, input)) return std::nullopt;
   TRY_ASSIGN(const auto constant, ConstantIn(node, input));
   if (constant->is_float) return Bad(fmt::format("operand {} must be integers", input));
   return constant->integers;
 }
-void Importer::Set(const OnnxNode& node, size_t output, Known known) {
-  if (output < node.outputs.size() && !node.outputs[output].empty()) {
-    known_[node.outputs[output]] = std::move(known);
+Status Importer::Spend(const Dims& dims) {
+  // Without elements there are still axes to go along.
+  uint64_t elements = 1, axes = 0;
+  for (const uint64_t size : dims) {
+    const auto next = CheckedMul(elements, std::max<uint64_t>(size, 1));
+    if (!next || *next > kMostConstantElements) {
+      return Unsupported("numbers beside the model's weights, of more than 2^22 elements");
+    }
+    elements = *next;
+    axes += size != 1 ? 1 : 0;
   }
+  spent_ += elements * std::max<uint64_t>(axes, 1);
+  if (spent_ <= kMostSpent) return {};
+  return Unsupported("the model computes more constants than can be needed");
+}
+void Importer::Set(const OnnxNode& node, size_t output, Known known) {
+  if (output >= node.outputs.size() || node.outputs[output].empty()) return;
+  if (const auto* const constant = std::get_if<std::shared_ptr<const Constant>>(&known)) {
+    held_ += (*constant)->size();
+  }
+  known_[node.outputs[output]] = std::move(known);
 }
 bool Importer::IsUsed(const OnnxNode& node, size_t output) const {
   if (output >= node.outputs.size() || node.outputs[output].empty()) return false;
@@ -268,7 +314,7 @@ Dims Importer::DimsOf(const Known& known) {
 }
 
 std::optional<Importer::Follower> Importer::FollowedBy(const std::string& value,
-                                                       std::string_view op) const {
+                                                       std::string_view op) {
   const auto found = readers_.find(value);
   if (found == readers_.end() || found->second.size() != 1 || outputs_.contains(value)) return {};
   const OnnxNode& next = *found->second[0];
@@ -308,6 +354,7 @@ Result<ValueId> Importer::As(const Flow& flow, const Shape& shape) {
     } else {
       const ValueId plain = value;
       const uint64_t row = builder_.graph().value(value).shape.back();
+      TRY(Spend({row}));
       TRY_ASSIGN(const WeightId factors, AddVector(std::vector<float>(row, flow.scale), "scale"));
       TRY_ASSIGN(value, Emit(op::Mul{}, {plain}, {factors}));
       scaled_.emplace(std::pair(plain, flow.scale), value);
@@ -423,13 +470,15 @@ Result<Flow> Importer::EmitActivation(const Flow& flow, op::Function function, f
   return Plain(out, flow.dims());
 }
 
-std::string Importer::NewName(std::string_view wanted, std::set<std::string>& names) const {
+std::string Importer::NewName(std::string_view wanted, Names& names) const {
   constexpr size_t kMostBytes = 900;  // less than kMaxTensorNameBytes, with what is added
   std::string base(wanted.substr(0, kMostBytes));
   if (base.empty() || !IsPrintable(base)) base = "unnamed";
-  std::string name = base;
-  for (size_t i = 2; !names.insert(name).second; ++i) name = fmt::format("{}.{}", base, i);
-  return name;
+  if (names.emplace(base, 2).second) return base;
+  while (true) {
+    std::string name = fmt::format("{}.{}", base, names[base]++);
+    if (names.emplace(name, 2).second) return name;
+  }
 }
 
 }  // namespace tinyai

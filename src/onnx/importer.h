@@ -55,9 +55,13 @@ class Importer {
   // Only for an operand that is there, as it is known or computed.
   Result<Flow> FlowIn(const OnnxNode& node, size_t input);
   bool IsConstant(const OnnxNode& node, size_t input) const;
-  Result<std::shared_ptr<const Constant>> ConstantIn(const OnnxNode& node, size_t input) const;
+  Result<std::shared_ptr<const Constant>> ConstantIn(const OnnxNode& node, size_t input);
   // A list of integers that is an operand; nothing if there is none.
-  Result<std::optional<std::vector<int64_t>>> IntegersIn(const OnnxNode& node, size_t input) const;
+  Result<std::optional<std::vector<int64_t>>> IntegersIn(const OnnxNode& node, size_t input);
+  // Before numbers of this shape are looked at or made while the model is converted. Error ONNX_OP
+  // where that would be more than kMostConstantElements, or all of them so far more work than any
+  // model needs: what a small file asks for is bounded.
+  Status Spend(const Dims& dims);
   void Set(const OnnxNode& node, size_t output, Known known);
   void SetName(const std::string& name, Known known) { known_[name] = std::move(known); }
   bool IsUsed(const OnnxNode& node, size_t output) const;
@@ -68,7 +72,7 @@ class Importer {
     const OnnxNode* node;
     std::shared_ptr<const Constant> constant;
   };
-  std::optional<Follower> FollowedBy(const std::string& value, std::string_view op) const;
+  std::optional<Follower> FollowedBy(const std::string& value, std::string_view op);
   void MarkDone(const OnnxNode& node) { done_.insert(&node); }
 
   // --- values ---
@@ -104,11 +108,16 @@ class Importer {
   Status AddInputs();
   Result<Dims> InputDims(const OnnxInput& input) const;
   Status ImportNode(const OnnxNode& node);
+  // Constants that nobody reads any more after this node go.
+  void Release(const OnnxNode& node);
+  Status CheckHeld() const;
   Result<std::vector<ValueId>> Outputs();
   Result<Flow> FlowOfPart(const Part& part);
   Result<ValueId> Turned(const Flow& flow);
   Result<ValueId> Reshaped(ValueId value, const Shape& shape);
-  std::string NewName(std::string_view wanted, std::set<std::string>& names) const;
+  // Names that are taken, with the number that a name like it tries next.
+  using Names = std::unordered_map<std::string, size_t>;
+  std::string NewName(std::string_view wanted, Names& names) const;
   std::string NodeName() const;
 
   const OnnxModel& model_;
@@ -118,10 +127,13 @@ class Importer {
   std::vector<WeightRecipe> recipes_;
   std::unordered_map<std::string, Known> known_;
   std::unordered_map<std::string, std::vector<const OnnxNode*>> readers_;
+  std::unordered_map<std::string_view, size_t> reads_left_;
   std::set<std::string_view> outputs_;
   std::set<const OnnxNode*> needed_, done_;
   const OnnxNode* node_ = nullptr;
-  std::set<std::string> op_names_, weight_names_;
+  Names op_names_, weight_names_;
+  uint64_t spent_ = 0;  // by Spend()
+  uint64_t held_ = 0;   // elements of constants in known_, and of vectors that weights are made of
   std::map<std::tuple<ValueId, Dims, std::vector<uint32_t>>, ValueId> turned_;
   std::map<std::pair<ValueId, float>, ValueId> scaled_;
   std::map<std::pair<ValueId, Shape>, ValueId> reshaped_;

@@ -14,6 +14,10 @@ Result<WeightId> Importer::AddWeight(const WeightRecipe& recipe, const std::stri
   }
   TRY_ASSIGN(const WeightId id,
              builder_.Weight(NewName(name, weight_names_), recipe.type, recipe.rows, recipe.cols));
+  if (recipe.made != nullptr) {
+    held_ += recipe.made->size();
+    TRY(CheckHeld());
+  }
   recipes_.push_back(recipe);
   if (from_file) weights_.emplace(key, id);
   return id;

@@ -45,9 +45,7 @@ Result<Flow> BetweenConstants(Importer& in, const Flow& flow, uint32_t axis, con
                               const std::vector<std::pair<uint64_t, Constant>>& constants,
                               uint64_t before) {
   const Shape shape = PlaceShape(out_dims, axis);
-  if (Product(out_dims) > kMostConstantElements) {
-    return in.Unsupported("constants beside so many elements");
-  }
+  TRY(in.Spend(out_dims));
   TRY_ASSIGN(const Along along, AlongAxis(in, flow, axis));
   const uint64_t inside = flow.dims()[axis];
   op::Pad pad{Shape(shape.size(), 0), Shape(shape.size(), 0)};
@@ -234,7 +232,7 @@ Status ImportGather(Importer& in, const OnnxNode& node) {
   TRY_ASSIGN(const auto indices, in.ConstantIn(node, 1));
   std::vector<uint64_t> places;
   for (uint64_t i = 0; i < indices->size(); ++i) {
-    const auto place = AxisOf(static_cast<int64_t>(indices->number(i)), dims[*axis]);
+    const auto place = AxisOf(Whole(indices->number(i)), dims[*axis]);
     if (!place) return in.Bad("it takes what is not there");
     places.push_back(*place);
   }

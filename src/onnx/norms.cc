@@ -85,6 +85,7 @@ Status ImportGroupNorm(Importer& in, const OnnxNode& node) {
     const Constant by_group{.dims = {static_cast<uint64_t>(groups), 1},
                             .floats = FloatsOf(*constant, constant->dims)};
     const Dims all = {static_cast<uint64_t>(groups), channels / static_cast<uint64_t>(groups)};
+    TRY(in.Spend(all));
     TRY_ASSIGN(weights.emplace_back(),
                in.AddVector(FloatsOf(by_group, all), i == 1 ? "scale" : "shift"));
   }
