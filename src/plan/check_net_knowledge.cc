@@ -101,7 +101,8 @@ bool QueueKnowledge::Learn(size_t place, size_t fence, uint64_t round, bool same
   }
   const auto vector =
       vectors_.begin() + static_cast<ptrdiff_t>(theirs.vectors + depth * known.size());
-  Vector heard(vector, vector + static_cast<ptrdiff_t>(known.size()));
+  Vector& heard = heard_;
+  heard.assign(vector, vector + static_cast<ptrdiff_t>(known.size()));
   const size_t other = Index(plan_.fences[fence].place);
   if (same_round) HearOfArms(place, other, theirs, round, heard);
   bool news = known[other] < position;

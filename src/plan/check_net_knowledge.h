@@ -76,6 +76,7 @@ class QueueKnowledge {
   std::vector<uint64_t> begun_;                               // by place: rounds
   std::vector<Recorded> recorded_;                            // by fence and round
   Vector vectors_;                                            // what was recorded
+  Vector heard_;                                              // of a fence, by one who learns it
 };
 
 }  // namespace tinyai

@@ -86,13 +86,7 @@ class Checker {
       const NetOpId op = plan_.queues[Index(fence.place)][fence.command].op;
       next_fence_[i] = std::exchange(first_fence_[Index(op)], static_cast<uint32_t>(i));
     }
-    orders_.assign(net_.ops.size() + 1, 0);
-    for (const NetOrder& order : net_.orders) ++orders_[Index(order.later) + 1];
-    std::partial_sum(orders_.begin(), orders_.end(), orders_.begin());
-    orders_by_later_ = net_.orders;
-    std::stable_sort(
-        orders_by_later_.begin(), orders_by_later_.end(),
-        [](const NetOrder& a, const NetOrder& b) { return Index(a.later) < Index(b.later); });
+    if (!net_.orders.empty()) SortOrders();
     cells_.emplace(plan_);
     values_.reserve(net_.values.size());
     for (size_t i = 0; i < net_.values.size(); ++i) {
@@ -111,6 +105,15 @@ class Checker {
       if (!net_.values[i].given || plan_.value_buffers[i].bytes == 0) continue;
       MemoryOf(plan_.value_buffers[i]).Join(cells_->value(i)).header.content = ContentOf(i, 0);
     }
+  }
+  void SortOrders() {
+    orders_.assign(net_.ops.size() + 1, 0);
+    for (const NetOrder& order : net_.orders) ++orders_[Index(order.later) + 1];
+    std::partial_sum(orders_.begin(), orders_.end(), orders_.begin());
+    orders_by_later_ = net_.orders;
+    std::stable_sort(
+        orders_by_later_.begin(), orders_by_later_.end(),
+        [](const NetOrder& a, const NetOrder& b) { return Index(a.later) < Index(b.later); });
   }
   Memory& MemoryOf(const NetBuffer& buffer) { return memory_[Index(buffer.memory)]; }
 
@@ -148,7 +151,7 @@ class Checker {
     const std::vector<NetCommand>& queue = plan_.queues[place];
     const uint64_t round = done_[place] / queue.size();
     const size_t at = done_[place] % queue.size();
-    FetchAhead(net_, queue, at, [](const NetCommand& command) { return command.op; });
+    Fetch(queue, at);
     for (const NetSync& sync : queue[at].syncs) {
       const NetFence& fence = plan_.fences[sync.fence];
       if (sync.distance > round) continue;
@@ -167,6 +170,28 @@ class Checker {
       knowledge_->Record(fence, round, place);
     }
     return true;
+  }
+  // Of a large net nothing is in a cache when a command comes to it: its op is fetched long before,
+  // then what that op names, then what lies there. (All inlined: see FetchAhead.)
+  [[gnu::always_inline]] void Fetch(const std::vector<NetCommand>& queue, size_t at) const {
+    constexpr size_t kFacts = 8, kMemory = 4;
+    FetchAhead(net_, queue, at, [](const NetCommand& command) { return command.op; });
+    if (at + kFacts < queue.size()) {
+      const NetOpId id = queue[at + kFacts].op;
+      const NetOp& op = net_.op(id);
+      __builtin_prefetch(&first_fence_[Index(id)]);
+      cells_->FetchWorkspace(Index(id));
+      for (const NetValueId in : op.ins) __builtin_prefetch(&values_[Index(in)]);
+      for (const NetValueId out : op.outs) __builtin_prefetch(&values_[Index(out)]);
+    }
+    if (at + kMemory < queue.size()) {
+      const NetOp& op = net_.op(queue[at + kMemory].op);
+      for (const NetValueId in : op.ins) FetchMemory(values_[Index(in)]);
+      for (const NetValueId out : op.outs) FetchMemory(values_[Index(out)]);
+    }
+  }
+  [[gnu::always_inline]] void FetchMemory(const ValueFacts& facts) const {
+    memory_[facts.memory].Fetch(facts.cells);
   }
   uint64_t Position(size_t place, size_t at, uint64_t round) const {
     return round * plan_.queues[place].size() + at + 1;

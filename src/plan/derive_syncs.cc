@@ -139,7 +139,8 @@ class SyncDeriver {
     clocks_.Learn(place, Heard(place, target), target.place, target.position);
   }
   const uint64_t* Heard(size_t place, const Target& target) {
-    return clocks_.Heard(place, moments_[target.place][target.position - 1], target.distance == 0);
+    return clocks_.Heard(place, moments_[target.place][target.position - 1], target.place,
+                         target.position, target.distance == 0);
   }
 
   // Adds a sync for each target that is not known, unless another one brings that knowledge too.

@@ -22,9 +22,19 @@ class BufferCells {
 
   CellRange value(size_t id) const { return ranges_[id]; }
   CellRange workspace(size_t op) const { return ranges_[values_ + op]; }
+  // Has it fetched, before it is asked for.
+  [[gnu::always_inline]] void FetchWorkspace(size_t op) const {
+    __builtin_prefetch(&ranges_[values_ + op]);
+  }
   const std::vector<uint32_t>& counts() const { return counts_; }  // by memory
 
  private:
+  const NetBuffer& BufferOf(const NetPlan& plan, uint32_t i) const {
+    return i < values_ ? plan.value_buffers[i] : plan.workspaces[i - values_];
+  }
+  template <typename At>
+  uint32_t Cut(const std::vector<uint32_t>& buffers, const NetPlan& plan, unsigned unit_bits);
+
   size_t values_;
   std::vector<CellRange> ranges_;
   std::vector<uint32_t> counts_;
@@ -61,6 +71,11 @@ class Stretches {
       if (!visit(stretches_[at])) return false;
     }
     return true;
+  }
+
+  // Has what is there fetched, before it is asked for.
+  [[gnu::always_inline]] void Fetch(CellRange range) const {
+    if (range.first != range.last) __builtin_prefetch(&stretches_[range.first]);
   }
 
   // Makes one new stretch of a range that is not empty.

@@ -72,8 +72,9 @@ using NetOperands = absl::InlinedVector<NetValueId, 4>;
 using NetResults = absl::InlinedVector<NetValueId, 2>;
 using NetChoices = absl::InlinedVector<NetChoice, 1>;
 
-// Something to compute or to move. Loads, copies and spills are ops like any other.
-struct NetOp {
+// Something to compute or to move. Loads, copies and spills are ops like any other. Two lines of a
+// cache each, so that to fetch one ahead is to fetch two.
+struct alignas(64) NetOp {
   std::string name;
   NetOperands ins;
   NetResults outs;
@@ -146,7 +147,7 @@ struct TaskNet {
 template <typename Order, typename OpOf>
 [[gnu::always_inline]] inline void FetchAhead(const TaskNet& net, const Order& order, size_t at,
                                               OpOf op_of) {
-  constexpr size_t kAhead = 8;
+  constexpr size_t kAhead = 16;
   if (at + kAhead >= order.size()) return;
   const NetOp& op = net.op(op_of(order[at + kAhead]));
   __builtin_prefetch(&op.ins);

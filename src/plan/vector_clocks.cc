@@ -86,7 +86,8 @@ void VectorClocks::Advance(size_t place, uint64_t position) {
 
 VectorClocks::Moment VectorClocks::Remember(size_t at) {
   const Place& place = places_[at];
-  const Moment moment{place.frames.back().region, remembered_.size(), at, Of(at, at)};
+  const size_t before = remembered_.size() / places_.size();
+  const Moment moment{place.frames.back().region, static_cast<uint32_t>(before)};
   for (size_t i = place.frames.size(); i > 0; --i) {
     const std::vector<uint64_t>& known = place.frames[i - 1].known;
     remembered_.insert(remembered_.end(), known.begin(), known.end());
@@ -96,7 +97,8 @@ VectorClocks::Moment VectorClocks::Remember(size_t at) {
 
 // What was known in a region that the place is not in may not hold there. Where it is in an arm
 // that the other one had left, that one went through it.
-const uint64_t* VectorClocks::Heard(size_t at, const Moment& moment, bool same_iteration) {
+const uint64_t* VectorClocks::Heard(size_t at, const Moment& moment, size_t from, uint64_t position,
+                                    bool same_iteration) {
   const std::vector<Frame>& frames = places_[at].frames;
   const auto is_here = [&](RegionId id) {
     if (!same_iteration) return Index(id) == 0;
@@ -108,14 +110,14 @@ const uint64_t* VectorClocks::Heard(size_t at, const Moment& moment, bool same_i
        region = net_.regions[Index(region)].parent) {
     ++skip;
   }
-  const uint64_t* const heard = &remembered_[moment.vectors + skip * net_.places.size()];
+  const uint64_t* const heard = &remembered_[(moment.vectors + skip) * net_.places.size()];
   if (!same_iteration || frames.size() == 1) return heard;
   heard_.assign(heard, heard + net_.places.size());
   for (size_t i = 1; i < frames.size(); ++i) {
-    const std::vector<Ended>& all = places_[moment.place].arms[Index(frames[i].region)];
-    const auto after = std::lower_bound(
-        all.begin(), all.end(), moment.position,
-        [](const Ended& ended, uint64_t position) { return ended.position < position; });
+    const std::vector<Ended>& all = places_[from].arms[Index(frames[i].region)];
+    const auto after =
+        std::lower_bound(all.begin(), all.end(), position,
+                         [](const Ended& ended, uint64_t until) { return ended.position < until; });
     if (after != all.begin()) Join(heard_, &remembered_[std::prev(after)->vector]);
   }
   return heard_.data();

@@ -26,19 +26,19 @@ class VectorClocks {
   void Advance(size_t place, uint64_t position);
 
   // What a place knew at one moment, as another learns it: of each region from the innermost
-  // outwards a vector, one after the other; and of the arms that it had left by then.
+  // outwards a vector, one after the other.
   struct Moment {
     RegionId region{};
-    size_t vectors = 0;  // where they begin
-    size_t place = 0;
-    uint64_t position = 0;
+    uint32_t vectors = 0;  // those before them
   };
   Moment Remember(size_t place);
   // That at least so many moments will be remembered.
   void Expect(size_t moments) { remembered_.reserve(moments * places_.size()); }
-  // How much of that holds where `place` is: a vector over all places, valid until the next
-  // Remember or Heard. Of another iteration, only what is known whichever arms were taken.
-  const uint64_t* Heard(size_t place, const Moment& moment, bool same_iteration);
+  // How much of what `from` knew at a moment, at this position, holds where `place` is: a vector
+  // over all places, valid until the next Remember or Heard. Of another iteration, only what is
+  // known whichever arms were taken.
+  const uint64_t* Heard(size_t place, const Moment& moment, size_t from, uint64_t position,
+                        bool same_iteration);
   void Learn(size_t place, const uint64_t* heard, size_t from, uint64_t position);
 
  private:

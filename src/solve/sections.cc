@@ -48,6 +48,7 @@ uint64_t UnitOf(const std::vector<Buffer>& buffers) {
 Sections MakeSections(const std::vector<Buffer>& buffers) {
   Sections out;
   out.unit = UnitOf(buffers);
+  out.items.reserve(buffers.size());
   for (uint32_t i = 0; i < buffers.size(); ++i) {
     const Buffer& buffer = buffers[i];
     if (buffer.bytes == 0) continue;
@@ -56,6 +57,8 @@ Sections MakeSections(const std::vector<Buffer>& buffers) {
                          i, buffer.end - buffer.begin});
   }
   std::vector<uint64_t> begins, ends;
+  begins.reserve(out.items.size());
+  ends.reserve(out.items.size());
   for (const Sections::Item& item : out.items) {
     begins.push_back(buffers[item.buffer].begin);
     ends.push_back(buffers[item.buffer].end);

@@ -1,8 +1,6 @@
 #include "solve/sync_word.h"
 
 #include <algorithm>
-#include <queue>
-#include <tuple>
 
 namespace tinyai {
 
@@ -10,37 +8,40 @@ using Kind = SyncCommand::Kind;
 
 namespace {
 
-// The pairs of places, most edges that wait between them first. Counts go down unnoticed.
+// The pair of places with the most edges that wait between them; of several the last one. Counts
+// go down unnoticed.
 class BusiestPair {
  public:
+  explicit BusiestPair(uint32_t places) : most_(places) {}
+
+  // More may wait for `from`.
   template <typename Count>
-  void Update(uint32_t from, uint32_t places, Count count) {
-    for (uint32_t to = 0; to < places; ++to) {
-      if (const size_t edges = count(from, to); edges > 0) heap_.push({edges, from, to});
+  void Update(uint32_t from, Count count) {
+    Row& row = most_[from] = {};
+    for (uint32_t to = 0; to < most_.size(); ++to) {
+      if (const size_t edges = count(from, to); edges >= row.edges) row = {edges, to};
     }
   }
-  // The pair with the most, of which there is one.
+  // Where there is one.
   template <typename Count>
   SyncMove Most(Count count) {
     while (true) {
-      const Entry entry = heap_.top();
-      heap_.pop();
-      const size_t edges = count(entry.from, entry.to);
-      if (edges == entry.edges) return {entry.from, entry.to, false};
-      // Counted when it was more; what was added since has an entry of its own.
-      if (edges > 0 && edges < entry.edges) heap_.push({edges, entry.from, entry.to});
+      uint32_t from = 0;
+      for (uint32_t i = 1; i < most_.size(); ++i) {
+        if (most_[i].edges >= most_[from].edges) from = i;
+      }
+      const Row& row = most_[from];
+      if (count(from, row.to) == row.edges) return {from, row.to, false};
+      Update(from, count);  // it was more when it was counted
     }
   }
 
  private:
-  struct Entry {
-    size_t edges;
-    uint32_t from, to;
-    bool operator<(const Entry& other) const {
-      return std::tie(edges, from, to) < std::tie(other.edges, other.from, other.to);
-    }
+  struct Row {
+    size_t edges = 0;
+    uint32_t to = 0;
   };
-  std::priority_queue<Entry> heap_;
+  std::vector<Row> most_;  // by place that is waited for
 };
 
 }  // namespace
@@ -164,15 +165,13 @@ std::optional<SyncSchedule> WordRunner::Schedule(const SyncWord& word) {
 SyncWord WordRunner::Greedy() {
   Begin();
   const auto count = [&](uint32_t from, uint32_t to) { return WaitingOf(from, to).left(); };
-  BusiestPair busiest;
-  for (uint32_t place = 0; place < net_.places; ++place) {
-    busiest.Update(place, net_.places, count);
-  }
+  BusiestPair busiest(net_.places);
+  for (uint32_t place = 0; place < net_.places; ++place) busiest.Update(place, count);
   SyncWord word;
   while (left_ > 0) {
     word.push_back(busiest.Most(count));
     Move(word.back());
-    busiest.Update(word.back().to, net_.places, count);
+    busiest.Update(word.back().to, count);
   }
   ran_ = word;
   return word;
