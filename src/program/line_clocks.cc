@@ -39,8 +39,9 @@ LineClocks::LineClocks(const Wishes& wishes, const TaskNet& net)
       if (recorders == waits.end()) continue;
       for (const NetOpId recorder : recorders->second) {
         const uint32_t fence = *wishes.line_of[Index(recorder)];
-        clocks.Learn(place, clocks.Heard(place, told.at(Index(recorder)), true),
-                     Index(wishes.lines[fence].place), fence + 1);
+        const size_t from = Index(wishes.lines[fence].place);
+        clocks.Learn(place, clocks.Heard(place, told.at(Index(recorder)), from, fence + 1, true),
+                     from, fence + 1);
       }
       note(place, line.region, i);
     }
