@@ -322,8 +322,9 @@ Status MappedModel::Transform(std::vector<LayerForm> forms) {
   const Transformed& now = *made;
   if (own_layers_.empty()) {
     const std::lock_guard lock(mutex_);
+    std::vector<Place> own_places = places_;  // both are kept or, without memory, none
     own_layers_ = layers_;
-    own_places_ = places_;
+    own_places_ = std::move(own_places);
   }
   std::vector<MappedLayer> layers = own_layers_;
   std::vector<Place> places = own_places_;
