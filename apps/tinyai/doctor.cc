@@ -17,8 +17,10 @@
 #include "kernel/isa.h"
 #include "os/cache_directory.h"
 #include "os/cpu_mask.h"
+#include "os/incompressible.h"
 #include "os/machine.h"
 #include "os/measure.h"
+#include "os/measure_scratch.h"
 #include "os/process_stats.h"
 #include "os/rates_cache.h"
 #include "os/signals.h"
@@ -41,20 +43,12 @@ tl::unexpected<Error> CannotWrite(const std::string& path) {
   return FailAt(ErrorCode::kIo, "IO_WRITE", std::strerror(errno), path);
 }
 
-// Bytes that no disk can compress.
-void FillBlock(std::vector<uint64_t>& block, uint64_t& state) {
-  for (uint64_t& word : block) {
-    state = state * 6364136223846793005 + 1442695040888963407;
-    word = state ^ state >> 29;
-  }
-}
-
 // Fills the file with what is measured with.
 Status WriteScratch(const UniqueFd& fd, const std::string& path) {
-  std::vector<uint64_t> block(kMiB / sizeof(uint64_t));
+  std::vector<std::byte> block(kMiB);
   uint64_t state = 1;
   for (uint64_t done = 0; done < kScratchBytes; done += kMiB) {
-    FillBlock(block, state);
+    FillIncompressible(block, state);
     if (::write(fd.get(), block.data(), kMiB) != static_cast<ssize_t>(kMiB)) {
       return CannotWrite(path);
     }
@@ -102,6 +96,7 @@ struct Findings {
   std::string isa;
   std::string disk_file;
   std::vector<DiskRate> disks;
+  std::optional<ScratchRate> scratch;  // nothing where none can be written
   Rates rates;
   uint64_t program_bytes = 0;  // resident before anything was done
   std::string cache;           // where the rates were left; empty: nowhere
@@ -154,6 +149,11 @@ std::string Describe(const Findings& findings) {
                             EscapeControl(findings.disk_file)));
   }
   out += Line("disk request", fmt::format("{:.0f} us", findings.rates.request_seconds * 1e6));
+  if (findings.scratch) {
+    out += Line("scratch file", fmt::format("{} written, {} read",
+                                            PerSecond(findings.scratch->write_bytes_per_second),
+                                            PerSecond(findings.scratch->read_bytes_per_second)));
+  }
   return out;
 }
 
@@ -188,6 +188,10 @@ Json ToJson(const Findings& findings) {
   Json& disks = out["disk_bytes_per_second"] = Json::object();
   for (const DiskRate& rate : findings.disks)
     disks[std::string(Name(rate.path))] = rate.bytes_per_second;
+  if (findings.scratch) {
+    out["spill_bytes_per_second"] = findings.scratch->write_bytes_per_second;
+    out["fetch_bytes_per_second"] = findings.scratch->read_bytes_per_second;
+  }
   out["cache"] = findings.cache.empty() ? Json() : Json(findings.cache);
   return out;
 }
@@ -223,6 +227,7 @@ class DoctorCommand : public Command {
     Budget budget("doctor", Budget::kUnlimited);
     TRY(MeasureProcessor(findings, budget, console));
     TRY(MeasureDisk(findings, budget, console));
+    MeasureScratch(findings, budget, console);
     Keep(findings, console);
     TRY(console.Answer(console.json ? Dump(ToJson(findings)) : Describe(findings)));
     if (!findings.cache.empty() && !console.json) {
@@ -277,6 +282,15 @@ class DoctorCommand : public Command {
     TRY_ASSIGN(findings.rates.request_seconds,
                MeasureRequestSeconds(budget, *disk.file, best_path, kRequestBytes, kRequests));
     return {};
+  }
+
+  // What activations are written to and read from that memory does not hold.
+  static void MeasureScratch(Findings& findings, Budget& budget, Console& console) {
+    Result<ScratchRate> rate = MeasureScratchRate(budget);
+    if (!rate) return console.Note(rate.error().message);
+    findings.rates.spill_bytes_per_second = rate->write_bytes_per_second;
+    findings.rates.fetch_bytes_per_second = rate->read_bytes_per_second;
+    findings.scratch = *std::move(rate);
   }
 
   static void Keep(Findings& findings, Console& console) {

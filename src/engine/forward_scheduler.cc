@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/catch_no_memory.h"
+#include "engine/this_machine.h"
 #include "fmt/format.h"
-#include "os/machine.h"
 
 namespace tinyai {
 namespace {
@@ -354,7 +354,7 @@ void ForwardScheduler::Reset() {
 }
 
 Result<uint64_t> ForwardScheduler::LargestBatch(uint64_t bytes_per_sample, uint64_t most) const {
-  return tinyai::LargestBatch(model_->forward(), OptionsOf(), ProbeMachine(), bytes_per_sample,
+  return tinyai::LargestBatch(model_->forward(), OptionsOf(), ThisMachine(), bytes_per_sample,
                               most);
 }
 

@@ -6,7 +6,7 @@
 
 #include "engine/encode_prompt.h"
 #include "engine/forward_pass.h"
-#include "os/machine.h"
+#include "engine/this_machine.h"
 
 namespace tinyai {
 namespace {
@@ -41,7 +41,7 @@ class Run {
     std::unique_ptr<Run> run(new Run());
     const ForwardOptions options = {
         .mode = PlanMode::kMemoryOptimised, .kept = {kept}, .context = context};
-    TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, ProbeMachine()));
+    TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, ThisMachine()));
     TRY_ASSIGN(run->pass_, ForwardPass::Open(std::move(model), std::move(plan), run->process_));
     return run;
   }

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/catch_no_memory.h"
+#include "engine/this_machine.h"
 #include "fmt/format.h"
-#include "os/machine.h"
 #include "os/measure_scratch.h"
 
 namespace tinyai {
@@ -24,7 +24,7 @@ std::vector<uint32_t> OrderOf(const ForwardPlan& plan) {
   return order;
 }
 
-// Measured once: all plans of a process agree.
+// Where nobody has asked the doctor. Measured once: all plans of a process agree.
 void TakeScratchRates(Rates& rates) {
   static const std::optional<ScratchRate> measured = []() -> std::optional<ScratchRate> {
     Budget budget("measuring", Budget::kUnlimited);
@@ -66,8 +66,8 @@ ForwardOptions LayerScheduler::OptionsFor(PlanMode mode) const {
 
 Result<ForwardPlan> LayerScheduler::PlanIn(const ForwardOptions& options) const {
   const ForwardModel model = model_->forward();
-  Machine machine = ProbeMachine();
-  if (options.spill) TakeScratchRates(machine.rates);
+  Machine machine = ThisMachine();
+  if (options.spill && !machine.rates.measured) TakeScratchRates(machine.rates);
   TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, machine));
   // A caller goes through the layers by their numbers: what the plan executes earlier than that has
   // to be there until it is asked for.

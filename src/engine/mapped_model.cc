@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/checked.h"
-#include "os/machine.h"
+#include "engine/this_machine.h"
 
 namespace tinyai {
 namespace {
@@ -269,7 +269,7 @@ Tiling MappedModel::tiling() const {
 Result<MappedModel::ReservedPlan> MappedModel::PlanWithinCache(ForwardOptions options) {
   options.resident_bytes = cache_->available_bytes();
   options.tiling = tiling();
-  TRY_ASSIGN(ForwardPlan plan, PlanForward(forward(), options, ProbeMachine()));
+  TRY_ASSIGN(ForwardPlan plan, PlanForward(forward(), options, ThisMachine()));
   const uint64_t kept = std::min(plan.bytes({BufferKind::kResident}), options.resident_bytes);
   TRY_ASSIGN(CacheReservation reservation, CacheReservation::Take(*cache_, kept));
   return ReservedPlan{std::move(plan), std::move(reservation)};

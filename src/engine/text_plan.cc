@@ -1,25 +1,14 @@
 #include "engine/text_plan.h"
 
 #include <algorithm>
-#include <optional>
 
+#include "engine/this_machine.h"
 #include "lang/source.h"
-#include "os/cache_directory.h"
-#include "os/machine.h"
-#include "os/rates_cache.h"
 #include "plan/plan_file.h"
 #include "plan/resolve_schedule.h"
 
 namespace tinyai {
 namespace {
-
-Machine ThisMachine() {
-  Machine machine = ProbeMachine();
-  if (const Result<CacheDirectory> cache = CacheDirectory::Open()) {
-    if (const std::optional<Rates> rates = LoadRates(*cache, machine.name)) machine.rates = *rates;
-  }
-  return machine;
-}
 
 Status CheckText(const Model& model) {
   if (model.is_text()) return {};

@@ -1,8 +1,10 @@
 #include "os/measure_scratch.h"
 
 #include <algorithm>
+#include <span>
 
 #include "os/clock.h"
+#include "os/incompressible.h"
 #include "os/memory_region.h"
 #include "os/scratch_file.h"
 
@@ -19,7 +21,8 @@ Result<ScratchRate> MeasureScratchRate(Budget& budget) {
              MemoryRegion::Allocate(budget, kPieceBytes, "measuring the disk"));
   TRY_ASSIGN(const std::unique_ptr<ScratchFile> file, ScratchFile::Create(kPieces * kPieceBytes));
   const std::span<std::byte> piece(memory.data(), kPieceBytes);
-  std::ranges::fill(piece, std::byte{1});
+  uint64_t state = 1;
+  FillIncompressible(piece, state);
   const auto rate = [](int64_t begin_ns) {
     const int64_t ns = std::max<int64_t>(1, MonotonicNs() - begin_ns);
     return static_cast<double>(kPieces * kPieceBytes) / (static_cast<double>(ns) * 1e-9);

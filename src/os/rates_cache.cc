@@ -6,7 +6,7 @@
 #include "fmt/format.h"
 #include "os/text_file.h"
 
-// tinyai rates 3
+// tinyai rates 4
 // machine AMD EPYC, 2 CPUs
 // memory_bytes_per_second 21000000000
 // ...
@@ -14,7 +14,7 @@ namespace tinyai {
 namespace {
 
 constexpr const char* kFile = "rates";
-constexpr std::string_view kTitle = "tinyai rates 3";
+constexpr std::string_view kTitle = "tinyai rates 4";
 
 struct Field {
   std::string_view name;
@@ -28,6 +28,8 @@ constexpr Field kFields[] = {
     {"meeting_seconds", &Rates::meeting_seconds, true},  // where it is lost in the noise
     {"compute_macs_per_second", &Rates::compute_macs_per_second},
     {"request_seconds", &Rates::request_seconds},
+    {"spill_bytes_per_second", &Rates::spill_bytes_per_second},
+    {"fetch_bytes_per_second", &Rates::fetch_bytes_per_second},
 };
 
 // Positive, finite, and far inside what arithmetic on rates can bear.
