@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gtest/gtest.h"
@@ -89,6 +90,33 @@ TEST_F(CacheDirectoryTest, LeavesNothingBehindWhenWritingFails) {
   EXPECT_EQ(FilesIn(cache.path()), 1u);
   EXPECT_FALSE(CacheDirectory::OpenAt(Path("missing/tinyai")));
   EXPECT_FALSE(CacheDirectory::OpenAt("/proc/tinyai"));
+}
+
+// D8 of the catalogue of faults.
+TEST_F(CacheDirectoryTest, OfTwoProcessesThatWriteOneFileTheLastWholeOneWins) {
+  const auto cache = *CacheDirectory::OpenAt(Path("tinyai"));
+  const std::string contents[] = {std::string(100'000, 'a'), std::string(50'000, 'b')};
+  ASSERT_TRUE(cache.Write("rates", contents[0]));
+  int writers = 0;
+  for (const std::string& content : contents) {
+    const pid_t writer = ::fork();
+    if (writer == 0) {
+      bool written = true;
+      for (int i = 0; i < 200; ++i) written = cache.Write("rates", content) && written;
+      ::_exit(written ? 0 : 1);
+    }
+    ASSERT_GT(writer, 0);
+    ++writers;
+  }
+  while (writers > 0) {
+    const std::optional<std::string> now = cache.Read("rates");
+    EXPECT_TRUE(now == contents[0] || now == contents[1]);
+    int status = 0;
+    if (::waitpid(-1, &status, WNOHANG) <= 0) continue;
+    EXPECT_EQ(status, 0);
+    --writers;
+  }
+  EXPECT_EQ(FilesIn(cache.path()), 1u);
 }
 
 TEST_F(CacheDirectoryTest, IsFoundThroughTheEnvironment) {
