@@ -2,6 +2,7 @@
 
 /* Everything. */
 
+#include <tinyai/budget.h>
 #include <tinyai/builder.h>
 #include <tinyai/error.h>
 #include <tinyai/sensitivity.h>

@@ -131,7 +131,10 @@ TinyAISession* tinyaiOpenSession(TinyAISessionPlan* plan) {
     auto session = std::make_unique<TinyAISession>();
     session->objects = plan->objects;
     SessionPlan taken = *std::exchange(plan->session, std::nullopt);
-    TRY_ASSIGN(session->text, TextSession::Open(plan->model, std::move(taken)));
+    SharedBudget* const share = plan->objects->mapped().shared_budget();
+    if (share != nullptr) share->MakeRoom(taken.report.predicted_peak_bytes);
+    TRY_ASSIGN(session->text, TextSession::Open(plan->model, std::move(taken),
+                                                share != nullptr ? &share->budget() : nullptr));
     return session.release();
   });
 }

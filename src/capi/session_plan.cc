@@ -89,7 +89,9 @@ Result<Rates> FromC(const TinyAIRates& rates) {
 // `text`: null where the planner decides everything.
 Result<TinyAISessionPlan*> MakePlan(TinyAIModel& model, const TinyAISessionConfig* config,
                                     const char* text) {
-  TRY_ASSIGN(const SessionOptions options, FromC(config));
+  TRY_ASSIGN(SessionOptions options, FromC(config));
+  const SharedBudget* const share = model.objects->mapped().shared_budget();
+  if (share != nullptr) options.shared_bytes = share->available_bytes();
   auto plan = std::make_unique<TinyAISessionPlan>();
   plan->objects = model.objects;
   plan->model = model.objects->mapped().transformed();

@@ -158,8 +158,10 @@ Status ForwardScheduler::PlanAndOpen() {
   TRY(CheckInputs());
   TRY_ASSIGN(MappedModel::ReservedPlan planned, model_->PlanWithinCache(OptionsOf()));
   reservation_ = std::move(planned.reservation);
-  process_ = std::make_unique<Budget>("scheduler",
-                                      memory_bytes_ != 0 ? memory_bytes_ : Budget::kUnlimited);
+  SharedBudget* const share = model_->shared_budget();
+  process_ =
+      std::make_unique<Budget>("scheduler", memory_bytes_ != 0 ? memory_bytes_ : Budget::kUnlimited,
+                               share != nullptr ? &share->budget() : nullptr);
   TRY_ASSIGN(pass_, ForwardPass::Open(model_->forward(), std::move(planned.plan), *process_,
                                       trace_bytes_));
   order_ = pass_->order();
@@ -354,8 +356,8 @@ void ForwardScheduler::Reset() {
 }
 
 Result<uint64_t> ForwardScheduler::LargestBatch(uint64_t bytes_per_sample, uint64_t most) const {
-  return tinyai::LargestBatch(model_->forward(), OptionsOf(), ThisMachine(), bytes_per_sample,
-                              most);
+  return tinyai::LargestBatch(model_->forward(), model_->WithinShare(OptionsOf(), process_.get()),
+                              ThisMachine(), bytes_per_sample, most);
 }
 
 void ForwardScheduler::MarkUnneeded(uint32_t layer) {

@@ -37,18 +37,21 @@ class Change {
 // A pass of some model over the input, whose result of one layer stays.
 class Run {
  public:
-  static Result<std::unique_ptr<Run>> Open(ForwardModel model, uint32_t kept, uint64_t context) {
-    std::unique_ptr<Run> run(new Run());
-    const ForwardOptions options = {
-        .mode = PlanMode::kMemoryOptimised, .kept = {kept}, .context = context};
+  static Result<std::unique_ptr<Run>> Open(const MappedModel& mapped, ForwardModel model,
+                                           uint32_t kept, uint64_t context) {
+    SharedBudget* const share = mapped.shared_budget();
+    std::unique_ptr<Run> run(new Run(share != nullptr ? &share->budget() : nullptr));
+    const ForwardOptions options = mapped.WithinShare(
+        {.mode = PlanMode::kMemoryOptimised, .kept = {kept}, .context = context}, nullptr);
     TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, ThisMachine()));
+    if (share != nullptr) share->MakeRoom(plan.peak_bytes());
     TRY_ASSIGN(run->pass_, ForwardPass::Open(std::move(model), std::move(plan), run->process_));
     return run;
   }
   ForwardPass& pass() { return *pass_; }
 
  private:
-  Run() : process_("layer errors", Budget::kUnlimited) {}
+  explicit Run(Budget* shared) : process_("layer errors", Budget::kUnlimited, shared) {}
   Budget process_;
   std::unique_ptr<ForwardPass> pass_;
 };
@@ -56,7 +59,8 @@ class Run {
 class Measurer {
  public:
   Measurer(const MappedModel& model, std::shared_ptr<const Overlay> overlay)
-      : base_(ForwardModel::Of(model.model())),
+      : mapped_(model),
+        base_(ForwardModel::Of(model.model())),
         overlay_(std::move(overlay)),
         other_(Overlay::Of(overlay_)),
         weights_(model.own_weights()) {}
@@ -82,8 +86,8 @@ class Measurer {
   }
 
   Result<LayerError> Measure(uint32_t layer) {
-    TRY_ASSIGN(const auto was, Run::Open(base_, layer, context_));
-    TRY_ASSIGN(const auto is, Run::Open(WithLayer(layer), layer, context_));
+    TRY_ASSIGN(const auto was, Run::Open(mapped_, base_, layer, context_));
+    TRY_ASSIGN(const auto is, Run::Open(mapped_, WithLayer(layer), layer, context_));
     Change of_layer, of_model;
     for (size_t done = 0; done == 0 || done < tokens_.size();) {
       const size_t count = std::min<size_t>(tokens_.size() - done, was->pass().plan().plan.chunk);
@@ -128,6 +132,7 @@ class Measurer {
     }
   }
 
+  const MappedModel& mapped_;
   const ForwardModel base_;
   const std::shared_ptr<const Overlay> overlay_;
   const ForwardModel other_;

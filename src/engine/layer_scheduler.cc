@@ -61,7 +61,7 @@ ForwardOptions LayerScheduler::OptionsFor(PlanMode mode) const {
     if (strategies_[layer] == CheckpointStrategy::kStore) options.spilled.push_back(layer);
     if (strategies_[layer] == CheckpointStrategy::kRecompute) options.recomputed.push_back(layer);
   }
-  return options;
+  return model_->WithinShare(std::move(options), pass_ != nullptr ? process_.get() : nullptr);
 }
 
 Result<ForwardPlan> LayerScheduler::PlanIn(const ForwardOptions& options) const {
@@ -123,7 +123,11 @@ Result<ForwardPlan> LayerScheduler::Choose() const {
     spilling.spill = true;
     add(spilling);
   }
-  if (plans.empty()) return tl::unexpected<Error>(*std::move(failed));
+  if (plans.empty()) {
+    const SharedBudget* const share = model_->shared_budget();
+    if (share != nullptr) return share->Explain(*std::move(failed));
+    return tl::unexpected<Error>(*std::move(failed));
+  }
   std::ranges::stable_sort(plans, {}, &ForwardPlan::peak_bytes);
   const double last = static_cast<double>(plans.size() - 1);
   return std::move(plans[static_cast<size_t>(std::lround(options_.speed * last))]);
@@ -199,8 +203,11 @@ Status LayerScheduler::SetStrategy(uint32_t layer, CheckpointStrategy strategy) 
 Status LayerScheduler::Start() {
   if (pass_ != nullptr) return {};
   if (next_ == nullptr) TRY(MakePlan());
-  process_ = std::make_unique<Budget>("layer scheduler", Budget::kUnlimited);
+  SharedBudget* const share = model_->shared_budget();
+  process_ = std::make_unique<Budget>("layer scheduler", Budget::kUnlimited,
+                                      share != nullptr ? &share->budget() : nullptr);
   const std::unique_ptr<ForwardPlan> plan = std::move(next_);  // made again if this fails
+  if (share != nullptr) share->MakeRoom(plan->peak_bytes());
   TRY_ASSIGN(pass_, ForwardPass::Open(model_->forward(), std::move(*plan), *process_));
   began_ = false;
   return {};

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/catch_no_memory.h"
 #include "base/checked.h"
 #include "engine/this_machine.h"
 
@@ -87,7 +88,9 @@ Result<std::shared_ptr<MappedModel>> MappedModel::Open(const std::string& path,
   return model;
 }
 
-MappedModel::~MappedModel() = default;
+MappedModel::~MappedModel() {
+  if (shared_ != nullptr && cache_ != nullptr) shared_->Leave(*cache_);
+}
 
 Status MappedModel::Start(const WeightCacheOptions& options, WeightCache::Listener listener) {
   for (const File* part : model_->sources()) {
@@ -267,12 +270,46 @@ Tiling MappedModel::tiling() const {
 }
 
 Result<MappedModel::ReservedPlan> MappedModel::PlanWithinCache(ForwardOptions options) {
+  options = WithinShare(std::move(options), nullptr);
   options.resident_bytes = cache_->available_bytes();
   options.tiling = tiling();
-  TRY_ASSIGN(ForwardPlan plan, PlanForward(forward(), options, ThisMachine()));
+  SharedBudget* const share = shared_budget();
+  Result<ForwardPlan> planned = PlanForward(forward(), options, ThisMachine());
+  if (!planned && share != nullptr) return share->Explain(std::move(planned).error());
+  TRY_ASSIGN(ForwardPlan plan, std::move(planned));
+  if (share != nullptr) share->MakeRoom(plan.peak_bytes());
   const uint64_t kept = std::min(plan.bytes({BufferKind::kResident}), options.resident_bytes);
   TRY_ASSIGN(CacheReservation reservation, CacheReservation::Take(*cache_, kept));
   return ReservedPlan{std::move(plan), std::move(reservation)};
+}
+
+Status MappedModel::Share(std::shared_ptr<SharedBudget> budget) {
+  const std::lock_guard one_at_a_time(transforming_);
+  if (shared_budget() != nullptr) {
+    return Fail(ErrorCode::kUsage, "BUDGET_BOUND", "the model shares a budget already");
+  }
+  budget->Join(*cache_);
+  const Status counted = CatchNoMemory([&] { return cache_->CountIn(budget->budget()); });
+  if (!counted) {
+    budget->Leave(*cache_);
+    return counted;
+  }
+  const std::lock_guard lock(mutex_);
+  shared_ = std::move(budget);
+  return {};
+}
+
+SharedBudget* MappedModel::shared_budget() const {
+  const std::lock_guard lock(mutex_);
+  return shared_.get();
+}
+
+ForwardOptions MappedModel::WithinShare(ForwardOptions options, const Budget* own) const {
+  if (const SharedBudget* const share = shared_budget()) {
+    const uint64_t room = share->available_bytes() + (own != nullptr ? own->used_bytes() : 0);
+    if (options.memory_bytes == 0 || options.memory_bytes > room) options.memory_bytes = room;
+  }
+  return options;
 }
 
 Status MappedModel::SetTypes(std::span<const std::optional<DType>> types) {

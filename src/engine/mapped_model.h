@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "engine/model.h"
 #include "engine/overlay.h"
+#include "engine/shared_budget.h"
 #include "engine/simd.h"
 #include "engine/weight_cache.h"
 #include "graph/graph.h"
@@ -95,6 +96,14 @@ class MappedModel : private LayerStore {
   std::vector<std::vector<WeightId>> own_weights() const;
   // Bytes that the weights take less than the same without sparse rows.
   uint64_t PruningSavings() const;
+  // What is held for this model counts in `budget` too from now on: cached layers at once, passes
+  // and sessions when they are opened. Errors BUDGET_BOUND (it shares one already),
+  // BUDGET_EXCEEDED (by layers that are held).
+  Status Share(std::shared_ptr<SharedBudget> budget);
+  // Null where it shares none; else for as long as there is the model.
+  SharedBudget* shared_budget() const;
+  // The same with no more memory than is left of that beside what `own`, which may be null, holds.
+  ForwardOptions WithinShare(ForwardOptions options, const Budget* own) const;
   WeightCache& cache() { return *cache_; }
   const WeightCache& cache() const { return *cache_; }
 
@@ -159,9 +168,10 @@ class MappedModel : private LayerStore {
   mutable std::mutex transforming_;
   std::vector<LayerForm> forms_;  // in force, empty: none; guarded by transforming_
   SimdSettings simd_;
-  mutable std::mutex
-      mutex_;  // guards defaults_, tiling_, transformed_, layers_ and places_ when they change
+  mutable std::mutex mutex_;  // guards defaults_, shared_, tiling_, transformed_, layers_ and
+                              // places_ when they change
   PassDefaults defaults_;
+  std::shared_ptr<SharedBudget> shared_;  // once set it stays
   Tiling tiling_;
   std::unique_ptr<WeightCache> cache_;  // last: its threads use the rest
 };

@@ -69,7 +69,8 @@ SessionPlan Resolve(const Model& model, const SessionOptions& options, const Mac
                                     options.context, model.graph().context));
   }
   const uint64_t free = machine.available_bytes;
-  out.budget_bytes = options.memory_bytes.value_or(free - free / kMarginShare);
+  out.budget_bytes =
+      std::min(options.memory_bytes.value_or(free - free / kMarginShare), options.shared_bytes);
   return out;
 }
 

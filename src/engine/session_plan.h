@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/machine.h"
 #include "base/result.h"
 #include "engine/model.h"
@@ -18,9 +19,10 @@ namespace tinyai {
 
 struct SessionOptions {
   std::optional<uint64_t> memory_bytes;  // for everything the process holds; none: what is free
-  uint64_t context = 0;                  // tokens; 0: as trained, at most kDefaultContext
-  uint32_t threads = 0;                  // 0: one per core
-  DType key_type = DType::kF16;          // of the cache: F16, Q8_0 or F32
+  uint64_t shared_bytes = Budget::kUnlimited;  // what is left for it of what others hold too
+  uint64_t context = 0;                        // tokens; 0: as trained, at most kDefaultContext
+  uint32_t threads = 0;                        // 0: one per core
+  DType key_type = DType::kF16;                // of the cache: F16, Q8_0 or F32
   DType value_type = DType::kF16;
   uint64_t chunk = 0;                   // prompt tokens per pass; 0: chosen
   std::optional<RequestDevice> device;  // that a schedule may put ops on

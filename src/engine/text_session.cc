@@ -9,9 +9,9 @@
 namespace tinyai {
 
 Result<std::unique_ptr<TextSession>> TextSession::Open(std::shared_ptr<const Model> model,
-                                                       SessionPlan plan) {
+                                                       SessionPlan plan, Budget* shared) {
   const uint64_t budget = plan.options.force ? Budget::kUnlimited : plan.budget_bytes;
-  std::unique_ptr<TextSession> text(new TextSession(budget));
+  std::unique_ptr<TextSession> text(new TextSession(budget, shared));
   TRY_ASSIGN(text->session_, Session::Open(std::move(model), std::move(plan), text->process_));
   return text;
 }

@@ -17,9 +17,10 @@ namespace tinyai {
 // go on. One thread at a time uses it; RequestStop may be called from any.
 class TextSession {
  public:
-  // As Session::Open; the plan's budget bounds the session by itself.
+  // As Session::Open; the plan's budget bounds the session by itself, and `shared`, which outlives
+  // it, together with others.
   static Result<std::unique_ptr<TextSession>> Open(std::shared_ptr<const Model> model,
-                                                   SessionPlan plan);
+                                                   SessionPlan plan, Budget* shared = nullptr);
 
   // Text at the end of what there is; with the tokens that begin a text if there is nothing yet.
   // `special`: spellings of control tokens, such as <|im_end|>, stand for these. Errors, and
@@ -48,7 +49,7 @@ class TextSession {
   const Session& session() const { return *session_; }
 
  private:
-  explicit TextSession(uint64_t budget_bytes) : process_("process", budget_bytes) {}
+  TextSession(uint64_t budget_bytes, Budget* shared) : process_("process", budget_bytes, shared) {}
   uint64_t room() const;
   Status Check(std::span<const TokenId> tokens, uint64_t most) const;
 

@@ -52,6 +52,8 @@ WeightCache::~WeightCache() {
     stopping_ = true;
   }
   changed_.notify_all();
+  threads_.clear();
+  for (Entry& entry : entries_) GiveBack(entry);
 }
 
 void WeightCache::Work() {
@@ -105,12 +107,13 @@ Status WeightCache::Bring(uint32_t layer, Lock& lock, bool must_keep) {
     std::erase(queue_, layer);
   } else {
     const uint64_t bytes = charge(layer);
-    if (!MakeRoom(bytes, kAnyPriority)) {
+    if (!Take(entry, bytes, kAnyPriority)) {
       if (must_keep) {
         return Fail(ErrorCode::kBudget, "CACHE_FULL",
                     fmt::format("layer {} takes {} bytes, and of the {} that may be cached {} are "
-                                "in use or held; unload others or raise maxCacheSize",
-                                layer, bytes, options_.limit_bytes, used_));
+                                "in use or held{}; unload others or raise maxCacheSize",
+                                layer, bytes, options_.limit_bytes, used_,
+                                budget_ == nullptr ? "" : ", or the budget that models share is"));
       }
       entry.phase = Phase::kLoading;
       lock.unlock();
@@ -122,7 +125,6 @@ Status WeightCache::Bring(uint32_t layer, Lock& lock, bool must_keep) {
       Tell(layer);
       return looked;
     }
-    Take(entry, bytes);
   }
   return Load(layer, lock);
 }
@@ -146,8 +148,7 @@ Status WeightCache::Load(uint32_t layer, Lock& lock) {
     if (entry.drop_later) LetGo(layer);
   } else {
     entry.phase = Phase::kFailed;
-    used_ -= entry.charged;
-    entry.charged = 0;
+    GiveBack(entry);
   }
   entry.drop_later = false;
   Tell(layer);
@@ -166,14 +167,14 @@ Status WeightCache::Queue(uint32_t layer, Lock& lock) {
   entry.drop_later = false;
   if (entry.phase != Phase::kOut && entry.phase != Phase::kFailed) return {};
   const uint64_t bytes = charge(layer);
-  if (!MakeRoom(bytes, entry.priority)) {
+  if (!threads_.empty()) queue_.push_back(layer);
+  if (!Take(entry, bytes, entry.priority)) {
+    if (!threads_.empty()) queue_.pop_back();
     return Fail(ErrorCode::kBudget, "CACHE_FULL",
                 fmt::format("layer {} is not read ahead: it takes {} bytes, and what is cached now "
                             "is in use, held, or of a higher priority",
                             layer, bytes));
   }
-  if (!threads_.empty()) queue_.push_back(layer);
-  Take(entry, bytes);
   entry.ahead = true;
   ++stats_.prefetches;
   if (threads_.empty()) return Load(layer, lock);
@@ -204,8 +205,7 @@ void WeightCache::Release(uint32_t layer) {
   switch (entry.phase) {
     case Phase::kQueued:
       std::erase(queue_, layer);
-      used_ -= entry.charged;
-      entry.charged = 0;
+      GiveBack(entry);
       entry.phase = Phase::kOut;
       break;
     case Phase::kLoading:
@@ -335,8 +335,7 @@ void WeightCache::Replace(uint32_t layer, const std::function<void()>& replace) 
   if (entry.phase == Phase::kIn) {
     LetGo(layer);
   } else {
-    used_ -= entry.charged;
-    entry.charged = 0;
+    GiveBack(entry);
     entry.phase = Phase::kOut;
   }
   entry.served = false;
@@ -349,36 +348,49 @@ bool WeightCache::MayGo(uint32_t layer) const {
   return entry.phase == Phase::kIn && entry.charged > 0 && entry.holds == 0 && entry.uses == 0;
 }
 
-// Lets go of layers, those of the lowest priority first and of none above `most_priority`, until
-// `bytes` more fit; of none at all if that is not enough. When reading ahead (`most_priority` is
-// that of a layer) the layer accessed last stays too: its user is looking at it.
-bool WeightCache::MakeRoom(uint64_t bytes, float most_priority) {
-  if (bytes > options_.limit_bytes) return false;
-  const uint64_t allowed = options_.limit_bytes - bytes;
-  if (used_ <= allowed) return true;
+// Layers that may go for something of this priority. When reading ahead (`most_priority` is that of
+// a layer) the layer accessed last stays too: its user is looking at it.
+std::vector<uint32_t> WeightCache::Evictable(float most_priority) const {
   std::vector<uint32_t> may_go;
-  uint64_t freeable = 0;
   for (uint32_t layer = 0; layer < entries_.size(); ++layer) {
     if (!MayGo(layer) || entries_[layer].priority > most_priority) continue;
     if (most_priority != kAnyPriority && layer == newest_) continue;
     may_go.push_back(layer);
-    freeable += entries_[layer].charged;
   }
-  if (used_ - std::min(used_, freeable) > allowed) return false;
-  while (used_ > allowed) {
-    float least = kAnyPriority;
-    for (const uint32_t layer : may_go) least = std::min(least, entries_[layer].priority);
-    std::vector<uint32_t> lowest;
-    for (const uint32_t layer : may_go) {
-      if (entries_[layer].priority == least) lowest.push_back(layer);
-    }
-    const uint32_t victim = policy_.Victim(lowest);
-    LetGo(victim);
-    ++stats_.evictions;
-    Tell(victim);
-    std::erase(may_go, victim);
-  }
+  return may_go;
+}
+
+uint64_t WeightCache::BytesOf(const std::vector<uint32_t>& layers) const {
+  uint64_t bytes = 0;
+  for (const uint32_t layer : layers) bytes += entries_[layer].charged;
+  return bytes;
+}
+
+// Lets go of layers, those of the lowest priority first and of none above `most_priority`, until
+// `bytes` more fit; of none at all if that is not enough.
+bool WeightCache::MakeRoom(uint64_t bytes, float most_priority) {
+  if (bytes > options_.limit_bytes) return false;
+  const uint64_t allowed = options_.limit_bytes - bytes;
+  if (used_ <= allowed) return true;
+  std::vector<uint32_t> may_go = Evictable(most_priority);
+  if (used_ - std::min(used_, BytesOf(may_go)) > allowed) return false;
+  while (used_ > allowed) Evict(may_go);
   return true;
+}
+
+// One of them, one of those of the lowest priority.
+void WeightCache::Evict(std::vector<uint32_t>& may_go) {
+  float least = kAnyPriority;
+  for (const uint32_t layer : may_go) least = std::min(least, entries_[layer].priority);
+  std::vector<uint32_t> lowest;
+  for (const uint32_t layer : may_go) {
+    if (entries_[layer].priority == least) lowest.push_back(layer);
+  }
+  const uint32_t victim = policy_.Victim(lowest);
+  LetGo(victim);
+  ++stats_.evictions;
+  Tell(victim);
+  std::erase(may_go, victim);
 }
 
 void WeightCache::LetGo(uint32_t layer) {
@@ -386,15 +398,62 @@ void WeightCache::LetGo(uint32_t layer) {
   store_.Drop(layer);
   if (entry.ahead) ++stats_.prefetch_wasted;
   entry.ahead = false;
-  used_ -= entry.charged;
-  entry.charged = 0;
+  GiveBack(entry);
   entry.phase = Phase::kOut;
 }
 
-void WeightCache::Take(Entry& entry, uint64_t bytes) {
+// Charges the layer, and lets others go for it; false if that is not enough.
+bool WeightCache::Take(Entry& entry, uint64_t bytes, float most_priority) {
+  if (!MakeRoom(bytes, most_priority) || !TakeShared(bytes, most_priority)) return false;
   entry.charged = bytes;
   used_ += bytes;
   stats_.peak_bytes = std::max(stats_.peak_bytes, used_);
+  return true;
+}
+
+bool WeightCache::TakeShared(uint64_t bytes, float most_priority) {
+  if (budget_ == nullptr || budget_->Take(bytes, "cached weights")) return true;
+  std::vector<uint32_t> may_go = Evictable(most_priority);
+  const uint64_t free = budget_->limit_bytes() - budget_->used_bytes();
+  if (free + BytesOf(may_go) < bytes) return false;
+  while (!budget_->Take(bytes, "cached weights")) {
+    if (may_go.empty()) return false;  // somebody else was faster
+    Evict(may_go);
+  }
+  return true;
+}
+
+void WeightCache::GiveBack(Entry& entry) {
+  if (budget_ != nullptr) budget_->Give(entry.charged);
+  used_ -= entry.charged;
+  entry.charged = 0;
+}
+
+Status WeightCache::CountIn(Budget& budget) {
+  const Lock lock(mutex_);
+  std::vector<uint32_t> may_go = Evictable(kAnyPriority);
+  while (true) {
+    uint64_t charged = 0;
+    for (const Entry& entry : entries_) charged += entry.charged;
+    const Status taken = budget.Take(charged, "cached weights");
+    if (taken) break;
+    if (may_go.empty()) return taken;
+    Evict(may_go);
+  }
+  budget_ = &budget;
+  return {};
+}
+
+uint64_t WeightCache::sheddable_bytes() const {
+  const Lock lock(mutex_);
+  return BytesOf(Evictable(kAnyPriority));
+}
+
+void WeightCache::Shed(uint64_t bytes) {
+  const Lock lock(mutex_);
+  std::vector<uint32_t> may_go = Evictable(kAnyPriority);
+  const uint64_t before = used_;
+  while (!may_go.empty() && before - used_ < bytes) Evict(may_go);
 }
 
 uint64_t WeightCache::charge(uint32_t layer) const {

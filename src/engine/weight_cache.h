@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/budget.h"
 #include "base/result.h"
 #include "engine/residency_policy.h"
 #include "os/thread.h"
@@ -98,6 +99,15 @@ class WeightCache {
   void EndUse(uint32_t layer);
   bool in_use(uint32_t layer) const;
 
+  // Counts what is cached in `budget` too from now on; it outlives the cache. Where it is full,
+  // layers go that nobody holds, and such as still do not fit are not kept. Error BUDGET_EXCEEDED:
+  // of what is held.
+  Status CountIn(Budget& budget);
+  // What Shed could let go now.
+  uint64_t sheddable_bytes() const;
+  // Lets layers go that nobody holds or uses, until that is `bytes` or there is none.
+  void Shed(uint64_t bytes);
+
   // Runs `replace` while the layer is in nobody's memory: what the store has for it changes.
   void Replace(uint32_t layer, const std::function<void()>& replace);
 
@@ -128,9 +138,14 @@ class WeightCache {
   Status Queue(uint32_t layer, Lock& lock);
   void ReadAhead(Lock& lock);
   bool MayGo(uint32_t layer) const;
+  std::vector<uint32_t> Evictable(float most_priority) const;
+  uint64_t BytesOf(const std::vector<uint32_t>& layers) const;
+  void Evict(std::vector<uint32_t>& may_go);
   bool MakeRoom(uint64_t bytes, float most_priority);
+  bool TakeShared(uint64_t bytes, float most_priority);
+  bool Take(Entry& entry, uint64_t bytes, float most_priority);
+  void GiveBack(Entry& entry);
   void LetGo(uint32_t layer);
-  void Take(Entry& entry, uint64_t bytes);
   void Tell(uint32_t layer) const;
   LayerState StateOf(uint32_t layer) const;
 
@@ -143,6 +158,7 @@ class WeightCache {
   ResidencyPolicy policy_;
   std::deque<uint32_t> queue_;
   uint64_t used_ = 0;
+  Budget* budget_ = nullptr;  // in which layers are counted too
   WeightCacheStats stats_;
   int64_t newest_ = -1;  // the layer accessed last
   bool stopping_ = false;

@@ -23,7 +23,7 @@ VALUES = {
     "TinyAIMemoryOptimizer *": "optimizer", "TinyAITensor *": "tensor", "TinyAIExecutionPlan *": "plan",
     "TinyAIModelBuilder *": "builder", "char *": '"x"', "void *": "memory", "int *": "ints",
     "TinyAISessionPlan *": "session_plan", "TinyAISession *": "session", "TinyAITokenFunction": "token",
-    "size_t *": "sizes", "TinyAITensorReuseFunction": "reuse", "TinyAIWeightFunction": "weight",
+    "size_t *": "sizes", "TinyAIBudget *": "budget", "TinyAITensorReuseFunction": "reuse", "TinyAIWeightFunction": "weight",
 }
 # (function, parameter) where NULL is allowed, as the header says.
 NULL_IS_FINE = re.compile(
@@ -110,6 +110,7 @@ int main(void) {
     TinyAIExecutionPlan *plan = tinyaiCreateExecutionPlan(layers);
     TinyAIMemoryOptimizer *optimizer = tinyaiCreateMemoryOptimizer(NULL);
     TinyAITensor *tensor = tinyaiCreateTensor(ints, 1, TINYAI_TENSOR_FLOAT32);
+    TinyAIBudget *budget = tinyaiCreateBudget(1 << 30);
     TinyAIModel *text = tinyaiOpenMappedModel("TEXT_MODEL", NULL);
     TinyAISessionConfig config;
     tinyaiInitSessionConfig(&config);

@@ -78,6 +78,21 @@ TEST(LayerScheduler, ExecutesAsItPlans) {
             "BUDGET_INFEASIBLE");
 }
 
+TEST(SharedBudget, BoundsWhatItsModelsTakeTogether) {
+  Model first = Residual(), second = Residual();
+  constexpr std::size_t kBytes = std::size_t{96} << 10;
+  tinyai::SharedBudget budget = tinyai::SharedBudget::Create(kBytes).value();
+  budget.Add(first).value();
+  budget.Add(second).value();
+  EXPECT_EQ(budget.Add(first).error().key, "BUDGET_BOUND");
+  const tinyai::Pass one = tinyai::Pass::Prepare(first).value();
+  const tinyai::Pass two = tinyai::Pass::Prepare(second).value();
+  EXPECT_LE(one.planned_peak_bytes() + two.planned_peak_bytes(), kBytes);
+  EXPECT_LE(budget.stats().peak_usage, kBytes);
+  EXPECT_GT(budget.stats().current_usage, 0u);
+  EXPECT_EQ(tinyai::SharedBudget::Create(0).error().key, "ARG_VALUE");
+}
+
 TEST(MemoryOptimizer, SetsBudgetsAndReusesTensors) {
   Model model = Residual();
   tinyai::MemoryOptimizer optimizer = tinyai::MemoryOptimizer::Create().value();
