@@ -1,0 +1,72 @@
+"""--time 0 and 0.001: whatever the size of the problem, an answer that is valid (faults.md, K8)."""
+import json
+import random
+import unittest
+
+from support import Case, tinyai
+
+TIMES = ("0", "0.001")
+SIZES = (0, 1, 100_000)
+
+
+class TimeLimits(Case):
+    def write(self, name, text):
+        path = self.directory / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    def solve(self, verb, text, *flags):
+        """Solves in no time, and has every answer checked."""
+        problem = self.write("problem", text)
+        for time in TIMES:
+            with self.subTest(f"{verb} --time {time}"):
+                ended = tinyai("solve", verb, problem, "--json", "--time", time, *flags)
+                self.assertEqual(ended.code, 0, ended.err)
+                solution = self.write("solution", ended.text)
+                checked = tinyai("solve", verb, problem, "--json", "--check", solution, *flags)
+                self.assertEqual(checked.code, 0, checked.err)
+                self.assertTrue(checked.json["valid"])
+                self.assertEqual(checked.json["value"], ended.json["value"])
+
+    def test_orders(self):
+        for size in SIZES:
+            names = ["x", *(f"t{i}" for i in range(size))]
+            ops = [{"op": f"o{i}", "ins": [names[i], *({names[i // 2]} - {names[i]})], "outs": [names[i + 1]]}
+                   for i in range(size)]
+            tensors = {name: 8 + i % 7 for i, name in enumerate(names)}
+            self.solve("order", json.dumps({"tensors": tensors, "inputs": ["x"], "outputs": names[-1:], "ops": ops}))
+
+    def test_offsets(self):
+        rng = random.Random(1)
+        for size in SIZES:
+            rows = [f"{i},{i},{i + rng.randint(1, 30)},{64 * rng.randint(1, 9)}" for i in range(size)]
+            self.solve("offsets", "\n".join(["id,lower,upper,size", *rows]) + "\n")
+
+    def test_syncs(self):
+        rng = random.Random(1)
+        for size in SIZES:
+            net = {"dev": [rng.randrange(3) for _ in range(size)],
+                   "edges": [[to - rng.randint(1, min(to, 50)), to] for to in range(1, size)]}
+            self.solve("syncs", json.dumps([net]))
+
+    def test_makespans(self):
+        for size in SIZES:
+            rows = [f"{i} {i % 9} {1 if i else 0} {i // 2 if i else ''}" for i in range(size)]
+            self.solve("makespan", "\n".join([str(max(size - 2, 0)), *rows]) + "\n", "--processors", "2")
+
+    def test_programs(self):
+        for size in SIZES:
+            lines = [f"v{i} = v{i - 1} + v{i // 2};" if i else "v0 = input();" for i in range(size)]
+            lines += [f"output v{size - 1};"] if size else []
+            program = self.write("p.value", "".join(line + "\n" for line in lines))
+            for time in TIMES:
+                with self.subTest(f"{size} lines, --time {time}"):
+                    ended = tinyai("compile", program, "--time", time)
+                    self.assertEqual(ended.code, 0, ended.err)
+                    completed = self.write("p.sched", ended.text)
+                    again = tinyai("compile", program, completed, "--check", "--time", time)
+                    self.assertEqual(again.code, 0, again.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
