@@ -167,13 +167,21 @@ Status WeightCache::Queue(uint32_t layer, Lock& lock) {
   entry.drop_later = false;
   if (entry.phase != Phase::kOut && entry.phase != Phase::kFailed) return {};
   const uint64_t bytes = charge(layer);
-  if (!threads_.empty()) queue_.push_back(layer);
   if (!Take(entry, bytes, entry.priority)) {
-    if (!threads_.empty()) queue_.pop_back();
     return Fail(ErrorCode::kBudget, "CACHE_FULL",
                 fmt::format("layer {} is not read ahead: it takes {} bytes, and what is cached now "
                             "is in use, held, or of a higher priority",
                             layer, bytes));
+  }
+  if (!threads_.empty()) {
+    const Status queued = CatchNoMemory([&]() -> Status {
+      queue_.push_back(layer);
+      return {};
+    });
+    if (!queued) {
+      GiveBack(entry);
+      return queued;
+    }
   }
   entry.ahead = true;
   ++stats_.prefetches;
@@ -277,14 +285,6 @@ uint64_t WeightCache::available_bytes() const {
     if (MayGo(layer)) kept -= entries_[layer].charged;
   }
   return options_.limit_bytes - std::min(options_.limit_bytes, kept);
-}
-
-Result<CacheReservation> CacheReservation::Take(WeightCache& cache, uint64_t bytes) {
-  TRY(cache.Reserve(bytes));
-  CacheReservation taken;
-  taken.cache_ = &cache;
-  taken.bytes_ = bytes;
-  return taken;
 }
 
 Status WeightCache::Reserve(uint64_t bytes) {

@@ -169,7 +169,13 @@ class WeightCache {
 class CacheReservation {
  public:
   CacheReservation() = default;
-  static Result<CacheReservation> Take(WeightCache& cache, uint64_t bytes);
+  static Result<CacheReservation> Take(WeightCache& cache, uint64_t bytes) {
+    TRY(cache.Reserve(bytes));
+    CacheReservation taken;
+    taken.cache_ = &cache;
+    taken.bytes_ = bytes;
+    return taken;
+  }
   CacheReservation(CacheReservation&& other) noexcept { *this = std::move(other); }
   CacheReservation& operator=(CacheReservation&& other) noexcept {
     std::swap(cache_, other.cache_);
