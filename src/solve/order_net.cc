@@ -1,6 +1,7 @@
 #include "solve/order_net.h"
 
 #include <algorithm>
+#include <numeric>
 #include <queue>
 
 namespace tinyai {
@@ -135,7 +136,26 @@ OrderNet NetCutter::Part(std::span<const uint32_t> part, std::span<const uint8_t
   return to;
 }
 
+namespace {
+
+bool IsNumberedInOrder(const OrderNet& net) {
+  for (uint32_t op = 0; op < net.ops(); ++op) {
+    const auto preds = net.preds[op];
+    if (std::any_of(preds.begin(), preds.end(), [&](uint32_t pred) { return pred > op; })) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 std::vector<uint32_t> TopologicalOrder(const OrderNet& net) {
+  if (IsNumberedInOrder(net)) {
+    std::vector<uint32_t> order(net.ops());
+    std::iota(order.begin(), order.end(), 0u);
+    return order;
+  }
   std::vector<uint32_t> missing(net.ops()), order;
   std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>> ready;
   for (uint32_t op = 0; op < net.ops(); ++op) {

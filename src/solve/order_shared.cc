@@ -14,7 +14,7 @@ using Ops = std::vector<uint32_t>;
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max() / 4;
 // Of each op: as many others could be looked at by a search.
-constexpr uint64_t kWorkOfTrying = 16;
+constexpr uint64_t kWorkOfTrying = 2;
 
 // The only tensor that lives from the start and has several readers.
 std::optional<uint32_t> SharedTensor(const OrderNet& net) {
@@ -59,7 +59,9 @@ class SharedTree {
         most_tries_(most_tries),
         budget_(budget),
         start_(OrderState(tree).level()),
-        when_(tree.ops(), When::kEither) {
+        when_(tree.ops(), When::kEither),
+        cutter_(tree),
+        easier_(tree) {
     for (const uint32_t reader : readers) when_[reader] = When::kBefore;
   }
 
@@ -135,8 +137,8 @@ class SharedTree {
     ++tried_;
     budget_.Work(kWorkOfTrying * tree_.ops());
     const Cut cut = LeastCut();
-    const OrderNet easier = WithEasyEnds(cut);
-    if (const int64_t least = PeakOf(easier, *TreeOrder(easier)); least > start_ + room_) {
+    EaseEnds(cut);
+    if (const int64_t least = PeakOf(easier_, *TreeOrder(easier_)); least > start_ + room_) {
       Need(least);
       return false;
     }
@@ -157,9 +159,12 @@ class SharedTree {
     return true;
   }
 
-  // The tree in which what may be put off takes no room for itself, and leaves the least.
-  OrderNet WithEasyEnds(const Cut& cut) const {
-    OrderNet out = tree_;
+  // Into easier_: the tree in which what may be put off takes no room for itself, and leaves the
+  // least.
+  void EaseEnds(const Cut& cut) {
+    OrderNet& out = easier_;
+    out.bytes = tree_.bytes;
+    out.extra = tree_.extra;
     for (uint32_t op = 0; op < tree_.ops(); ++op) {
       if (cut.before[op]) continue;
       int64_t left = cut.least[op];
@@ -171,16 +176,15 @@ class SharedTree {
       }
       out.extra[op] += left;  // of an op without a result
     }
-    return out;
   }
 
   // Some ops, after others: a best order, since they are a tree too.
-  Ops BestOrder(const std::vector<uint8_t>& some, const std::vector<uint8_t>& before) const {
+  Ops BestOrder(const std::vector<uint8_t>& some, const std::vector<uint8_t>& before) {
     Ops ops;
     for (uint32_t op = 0; op < some.size(); ++op) {
       if (some[op]) ops.push_back(op);
     }
-    Ops order = *TreeOrder(NetCutter(tree_).Part(ops, before));
+    Ops order = *TreeOrder(cutter_.Part(ops, before));
     for (uint32_t& op : order) op = ops[op];
     return order;
   }
@@ -270,7 +274,9 @@ class SharedTree {
   OrderBudget& budget_;
   const int64_t start_;
   std::vector<When> when_;  // by op
-  Cut last_;                // the least one behind the readers
+  NetCutter cutter_;
+  OrderNet easier_;  // of the cut that is tried
+  Cut last_;         // the least one behind the readers
   WayDown way_;
   uint64_t tried_ = 0;
 };

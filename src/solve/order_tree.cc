@@ -75,6 +75,7 @@ class TreeMerger {
 
   static void Take(std::vector<Stretch>& from, std::vector<Stretch>& to) {
     if (from.size() > to.size()) std::swap(from, to);
+    if (from.empty()) return;  // the only operand, mostly
     const auto middle = static_cast<std::ptrdiff_t>(to.size());
     to.insert(to.end(), from.begin(), from.end());
     std::inplace_merge(to.begin(), to.begin() + middle, to.end(),
