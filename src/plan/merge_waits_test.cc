@@ -42,6 +42,37 @@ TEST(MergeWaits, HalfARingAtATimeWaitsLessOften) {
   EXPECT_NEAR(curve[1].makespan, curve[0].makespan, 1e-9);
 }
 
+// As a model whose last block is on a device: what it makes is taken back for the logits only, and
+// both memories are written again in the next pass.
+TEST(MergeWaits, AFenceInARegionStandsForThoseBeforeIt) {
+  TaskNet net;
+  net.memories = {{"RAM", 10'000, 1, 128}};
+  net.places = {{"CPU"}, {"GPU"}};
+  net.regions = {{"all"}, {"logits"}};
+  net.loops = true;
+  const auto add = [&](const char* name, NetOperands ins, uint32_t place, NetValue out) {
+    net.values.push_back(std::move(out));
+    const NetValueId id{static_cast<uint32_t>(net.values.size() - 1)};
+    net.ops.push_back(
+        {.name = name, .ins = std::move(ins), .outs = {id}, .choices = {{PlaceId(place), 1}}});
+    return id;
+  };
+  const NetValueId embedded = add("embed", {}, 0, {.name = "x", .bytes = 64, .offset = 0});
+  const NetValueId normed = add("norm", {embedded}, 0, {.name = "n", .bytes = 64, .offset = 64});
+  const NetValueId there = add("move there", {embedded, normed}, 1, {.name = "x there"});
+  const NetValueId block = add("block", {there}, 1, {.name = "y"});
+  const NetValueId back =
+      add("move back", {block}, 1, {.name = "y back", .bytes = 64, .offset = 64});
+  net.ops.back().region = RegionId(1);
+  add("logits", {back}, 0, {.name = "z"});
+  net.ops.back().region = RegionId(1);
+  const std::vector<SyncPoint> curve = CurveOf(net);
+  ASSERT_EQ(curve.size(), 2u);
+  EXPECT_EQ(curve[0].syncs, 4u);
+  EXPECT_EQ(curve[1].syncs, 3u);
+  EXPECT_NEAR(curve[1].makespan, curve[0].makespan, 1e-9);
+}
+
 TEST(MergeWaits, CurvesGoDownInSyncsAndUpInTime) {
   for (uint32_t seed = 0; seed < 200; ++seed) {
     const TaskNet net =
