@@ -11,6 +11,7 @@
 #include "plan/draft_net.h"
 #include "plan/shrink_peak.h"
 #include "plan/wait_points.h"
+#include "solve/order.h"
 
 namespace tinyai {
 namespace {
@@ -223,7 +224,23 @@ class NetCompiler {
     }
     TRY(Try({OrderLikeProgram(net_, needs_), places, {}}));
     if (fast && best_) return {};
-    return Try(DraftForPeak(net_, needs_, places, limits_));
+    return Try(DraftForPeak(net_, needs_, places, limits_, PeakWork()));
+  }
+
+  // Of nets too large for a proof in that time a better order is found early or not at all: where
+  // plans fit, and the peak is looked at last, and nobody else sees the plan, no more time than the
+  // rest takes.
+  uint64_t PeakWork() const {
+    constexpr size_t kMayBeProved = 64;
+    constexpr uint64_t kFew = 1'000'000, kPerOp = 500;
+    const auto& terms = objective_.terms;
+    const auto has_peak = [](const NetObjective::Sum& sum) {
+      return std::any_of(sum.parts.begin(), sum.parts.end(),
+                         [](const auto& part) { return part.term == Term::kPeak; });
+    };
+    const bool last = terms.empty() || std::none_of(terms.begin(), terms.end() - 1, has_peak);
+    if (!best_ || !last || visit_ || net_.ops.size() <= kMayBeProved) return kNormalOrderWork;
+    return std::min(kNormalOrderWork, std::max(kFew, kPerOp * net_.ops.size()));
   }
 
   // In a hurry: any plan, but where syncs are given one that adds none, if the next draft has it.

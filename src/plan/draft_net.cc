@@ -250,7 +250,8 @@ NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<NetNeed>& needs
 }
 
 NetDraft DraftForPeak(const TaskNet& net, const std::vector<NetNeed>& needs,
-                      const std::vector<PlaceId>& place_of, const SearchLimits& limits) {
+                      const std::vector<PlaceId>& place_of, const SearchLimits& limits,
+                      uint64_t most_work) {
   OrderProblem problem;
   for (const NetValue& value : net.values)
     problem.tensor_bytes.push_back(value.offset ? 0 : value.bytes);
@@ -275,7 +276,9 @@ NetDraft DraftForPeak(const TaskNet& net, const std::vector<NetNeed>& needs,
   }
   NetDraft draft;
   draft.place_of = place_of;
-  for (const uint32_t op : SolveOrder(problem, limits).order) draft.order.push_back(NetOpId(op));
+  for (const uint32_t op : SolveOrder(problem, limits, most_work).order) {
+    draft.order.push_back(NetOpId(op));
+  }
   return draft;
 }
 

@@ -40,8 +40,10 @@ struct NetSyncDraft {
 NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<NetNeed>& needs,
                            const std::vector<PlaceId>& place_of, const SearchLimits& limits);
 
-// The order in which the least memory is live at once, all memories together.
+// The order in which the least memory is live at once, all memories together. `most_work`: that of
+// SolveOrder.
 NetDraft DraftForPeak(const TaskNet& net, const std::vector<NetNeed>& needs,
-                      const std::vector<PlaceId>& place_of, const SearchLimits& limits);
+                      const std::vector<PlaceId>& place_of, const SearchLimits& limits,
+                      uint64_t most_work);
 
 }  // namespace tinyai

@@ -16,8 +16,6 @@ namespace {
 
 using Ops = std::vector<uint32_t>;
 
-// About a second.
-constexpr uint64_t kNormalWork = 20'000'000;
 // Some ops that run between two that are forced, as a net of their own.
 struct Piece {
   size_t begin, end;  // in the order of the whole
@@ -30,11 +28,11 @@ struct Piece {
 
 class Solver {
  public:
-  Solver(const OrderProblem& problem, const SearchLimits& limits)
+  Solver(const OrderProblem& problem, const SearchLimits& limits, uint64_t most_work)
       : limits_(limits),
         placed_(MakeOrderNet(problem)),
         order_(TopologicalOrder(placed_.net)),
-        budget_(limits_, limits.effort == Effort::kExact ? UINT64_MAX : kNormalWork) {}
+        budget_(limits_, limits.effort == Effort::kExact ? UINT64_MAX : most_work) {}
 
   OrderResult Solve(const OrderProblem& problem);
 
@@ -148,8 +146,9 @@ OrderResult Solver::Solve(const OrderProblem& problem) {
 
 }  // namespace
 
-OrderResult SolveOrder(const OrderProblem& problem, const SearchLimits& limits) {
-  return Solver(problem, limits).Solve(problem);
+OrderResult SolveOrder(const OrderProblem& problem, const SearchLimits& limits,
+                       uint64_t most_work) {
+  return Solver(problem, limits, most_work).Solve(problem);
 }
 
 }  // namespace tinyai

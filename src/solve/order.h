@@ -48,9 +48,14 @@ struct OrderResult {
 // op, and the tensor by its number, or its name if there are names.
 Status CheckOrderProblem(const OrderProblem& problem, std::span<const std::string> names = {});
 
+// What a search at kNormal looks at: ops, over all states. About a second.
+constexpr uint64_t kNormalOrderWork = 20'000'000;
+
 // `problem` has passed CheckOrderProblem. Never worse than the order of `problem.ops` if that is
-// one that may be executed. At kFast near linear in the size of the problem.
-OrderResult SolveOrder(const OrderProblem& problem, const SearchLimits& limits = {});
+// one that may be executed. At kFast near linear in the size of the problem; `most_work`: at
+// kNormal.
+OrderResult SolveOrder(const OrderProblem& problem, const SearchLimits& limits = {},
+                       uint64_t most_work = kNormalOrderWork);
 
 // The peak of a given order, by following it; shares nothing with the search. Error BAD_SOLUTION
 // (other) if it is no permutation of the ops or runs one before a tensor that it reads is there.
