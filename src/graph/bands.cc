@@ -158,11 +158,16 @@ class BandCutter {
     }
     for (ValueId& id : out_.graph.inputs) id = value_of_.at(Key(id));
     for (ValueId& id : out_.graph.outputs) id = value_of_.at(Key(id));
+    out_.changes = from_.changes;
+    out_.changes.push_back({GraphChange::Kind::kBands, first_, last_, bands_, Name()});
     return std::move(out_);
   }
 
  private:
   static uint32_t Key(ValueId id) { return static_cast<uint32_t>(Index(id)); }
+  std::string Name() const {
+    return fmt::format("{}..{}", old_.layers[first_].name, old_.layers[last_].name);
+  }
 
   // What is made inside, and what of that is needed outside.
   void FindBorder() {
@@ -222,8 +227,7 @@ class BandCutter {
     if (output == value_of_.end()) {
       return Fail(ErrorCode::kBadFile, "GRAPH_SHAPE", "nobody reads what is cut into bands");
     }
-    out_.graph.EndLayer(fmt::format("{}..{}", old_.layers[first_].name, last.name), last.role,
-                        output->second);
+    out_.graph.EndLayer(Name(), last.role, output->second);
     LayerGroup& group = out_.groups.emplace_back();
     for (uint32_t i = first_; i <= last_; ++i) AddMembers(from_.groups[i], group);
     return {};

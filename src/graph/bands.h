@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -18,9 +19,26 @@ struct LayerGroup {
   std::vector<Member> members;
 };
 
+// One step by which a graph was made of another, with the numbers that layers and ops had then.
+struct GraphChange {
+  enum class Kind : uint8_t {
+    kBands,         // layers first..second, in so many bands
+    kRecompute,     // layer first, for layer second
+    kSpill,         // likewise
+    kFetchEarlier,  // op first
+  };
+  Kind kind;
+  uint32_t first = 0, second = 0;
+  uint64_t bands = 0;
+  std::string name;  // of what is changed, for people
+
+  bool operator==(const GraphChange&) const = default;
+};
+
 struct BandedGraph {
   Graph graph;
-  std::vector<LayerGroup> groups;  // by layer of `graph`; members are layers of the old one
+  std::vector<LayerGroup> groups;         // by layer of `graph`; members are layers of the old one
+  std::vector<GraphChange> changes = {};  // that led from the old one to this
 };
 
 // The graph as it is, each layer a group of its own.

@@ -55,7 +55,8 @@ Result<BandedGraph> RecomputeFor(const BandedGraph& from, uint32_t layer, uint32
                 fmt::format("layer {} cannot be computed again for layer {}",
                             old.layers[layer].name, reader));
   }
-  BandedGraph out{.graph = old, .groups = from.groups};
+  BandedGraph out = from;
+  out.changes.push_back({GraphChange::Kind::kRecompute, layer, reader, 0, old.value(output).name});
   Graph& graph = out.graph;
   graph.ops.clear();
   graph.values.clear();

@@ -56,6 +56,7 @@ Result<BandedGraph> SpillFor(const BandedGraph& from, uint32_t layer, uint32_t r
   BandedGraph out = from;
   Graph& graph = out.graph;
   const std::string& name = old.value(output).name;
+  out.changes.push_back({GraphChange::Kind::kSpill, layer, reader, 0, name});
   const ValueId away = AddLike(graph, output, ".away"), back = AddLike(graph, output, ".back");
   graph.values[Index(away)].row_bytes = 0;
   for (uint32_t i = reader; i < graph.layers.size(); ++i) {
@@ -92,6 +93,7 @@ std::optional<BandedGraph> FetchEarlier(const BandedGraph& from, OpId fetch) {
       std::any_of(begin, begin + before.first_op, [&](const Op& op) { return op.out == away; });
   if (!written) return std::nullopt;
   BandedGraph out = from;
+  out.changes.push_back({GraphChange::Kind::kFetchEarlier, at, 0, 0, from.graph.ops[at].name});
   Op op = RemoveOp(out.graph, layer, at);
   InsertOp(out.graph, layer - 1, before.first_op, std::move(op));
   return out;

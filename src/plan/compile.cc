@@ -264,7 +264,8 @@ class ModelPlanner {
   }
 
   Result<PassPlan> PlanPass(PlanDraft draft, uint64_t resident) {
-    ModelNet model = BuildModelNet(draft, resident);
+    const uint64_t samples = graph_.is_text() ? 1 : draft.sizes.chunk;
+    ModelNet model = BuildModelNet(draft, resident, samples);
     TRY_ASSIGN(PlannedNet planned, PlanInOrder(model.net, OwnDraft(model)));
     return PassPlan{std::move(draft), resident, std::move(model), std::move(planned)};
   }

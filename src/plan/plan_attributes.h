@@ -43,6 +43,8 @@ class PlanAttributes {
   }
   std::string TextOf(const Attribute& attribute);
 
+  // Of all of it.
+  void Wrong(std::string message) { diagnostics_.Error("P1", where_, std::move(message)); }
   void Finish();
 
  private:

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/machine.h"
 #include "base/result.h"
+#include "graph/bands.h"
 #include "graph/graph.h"
 #include "lang/diagnostics.h"
 #include "plan/plan.h"
@@ -23,14 +26,21 @@ struct PlanPurpose {
 struct SavedPlan {
   Plan plan;
   PlanPurpose purpose;
+  std::vector<GraphChange> changes = {};  // of a layer graph, that made the plan's of the model's
 };
 
 // The plan as text in the scheduling language, offsets and all: docs/plan.md, "The text". One block
 // per run of steps of a queue, in an order in which they may be issued. ReadPlan gives the same
 // plan again, with its fences numbered by queue and step, and rates in whole bytes and nanoseconds.
 // Every fence and buffer that the plan names must exist; beyond that it need not be one that
-// CheckPlan accepts.
-std::string WritePlan(const Graph& graph, const Plan& plan, const PlanPurpose& purpose);
+// CheckPlan accepts. `graph` is the one that the plan carries out, `changes` what made it of the
+// model's.
+std::string WritePlan(const Graph& graph, const Plan& plan, const PlanPurpose& purpose,
+                      std::span<const GraphChange> changes = {});
+
+// The changes that a plan's text names, for the graph to be there when the rest is read. Mistakes
+// are left out: they are ReadPlan's to report.
+std::vector<GraphChange> ReadChanges(const SourceText& source);
 
 // The plan that the source of `diagnostics` holds, accepted by CheckPlan. All mistakes go to
 // `diagnostics`; the error is the first of them, and says that the plan can be made again:

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/machine.h"
+#include "graph/bands.h"
 #include "lang/schedule.h"
 #include "plan/plan.h"
 
@@ -66,6 +67,15 @@ inline constexpr std::string_view kRatesMeasured = "measured";
 
 // The name of the scratch file's budget, which only plans that spill have.
 inline constexpr std::string_view kScratchName = "SCRATCH";
+
+// A record for each change that made the plan's graph of the model's.
+inline constexpr std::string_view kChangeRecord = "change";
+inline constexpr std::array kChangeKinds = {
+    std::pair{GraphChange::Kind::kBands, "bands"},
+    std::pair{GraphChange::Kind::kRecompute, "recompute"},
+    std::pair{GraphChange::Kind::kSpill, "spill"},
+    std::pair{GraphChange::Kind::kFetchEarlier, "fetch_earlier"},
+};
 
 inline constexpr std::array kBufferKinds = {
     std::pair{BufferKind::kResident, "weights"},  std::pair{BufferKind::kRing, "ring"},

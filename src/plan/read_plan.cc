@@ -13,6 +13,7 @@
 #include "plan/plan_attributes.h"
 #include "plan/plan_file.h"
 #include "plan/plan_names.h"
+#include "plan/read_changes.h"
 
 namespace tinyai {
 namespace {
@@ -131,6 +132,8 @@ class Reader {
       }
     } else if (record->kind == kMachineRecord) {
       ReadMachine(*record, item.where, attributes);
+    } else if (record->kind == kChangeRecord) {
+      ReadChange(*record, attributes);  // the graph has been changed so
     } else if (record->kind == kSealRecord) {
       seal_ = &item;
     } else if (&item != &schedule_.items[0]) {

@@ -70,7 +70,10 @@ bool SchedulePlaces::Place(const ModelNames::Named& named, const Ref& ref, const
   for (const OpId id : named.ops) {
     const Op& op = graph_.ops[Index(id)];
     if (!IsCpuAlone(id)) continue;
-    out_.Error("I1", where, fmt::format("'{}' needs the tokens, which only CPU has", op.name))
+    const bool input = std::holds_alternative<op::Input>(op.kind);
+    out_.Error("I1", where,
+               fmt::format("'{}' needs the {}, which only CPU has", op.name,
+                           input ? "caller's numbers" : "tokens"))
         .Help(fmt::format("move it to a CPU block: CPU {{ {}; }}", op.name));
     return false;
   }
@@ -84,7 +87,8 @@ bool SchedulePlaces::Place(const ModelNames::Named& named, const Ref& ref, const
 }
 
 bool SchedulePlaces::IsCpuAlone(OpId op) const {
-  return std::holds_alternative<op::Embed>(graph_.ops[Index(op)].kind);
+  const OpKind& kind = graph_.ops[Index(op)].kind;
+  return std::holds_alternative<op::Embed>(kind) || std::holds_alternative<op::Input>(kind);
 }
 
 std::string SchedulePlaces::PlaceNames() const {

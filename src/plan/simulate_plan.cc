@@ -13,8 +13,9 @@ class StepNet {
   StepNet(const Graph& graph, const Plan& plan, const PlanRequest& request)
       : graph_(graph),
         plan_(plan),
-        costs_(graph, request.rates, plan.workers),
-        device_costs_(graph, request.rates, 1),
+        tokens_(graph.is_text() ? 1 : plan.chunk),
+        costs_(graph, request.rates, plan.workers, tokens_),
+        device_costs_(graph, request.rates, 1, tokens_),
         device_(request.device) {
     net_.memories = {{plan.memory.name}};
     net_.regions = {{"pass", {}, {}, true}};
@@ -65,12 +66,13 @@ class StepNet {
                     : costs.OpSeconds(computed)}};
   }
   void Fill(const step::Move& move, const Step&, PlaceId place, NetOp& op) const {
-    op.moved_bytes = graph_.value(move.value).row_bytes;
+    op.moved_bytes = graph_.value(move.value).row_bytes * tokens_;
     op.choices = {{place, (move.to_device ? device_->to : device_->from).Seconds(op.moved_bytes)}};
   }
 
   const Graph& graph_;
   const Plan& plan_;
+  const uint64_t tokens_;  // of the pass: one, or the samples of a batch
   const PassCosts costs_, device_costs_;
   const std::optional<RequestDevice>& device_;
   TaskNet net_;

@@ -44,10 +44,12 @@ class Attributes {
 
 class Writer {
  public:
-  Writer(const Graph& graph, const Plan& plan, const PlanPurpose& purpose)
+  Writer(const Graph& graph, const Plan& plan, const PlanPurpose& purpose,
+         std::span<const GraphChange> changes)
       : graph_(graph),
         plan_(plan),
         purpose_(purpose),
+        changes_(changes),
         ops_(graph.ops),
         weights_(graph.weights),
         values_(graph.values),
@@ -92,10 +94,19 @@ class Writer {
     for (const RateField& rate : kRateFields) rates.Number(rate.name, rate.Whole(purpose_.rates));
     rates.Flag(kRatesMeasured, purpose_.rates.measured);
     Record(kMachineRecord, purpose_.machine, std::move(rates));
+    for (const GraphChange& change : changes_) WriteChange(change);
     for (const PlanQueue& queue : plan_.queues) Record("queue", queue.name, {});
     WriteBudget(plan_.memory);
     if (plan_.device) WriteBudget(plan_.device->memory);
     if (plan_.spills()) WriteBudget({std::string(kScratchName), plan_.scratch_bytes});
+  }
+  void WriteChange(const GraphChange& change) {
+    Attributes fields;
+    for (const auto& [kind, name] : kChangeKinds) fields.Flag(name, kind == change.kind);
+    fields.Number("first", change.first);
+    if (change.kind != GraphChange::Kind::kFetchEarlier) fields.Number("second", change.second);
+    if (change.kind == GraphChange::Kind::kBands) fields.Number("count", change.bands);
+    Record(kChangeRecord, change.name, std::move(fields));
   }
   void WriteBudget(const PlanMemory& memory) {
     out_.items.push_back({decl::Budget{memory.name, fmt::format("{}", memory.arena_bytes)}, {}});
@@ -230,6 +241,7 @@ class Writer {
   const Graph& graph_;
   const Plan& plan_;
   const PlanPurpose& purpose_;
+  const std::span<const GraphChange> changes_;
   const UniqueNames ops_, weights_, values_, buffers_;
   std::multimap<std::pair<uint32_t, uint32_t>, const Fence*> fences_;
   std::vector<size_t> next_;  // step to write, by queue
@@ -238,8 +250,9 @@ class Writer {
 
 }  // namespace
 
-std::string WritePlan(const Graph& graph, const Plan& plan, const PlanPurpose& purpose) {
-  return Writer(graph, plan, purpose).Write();
+std::string WritePlan(const Graph& graph, const Plan& plan, const PlanPurpose& purpose,
+                      std::span<const GraphChange> changes) {
+  return Writer(graph, plan, purpose, changes).Write();
 }
 
 }  // namespace tinyai
