@@ -18,4 +18,9 @@ Result<ConvertReport> ConvertOnnx(const std::string& path, const OnnxOptions& op
                                   const std::string& target, bool replace,
                                   const std::function<bool(const WriteProgress&)>& progress = {});
 
+// An ONNX model opened as the .tmai file that ConvertOnnx would write, which is temporary
+// (os/scratch_file.h) and goes with what is returned. Errors: the same, and those of ScratchFile.
+Result<OpenedModelFile> OpenOnnx(const std::string& path, const OnnxOptions& options,
+                                 const std::function<bool(const WriteProgress&)>& progress = {});
+
 }  // namespace tinyai

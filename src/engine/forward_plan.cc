@@ -1,7 +1,6 @@
 #include "engine/forward_plan.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/units.h"
@@ -9,6 +8,7 @@
 #include "engine/forward_lifetimes.h"
 #include "engine/session_plan.h"
 #include "fmt/format.h"
+#include "graph/changes.h"
 #include "graph/recompute.h"
 #include "graph/spill.h"
 #include "plan/choose_bands.h"
@@ -18,13 +18,36 @@
 namespace tinyai {
 namespace {
 
+constexpr std::string_view kInfeasible = "BUDGET_INFEASIBLE";
+
 // Plans one pass in any of the modes.
 class ForwardPlanner {
  public:
-  ForwardPlanner(const ForwardOptions& options, const RewiredGraph& rewired, const Machine& machine)
-      : options_(options), rewired_(rewired), machine_(machine) {}
+  ForwardPlanner(const ForwardOptions& options, const RewiredGraph& rewired,
+                 const ForwardRequest& request)
+      : options_(options), rewired_(rewired), request_(request) {}
 
   Result<ForwardPlan> PlanInMode() const {
+    Result<ForwardPlan> plan = TryMode();
+    const bool refused = !plan && plan.error().key == kInfeasible && request_.thorough;
+    if (!refused || options_.mode == PlanMode::kNormal) return plan;
+    TRY_ASSIGN(const ForwardPlan least, PlanLeast());
+    TRY_ASSIGN(BandedGraph graph, ApplyChanges(LeanGraph(), least.changes));
+    return Compile(std::move(graph), options_.mode);
+  }
+
+  Result<ForwardPlan> PlanLeast() const {
+    TRY_ASSIGN(const BandedGraph start, LeanStart());
+    Result<ForwardPlan> least = Compile(start, PlanMode::kStreaming, CompileLeast);
+    for (BandedGraph& variant : Variants(start)) {
+      least = Smaller(std::move(least),
+                      Compile(std::move(variant), PlanMode::kStreaming, CompileLeast));
+    }
+    return least;
+  }
+
+ private:
+  Result<ForwardPlan> TryMode() const {
     switch (options_.mode) {
       case PlanMode::kNormal:
         return PlanNormal();
@@ -35,30 +58,41 @@ class ForwardPlanner {
       case PlanMode::kAdaptive:
         break;
     }
-    if (Result<ForwardPlan> normal = PlanNormal(); Fits(normal)) return normal;
+    if (options_.keeps_all) {
+      if (Result<ForwardPlan> normal = PlanNormal(); Fits(normal)) return normal;
+    }
     Result<ForwardPlan> lean = PlanLean(PlanMode::kAdaptive);
+    if (!Fits(lean) && request_.thorough) return PlanThoroughly(std::move(lean));
     if (!Fits(lean)) return PlanLean(PlanMode::kStreaming);
     lean->mode = PlanMode::kMemoryOptimised;  // in which some weights may stay
     return lean;
   }
 
- private:
   // Whether there is such a plan, and its activations keep within their limit.
   bool Fits(const Result<ForwardPlan>& plan) const {
     if (!plan) return false;
     return options_.activation_bytes == 0 || plan->activation_bytes() <= options_.activation_bytes;
   }
 
-  Result<ForwardPlan> PlanNormal() const {
+  // The layers of the rewired graph of which this is true.
+  template <typename Predicate>
+  Graph WithOutputs(Predicate&& stays) const {
     Graph graph = rewired_.graph;
     std::vector<uint32_t> layers;
     for (uint32_t i = 0; i < rewired_.origin.size(); ++i) {
-      const std::vector<uint32_t>& not_kept = options_.not_kept;
-      const bool needed =
-          std::find(not_kept.begin(), not_kept.end(), rewired_.origin[i]) == not_kept.end();
-      if (needed) layers.push_back(i);
+      if (stays(rewired_.origin[i])) layers.push_back(i);
     }
     KeepOutputs(graph, layers);
+    return graph;
+  }
+  static bool Has(const std::vector<uint32_t>& layers, uint32_t layer) {
+    return std::find(layers.begin(), layers.end(), layer) != layers.end();
+  }
+
+  Result<ForwardPlan> PlanNormal() const {
+    Graph graph = WithOutputs([&](uint32_t layer) {
+      return options_.keeps_all ? !Has(options_.not_kept, layer) : Has(options_.kept, layer);
+    });
     TRY_ASSIGN(ForwardPlan plan, Compile(WithoutBands(std::move(graph)), PlanMode::kNormal));
     const uint64_t resident = plan.bytes({BufferKind::kResident});
     if (resident <= options_.resident_bytes) return plan;
@@ -68,20 +102,18 @@ class ForwardPlanner {
                             "than normal",
                             resident, options_.resident_bytes));
   }
+
   // Outputs go when nobody needs them.
+  Graph LeanGraph() const {
+    return WithOutputs([&](uint32_t layer) { return Has(options_.kept, layer); });
+  }
+  Result<BandedGraph> LeanStart() const { return WithEvicted(WithoutBands(LeanGraph())); }
+
   Result<ForwardPlan> PlanLean(PlanMode mode) const {
-    Graph graph = rewired_.graph;
-    std::vector<uint32_t> layers;
-    for (uint32_t i = 0; i < rewired_.origin.size(); ++i) {
-      const bool kept = std::find(options_.kept.begin(), options_.kept.end(), rewired_.origin[i]) !=
-                        options_.kept.end();
-      if (kept) layers.push_back(i);
-    }
-    KeepOutputs(graph, layers);
-    TRY_ASSIGN(BandedGraph start, WithEvicted(WithoutBands(std::move(graph))));
+    TRY_ASSIGN(BandedGraph start, LeanStart());
     Result<ForwardPlan> best = Compile(start, mode);
     if (start.graph.is_text()) return best;
-    if (mode == PlanMode::kStreaming) return PlanStreaming(std::move(start), std::move(best));
+    if (mode == PlanMode::kStreaming) return PlanNarrow(std::move(start), std::move(best), mode);
     if (Fits(best)) return best;
     // Of what fits, the fastest.
     Result<ForwardPlan> fits = std::move(best);
@@ -96,31 +128,75 @@ class ForwardPlanner {
     return fits;
   }
 
-  // In bands where that takes less memory and is allowed, and evicting whatever lowers it.
-  Result<ForwardPlan> PlanStreaming(BandedGraph start, Result<ForwardPlan> best) const {
-    const PlanMode mode = PlanMode::kStreaming;
-    std::vector<BandedGraph> starts;
-    if (options_.bands) {
-      starts.push_back(ChooseBands(start, options_.batch));
-      best = Smaller(std::move(best), Compile(starts[0], mode));
-    }
-    starts.push_back(std::move(start));
+  // Nothing fits but what kStreaming does: the fastest of that.
+  Result<ForwardPlan> PlanThoroughly(Result<ForwardPlan> lean) const {
+    TRY_ASSIGN(BandedGraph start, LeanStart());
+    if (start.graph.is_text()) return lean;
+    return PlanNarrow(std::move(start), std::move(lean), PlanMode::kAdaptive);
+  }
+
+  // In bands where that is allowed, and evicting whatever lowers the peak: what takes the least
+  // memory, or in kAdaptive the least time, of what fits.
+  Result<ForwardPlan> PlanNarrow(BandedGraph start, Result<ForwardPlan> best, PlanMode mode) const {
+    std::vector<std::vector<GraphChange>> tried = {start.changes};
+    std::vector<BandedGraph> starts = Starts(std::move(start));
+    const auto consider = [&](BandedGraph graph) {
+      if (std::ranges::find(tried, graph.changes) != tried.end()) return;
+      tried.push_back(graph.changes);
+      Result<ForwardPlan> plan = Compile(std::move(graph), mode);
+      if (mode == PlanMode::kStreaming) {
+        best = Smaller(std::move(best), std::move(plan));
+      } else if (Fits(plan) && (!Fits(best) || IsFaster(*plan, *best))) {
+        best = std::move(plan);
+      }
+    };
+    if (starts.size() > 1) consider(starts[0]);
     for (const EvictionOptions& ways : WaysToEvict()) {
       for (const BandedGraph& from : starts) {
         BandedGraph evicted = ChooseEvictions(from, ways).back();
-        BandedGraph in_time = FetchInTime(evicted, options_.batch);
-        best = Smaller(std::move(best), Compile(std::move(in_time), mode));
-        best = Smaller(std::move(best), Compile(std::move(evicted), mode));
+        consider(FetchInTime(evicted, options_.batch));
+        consider(std::move(evicted));
       }
     }
+    if (best || !request_.thorough) return best;
+    for (BandedGraph& variant : Variants(starts.back())) consider(std::move(variant));
     return best;
+  }
+
+  // In bands, if that is allowed, and as it is.
+  std::vector<BandedGraph> Starts(BandedGraph start) const {
+    std::vector<BandedGraph> starts;
+    if (options_.bands && options_.mode != PlanMode::kMemoryOptimised) {
+      starts.push_back(ChooseBands(start, options_.batch));
+      if (starts[0].changes == start.changes) starts.clear();
+    }
+    starts.push_back(std::move(start));
+    return starts;
+  }
+
+  // Every graph that may be carried out where memory is shortest, besides the one to start from.
+  std::vector<BandedGraph> Variants(const BandedGraph& start) const {
+    std::vector<BandedGraph> out;
+    if (start.graph.is_text() || options_.mode == PlanMode::kNormal) return out;
+    for (BandedGraph& from : Starts(start)) {
+      for (const EvictionOptions& ways : WaysToEvict()) {
+        for (BandedGraph& step : ChooseEvictions(from, ways)) {
+          if (step.changes == from.changes) continue;
+          BandedGraph in_time = FetchInTime(step, options_.batch);
+          if (in_time.changes != step.changes) out.push_back(std::move(in_time));
+          out.push_back(std::move(step));
+        }
+      }
+      if (from.changes != start.changes) out.push_back(std::move(from));
+    }
+    return out;
   }
 
   // Only computing again, only the disk, and both, as far as the caller allows them.
   std::vector<EvictionOptions> WaysToEvict() const {
     std::vector<EvictionOptions> ways;
     const auto add = [&](bool recompute, bool spill) {
-      ways.push_back({recompute, spill, options_.batch, machine_.rates});
+      ways.push_back({recompute, spill, options_.batch, request_.base.rates});
     };
     if (options_.recompute) add(true, false);
     if (options_.spill) add(false, true);
@@ -130,8 +206,12 @@ class ForwardPlanner {
   static bool IsFaster(const ForwardPlan& a, const ForwardPlan& b) {
     return a.report.predicted_tokens_per_second > b.report.predicted_tokens_per_second;
   }
-  static Result<ForwardPlan> Smaller(Result<ForwardPlan> a, Result<ForwardPlan> b) {
-    return !b || (a && a->peak_bytes() <= b->peak_bytes()) ? std::move(a) : std::move(b);
+  Result<ForwardPlan> Smaller(Result<ForwardPlan> a, Result<ForwardPlan> b) const {
+    return !b || (a && Need(*a) <= Need(*b)) ? std::move(a) : std::move(b);
+  }
+  // With what is held besides the arena, where that counts.
+  uint64_t Need(const ForwardPlan& plan) const {
+    return request_.base.arena_only ? plan.peak_bytes() : plan.report.predicted_peak_bytes;
   }
 
   // Those that the caller wants computed again or spilled are, for the first reader that does not
@@ -163,12 +243,8 @@ class ForwardPlanner {
     return graph;
   }
 
-  PlanRequest RequestFor(PlanMode mode) const {
-    const Graph& graph = rewired_.graph;
-    PlanRequest request;
-    request.budget_bytes =
-        options_.memory_bytes != 0 ? options_.memory_bytes : machine_.available_bytes;
-    request.workers = options_.threads != 0 ? options_.threads : std::max(1u, machine_.threads);
+  PlanRequest RequestFor(PlanMode mode, const Graph& graph, const ModelWishes* wishes) const {
+    PlanRequest request = request_.base;
     request.context = options_.batch;
     if (graph.is_text()) {
       request.context =
@@ -179,30 +255,37 @@ class ForwardPlanner {
     request.mode = mode;
     if (mode != PlanMode::kNormal) request.resident_bytes = options_.resident_bytes;
     request.in_place = options_.in_place;
-    request.rates = machine_.rates;
-    request.whole_layers = true;
-    request.arena_only = true;
+    request.whole_layers = wishes == nullptr || wishes->orders.empty();
+    request.wishes = wishes;
+    if (request_.bytes_per_op != 0) {
+      request.fixed.push_back({"graph", graph.ops.size() * request_.bytes_per_op});
+    }
     return request;
   }
 
-  Result<ForwardPlan> Compile(BandedGraph banded, PlanMode mode) const {
+  Result<ForwardPlan> Compile(BandedGraph banded, PlanMode mode,
+                              decltype(CompilePlan)& compile = CompilePlan) const {
     ForwardPlan out;
     out.options = options_;
     out.groups = std::move(banded.groups);
     for (LayerGroup& group : out.groups) {
       for (LayerGroup::Member& member : group.members) member.layer = rewired_.origin[member.layer];
     }
+    out.changes = std::move(banded.changes);
     const double once = Multiplications(rewired_.graph);
     if (once != 0) out.recompute_ratio = Multiplications(banded.graph) / once;
     out.graph = std::make_unique<Graph>(std::move(banded.graph));
-    if (!out.graph->is_text()) {
-      for (Op& op : out.graph->ops) op.scratch_bytes = ScratchBytes(*out.graph, op);
+    SetScratchBytes(*out.graph);
+    std::optional<ModelWishes> wishes;
+    if (request_.wishes) {
+      TRY_ASSIGN(wishes, request_.wishes(*out.graph));
     }
-    const PlanRequest request = RequestFor(mode);
-    Result<Planned> planned = CompilePlan(*out.graph, request);
+    const PlanRequest request = RequestFor(mode, *out.graph, wishes ? &*wishes : nullptr);
+    Result<Planned> planned = compile(*out.graph, request);
     if (!planned) return Explain(std::move(planned).error(), out, request);
     out.plan = std::move(planned->plan);
     out.report = std::move(planned->report);
+    out.details = std::move(planned->details);
     out.mode = mode;
     return out;
   }
@@ -210,7 +293,7 @@ class ForwardPlanner {
   tl::unexpected<Error> Explain(Error error, const ForwardPlan& plan,
                                 const PlanRequest& request) const {
     const Graph& graph = *plan.graph;
-    if (error.key != "BUDGET_INFEASIBLE") return tl::unexpected<Error>(std::move(error));
+    if (error.key != kInfeasible) return tl::unexpected<Error>(std::move(error));
     const Result<Planned> least = CompileLeast(graph, request);
     if (!least) return tl::unexpected<Error>(std::move(error));
     const ForwardLifetimes lifetimes(graph, least->plan);
@@ -224,8 +307,18 @@ class ForwardPlanner {
 
   const ForwardOptions& options_;
   const RewiredGraph& rewired_;
-  const Machine& machine_;
+  const ForwardRequest& request_;
 };
+
+ForwardRequest RequestOf(const ForwardOptions& options, const Machine& machine) {
+  ForwardRequest request;
+  request.base.budget_bytes =
+      options.memory_bytes != 0 ? options.memory_bytes : machine.available_bytes;
+  request.base.workers = options.threads != 0 ? options.threads : std::max(1u, machine.threads);
+  request.base.rates = machine.rates;
+  request.base.arena_only = true;
+  return request;
+}
 
 Result<RewiredGraph> Wire(const ForwardModel& model, const ForwardOptions& options) {
   if (model.graph->layers.empty()) {
@@ -287,28 +380,48 @@ uint64_t ForwardPlan::in_place_count() const {
 
 Result<ForwardPlan> PlanForward(const ForwardModel& model, const ForwardOptions& options,
                                 const Machine& machine) {
-  TRY_ASSIGN(const RewiredGraph rewired, Wire(model, options));
-  return ForwardPlanner(options, rewired, machine).PlanInMode();
+  return PlanForward(model, options, RequestOf(options, machine));
 }
 
-Result<uint64_t> LargestBatch(const ForwardModel& model, const ForwardOptions& options,
-                              const Machine& machine, uint64_t bytes_per_sample, uint64_t most) {
+Result<ForwardPlan> PlanForward(const ForwardModel& model, const ForwardOptions& options,
+                                const ForwardRequest& request) {
   TRY_ASSIGN(const RewiredGraph rewired, Wire(model, options));
-  const uint64_t limit = options.memory_bytes != 0 ? options.memory_bytes : machine.available_bytes;
-  const auto fits = [&](uint64_t batch) {
-    if (bytes_per_sample != 0 && batch > limit / bytes_per_sample) return false;
-    ForwardOptions tried = options;
-    tried.batch = batch;
-    tried.memory_bytes = limit - batch * bytes_per_sample;
-    return tried.memory_bytes != 0 &&
-           ForwardPlanner(tried, rewired, machine).PlanInMode().has_value();
-  };
+  return ForwardPlanner(options, rewired, request).PlanInMode();
+}
+
+Result<ForwardPlan> PlanLeastForward(const ForwardModel& model, const ForwardOptions& options,
+                                     const ForwardRequest& request) {
+  TRY_ASSIGN(const RewiredGraph rewired, Wire(model, options));
+  return ForwardPlanner(options, rewired, request).PlanLeast();
+}
+
+void SetScratchBytes(Graph& graph) {
+  if (graph.is_text()) return;
+  for (Op& op : graph.ops) op.scratch_bytes = ScratchBytes(graph, op);
+}
+
+uint64_t LargestThatFits(uint64_t most, const std::function<bool(uint64_t)>& fits) {
   uint64_t good = 0, bad = std::max<uint64_t>(most, 1) + 1;
   for (uint64_t next = 1; bad - good > 1;) {  // doubles until it does not fit, then halves
     (fits(next) ? good : bad) = next;
     next = good * 2 < bad && good == next ? std::min(good * 2, bad - 1) : good + (bad - good) / 2;
   }
   return good;
+}
+
+Result<uint64_t> LargestBatch(const ForwardModel& model, const ForwardOptions& options,
+                              const Machine& machine, uint64_t bytes_per_sample, uint64_t most) {
+  TRY_ASSIGN(const RewiredGraph rewired, Wire(model, options));
+  const uint64_t limit = options.memory_bytes != 0 ? options.memory_bytes : machine.available_bytes;
+  return LargestThatFits(most, [&](uint64_t batch) {
+    if (bytes_per_sample != 0 && batch > limit / bytes_per_sample) return false;
+    ForwardOptions tried = options;
+    tried.batch = batch;
+    tried.memory_bytes = limit - batch * bytes_per_sample;
+    const ForwardRequest request = RequestOf(tried, machine);
+    return tried.memory_bytes != 0 &&
+           ForwardPlanner(tried, rewired, request).PlanInMode().has_value();
+  });
 }
 
 }  // namespace tinyai

@@ -43,6 +43,7 @@ struct ForwardOptions {
   uint64_t batch = 1;                      // samples of a pass
   std::vector<uint32_t> kept;      // layers whose outputs stay to the end; those of sinks do anyhow
   std::vector<uint32_t> not_kept;  // layers whose outputs kNormal need not keep
+  bool keeps_all = true;           // kNormal keeps the others; else none but those of `kept`
   bool bands = true;               // kStreaming may compute maps in bands
   // Where outputs do not fit, some are not kept until their next reader but computed again for it.
   bool recompute = false;
@@ -56,14 +57,31 @@ struct ForwardOptions {
   Tiling tiling;                  // of products
 };
 
+// What a pass is planned for besides.
+struct ForwardRequest {
+  // Budget, workers, what is held besides the arena, rates, device, details. The rest follows from
+  // the options.
+  PlanRequest base;
+  // What a schedule wants, in terms of a graph that the model's was changed into; an error where it
+  // cannot be said of that one. Empty: there is no schedule.
+  std::function<Result<ModelWishes>(const Graph& graph)> wishes;
+  // Looks further, which takes longer: a pass that does not fit is refused with the least budget of
+  // all ways there are, and kAdaptive spends what kStreaming leaves of the memory.
+  bool thorough = false;
+  // Held for each op of the graph that is carried out, besides the model's own.
+  uint64_t bytes_per_op = 0;
+};
+
 // A pass that is planned: nothing is allocated or read so far.
 struct ForwardPlan {
   ForwardOptions options;
   std::unique_ptr<Graph> graph;
   std::vector<LayerGroup> groups;     // by layer of `graph`: which of the model's layers it is
+  std::vector<GraphChange> changes;   // that made `graph` of the model's
   PlanMode mode = PlanMode::kNormal;  // what kAdaptive chose; else as asked for
   Plan plan;
   PlanReport report;
+  std::shared_ptr<const PlanDetails> details;  // if they were asked for
   // Multiplications of all products over those that there would be without bands.
   double recompute_ratio = 1;
 
@@ -80,6 +98,19 @@ struct ForwardPlan {
 // bytes needed and the bytes allowed.
 Result<ForwardPlan> PlanForward(const ForwardModel& model, const ForwardOptions& options,
                                 const Machine& machine);
+Result<ForwardPlan> PlanForward(const ForwardModel& model, const ForwardOptions& options,
+                                const ForwardRequest& request);
+
+// The pass that takes the least memory of all that the mode may carry out, whatever the budget.
+Result<ForwardPlan> PlanLeastForward(const ForwardModel& model, const ForwardOptions& options,
+                                     const ForwardRequest& request);
+
+// What every plan of the graph counts on: the scratch memory of its ops.
+void SetScratchBytes(Graph& graph);
+
+// The largest number of at most `most` for which `fits` is true, if it is so for all smaller ones;
+// 0 if it is not even true for 1.
+uint64_t LargestThatFits(uint64_t most, const std::function<bool(uint64_t)>& fits);
 
 // The largest batch of at most `most` whose pass fits the memory beside `bytes_per_sample` that the
 // caller holds for each sample; 0 if not even one does.

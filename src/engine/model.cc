@@ -37,6 +37,7 @@ Result<std::shared_ptr<const Model>> Model::Open(OpenedModelFile opened,
                                                  const ModelOptions& options) {
   std::shared_ptr<Model> model(new Model());
   model->file_ = std::move(opened.file);
+  model->owner_ = std::move(opened.holder);
   model->owned_ = std::move(opened.owned);
   model->sources_ = std::move(opened.sources);
   TRY(model->MakeGraph(options));

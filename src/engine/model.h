@@ -65,7 +65,7 @@ class Model {
   Status CheckSparseRows() const;
   Status ReadRope();
 
-  // Of a model with weights elsewhere: what it has the rest from, and what keeps those alive.
+  // Of a model with weights elsewhere: what it has the rest from; and what keeps files alive.
   std::shared_ptr<const Model> base_;
   std::shared_ptr<const void> owner_;
   ModelFile file_;

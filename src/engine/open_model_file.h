@@ -14,7 +14,8 @@ namespace tinyai {
 struct OpenedModelFile {
   ModelFile file;
   std::vector<std::unique_ptr<ByteSource>> owned;
-  std::vector<const File*> sources;  // the same, by part
+  std::vector<const File*> sources;              // the same, by part
+  std::shared_ptr<const void> holder = nullptr;  // what the files are there through, if it is more
 };
 
 // Opens a model of any format, or the folder of a Hugging Face model. Errors: those of opening, of

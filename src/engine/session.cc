@@ -62,7 +62,7 @@ Result<std::unique_ptr<Session>> Session::Open(std::shared_ptr<const Model> mode
   }
   TRY_ASSIGN(
       std::unique_ptr<Executor> executor,
-      Executor::Create(session->model_->graph(), session->plan_->plan, session->model_->rope(),
+      Executor::Create(session->graph(), session->plan_->plan, session->model_->rope(),
                        *session->budget_, std::move(disk), std::move(rows), session->RunOptions()));
   session->Install(std::move(executor));
   ReturnFreedMemory();
@@ -179,6 +179,23 @@ Result<std::span<float>> Session::Feed(std::span<const TokenId> tokens,
   return logits;
 }
 
+Status Session::RunSamples(uint64_t samples, std::span<const float* const> inputs) {
+  if (!plan_->layers || samples == 0 || samples > plan_->plan.chunk) {
+    return Fail(ErrorCode::kUsage, "BAD_BATCH",
+                fmt::format("a pass of this plan has 1 to {} samples of a layer graph, not {}",
+                            plan_->plan.chunk, samples));
+  }
+  if (broken_) return tl::unexpected<Error>(*broken_);
+  TRY(CheckLimit());
+  TRY(executor_->RunPass({.tokens = {}, .samples = samples, .inputs = inputs}));
+  return {};
+}
+
+std::span<const float> Session::Output(size_t output, uint64_t sample) const {
+  const ValueId id = graph().outputs[output];
+  return executor_->Row(id, sample).first(graph().value(id).width);
+}
+
 // Passes over one token, as the plan's speed is of; not those in which weights that stay come in.
 Result<std::span<float>> Session::RunMeasured(const Pass& pass) {
   if (pass.tokens.size() != 1 || !executor_->resident_loaded()) return executor_->RunPass(pass);
@@ -238,7 +255,7 @@ Status Session::ReplanFor(const Rates& rates) {
   TRY_ASSIGN(std::unique_ptr<ReadQueue> disk, OpenQueue(plan_->plan.io_depth));
   TRY_ASSIGN(std::unique_ptr<ReadQueue> rows, OpenQueue(kRowsDepth));
   TRY_ASSIGN(std::unique_ptr<Executor> executor,
-             Executor::CreateIn(std::move(arena), model_->graph(), plan_->plan, model_->rope(),
+             Executor::CreateIn(std::move(arena), graph(), plan_->plan, model_->rope(),
                                 std::move(disk), std::move(rows), RunOptions()));
   Install(std::move(executor));
   return {};

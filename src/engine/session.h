@@ -27,8 +27,8 @@ struct SessionStats {
   uint64_t replans = 0;  // what was measured contradicted the plan, and there is another one since
 };
 
-// A conversation with a model: its cache, its arena, its threads. One thread at a time uses it;
-// Cancel may be called from any.
+// A model that runs: its cache, its arena, its threads; a conversation with it, or passes of a
+// layer graph. One thread at a time uses it; Cancel may be called from any.
 class Session {
  public:
   // Takes all the memory of the plan at once and starts reading weights. `process` is the budget
@@ -46,6 +46,14 @@ class Session {
   // fell below what is held), those of Executor::RunPass.
   Result<std::span<float>> Feed(std::span<const TokenId> tokens,
                                 const std::function<bool(size_t)>& progress = {});
+  // Of a layer graph: one pass over so many samples, at most plan().plan.chunk. `inputs`: by input
+  // of the graph, the samples one after the other; only read by this call. Null: zeros. Errors:
+  // BAD_BATCH, BUDGET_LIMIT_LOWERED, those of Executor::RunPass.
+  Status RunSamples(uint64_t samples, std::span<const float* const> inputs);
+  // What the pass has made: of output number `output` of the graph the row of a sample. Good until
+  // the next pass.
+  std::span<const float> Output(size_t output, uint64_t sample) const;
+
   // Forgets the context from its token `position` on, which there is.
   void Rewind(uint64_t position) { position_ = std::min(position_, position); }
   void Reset() { Rewind(0); }
@@ -55,6 +63,7 @@ class Session {
   uint64_t context() const { return plan_->plan.context; }
   const SessionPlan& plan() const { return *plan_; }
   const Model& model() const { return *model_; }
+  const Graph& graph() const { return plan_->GraphOf(*model_); }  // that the plan carries out
   bool resident_loaded() const { return executor_ != nullptr && executor_->resident_loaded(); }
   SessionStats stats() const;
 

@@ -34,6 +34,14 @@ bool CanCache(DType type, uint64_t head_dim) {
          head_dim % Info(type).block_elements == 0;
 }
 
+Status CheckLayerOptions(const SessionOptions& options) {
+  if (options.context != 0 || options.chunk != 0) {
+    return BadOption("a layer graph has no tokens, so neither context nor tokens per pass");
+  }
+  if (options.batch.value_or(1) <= kMostBatch) return {};
+  return BadOption(fmt::format("a pass has at most {} samples", kMostBatch));
+}
+
 Status CheckOptions(const Model& model, const SessionOptions& options) {
   if (!(options.speed >= 0 && options.speed <= 1)) {
     return BadOption("a speed is between 0 (least memory) and 1 (fastest)");
@@ -41,6 +49,8 @@ Status CheckOptions(const Model& model, const SessionOptions& options) {
   if (options.speed != 1 && options.mode != PlanMode::kAdaptive) {
     return BadOption(fmt::format("a speed is chosen in mode adaptive, not {}", Name(options.mode)));
   }
+  if (!model.is_text()) return CheckLayerOptions(options);
+  if (options.batch) return BadOption("a text model has no batch; -ub is for tokens per pass");
   const uint64_t head_dim = model.graph().attention.head_dim;
   for (const DType type : {options.key_type, options.value_type}) {
     if (!CanCache(type, head_dim)) {
@@ -62,7 +72,9 @@ SessionPlan Resolve(const Model& model, const SessionOptions& options, const Mac
     out.options.threads = kMostThreads;
     out.notes.push_back(fmt::format("threads lowered to {}", kMostThreads));
   }
-  if (options.context == 0) {
+  if (!model.is_text()) {
+    out.options.batch = options.batch.value_or(1);
+  } else if (options.context == 0) {
     out.options.context = std::min(model.graph().context, kDefaultContext);
   } else if (options.context > model.graph().context) {
     out.notes.push_back(fmt::format("context {} is longer than the {} the model was trained for",
@@ -74,28 +86,40 @@ SessionPlan Resolve(const Model& model, const SessionOptions& options, const Mac
   return out;
 }
 
+// Bytes held besides the arena, whatever the plan. The samples of a layer graph are given in
+// memory.
+std::vector<Component> FixedParts(const Model& model, const SessionOptions& options) {
+  const bool text = model.is_text();
+  const uint64_t tokenizer = text ? model.tokenizer().memory_bytes() : 0;
+  std::vector<Component> fixed = {{"program", kProgramBytes}};
+  if (text) fixed.push_back({"tokenizer", tokenizer, false, true});
+  fixed.push_back({"model header", model.memory_bytes() - tokenizer, false, true});
+  fixed.push_back({"threads", (options.threads + (options.device ? 2 : 1)) * kThreadBytes});
+  if (text) {
+    fixed.push_back({"sampler", model.graph().vocabulary * kSamplerBytesPerToken});
+  } else {
+    fixed.push_back({"inputs", options.batch.value_or(1) * InputBytes(model.graph())});
+  }
+  if (const uint64_t bytes = model.checker_bytes(); bytes != 0) {
+    fixed.push_back({"checksums", bytes});
+  }
+  if (options.trace_bytes != 0) fixed.push_back({"trace", options.trace_bytes});
+  return fixed;
+}
+
 PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Machine& machine,
                        const ModelWishes* wishes = nullptr) {
   const SessionOptions& options = session.options;
-  const uint64_t header = model.memory_bytes() - model.tokenizer().memory_bytes();
   PlanRequest request;
   request.budget_bytes = session.budget_bytes;
-  request.fixed = {
-      {"program", kProgramBytes},
-      {"tokenizer", model.tokenizer().memory_bytes(), false, true},
-      {"model header", header, false, true},
-      {"threads", (options.threads + (options.device ? 2 : 1)) * kThreadBytes},
-      {"sampler", model.graph().vocabulary * kSamplerBytesPerToken},
-  };
-  if (const uint64_t bytes = model.checker_bytes(); bytes != 0) {
-    request.fixed.push_back({"checksums", bytes});
-  }
-  if (options.trace_bytes != 0) request.fixed.push_back({"trace", options.trace_bytes});
+  request.fixed = FixedParts(model, options);
+  if (session.layers) request.fixed.push_back(HeldFor(*session.layers));
   request.workers = options.threads;
   request.context = options.context;
   request.key_type = options.key_type;
   request.value_type = options.value_type;
   request.chunk = options.chunk;
+  if (!model.is_text()) request.context = request.chunk = options.batch.value_or(1);
   request.mode = options.mode;
   request.speed = options.speed;
   request.rates = machine.rates;
@@ -156,6 +180,45 @@ void Take(Planned planned, const Machine& machine, SessionPlan& session) {
   session.details = std::move(planned.details);
 }
 
+// --- layer graphs ---
+
+void ChooseBatch(const Model& model, const Machine& machine, const WishesOfGraph& wishes,
+                 SessionPlan& session) {
+  // How many would fit is asked of some ten plans, so only where these take no time.
+  constexpr size_t kFewOps = 512;
+  const bool any = session.options.batch == 0;
+  if (!any && (!session.options.details || model.graph().ops.size() > kFewOps)) return;
+  SessionPlan tried = session;
+  session.largest_batch = LargestLayersBatch(
+      model, any ? std::min(kMostBatch, session.options.most_batch) : kMostBatch,
+      [&](uint64_t batch) {
+        tried.options.batch = batch;
+        return RequestFor(model, tried, machine);
+      },
+      wishes);
+  if (any) session.options.batch = std::max<uint64_t>(session.largest_batch, 1);
+}
+
+Status PlanLayersWith(const Model& model, const Machine& machine, const WishesOfGraph& wishes,
+                      bool least, SessionPlan& session) {
+  if (!least) ChooseBatch(model, machine, wishes, session);
+  const PlanRequest request = RequestFor(model, session, machine);
+  TRY_ASSIGN(PlannedLayers planned,
+             least ? PlanLeastLayers(model, request, wishes) : PlanLayers(model, request, wishes));
+  Take(std::move(planned.planned), machine, session);
+  session.layers = std::move(planned.graph);
+  return {};
+}
+
+// The wishes of a schedule for each graph that the model's is changed into.
+WishesOfGraph WishesFrom(const SourceText& source, const RequestDevice* device) {
+  return [&source, device](const Graph& graph) -> Result<ModelWishes> {
+    Diagnostics said_before(source);
+    TRY_ASSIGN(ResolvedSchedule resolved, ResolveSchedule(graph, said_before, device));
+    return std::move(resolved.wishes);
+  };
+}
+
 Status PlanWith(const Model& model, bool any_context, const Machine& machine,
                 const ModelWishes* wishes, SessionPlan& session) {
   Result<Planned> planned = any_context && !session.options.force
@@ -173,7 +236,11 @@ Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& option
   TRY(CheckOptions(model, options));
   SessionPlan session = Resolve(model, options, machine);
   TRY(CheckCgroup(session, machine));
-  TRY(PlanWith(model, options.context == 0, machine, nullptr, session));
+  if (model.is_text()) {
+    TRY(PlanWith(model, options.context == 0, machine, nullptr, session));
+  } else {
+    TRY(PlanLayersWith(model, machine, {}, options.force, session));
+  }
   return session;
 }
 
@@ -194,10 +261,28 @@ Result<SessionPlan> PlanScheduledSession(const Model& model, const SessionOption
   session.budget_bytes = std::min(memory_bytes, wanted.wishes.budget_bytes.value_or(memory_bytes));
   session.wishes = std::make_shared<const ModelWishes>(wanted.wishes);
   const Status planned =
-      PlanWith(model, options.context == 0, machine, session.wishes.get(), session);
+      model.is_text()
+          ? PlanWith(model, options.context == 0, machine, session.wishes.get(), session)
+          : PlanLayersWith(model, machine, WishesFrom(schedule.source(), device), options.force,
+                           session);
   if (planned) return session;
   return tl::unexpected<Error>(ExplainFailure(model.graph(), RequestFor(model, session, machine),
                                               wanted, memory_bytes, planned.error(), schedule));
+}
+
+Result<SavedPlan> ReadSessionPlan(const Model& model, Diagnostics& diagnostics) {
+  if (model.is_text()) return ReadPlan(model.graph(), diagnostics);
+  std::vector<GraphChange> changes = ReadChanges(diagnostics.source());
+  TRY_ASSIGN(const std::shared_ptr<const SessionGraph> changed, ChangedGraph(model, changes));
+  TRY_ASSIGN(SavedPlan saved, ReadPlan(changed->graph, diagnostics));
+  saved.changes = std::move(changes);
+  return saved;
+}
+
+std::string WriteSessionPlan(const Model& model, const SessionPlan& session) {
+  const std::vector<GraphChange> none;
+  return WritePlan(session.GraphOf(model), session.plan, session.purpose,
+                   session.layers ? session.layers->changes : none);
 }
 
 Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,
@@ -205,7 +290,12 @@ Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,
   TRY(CheckOptions(model, options));
   SessionPlan session = Resolve(model, options, machine);
   const uint64_t free = session.budget_bytes;
-  if (options.context == 0) session.options.context = saved.plan.context;
+  if (!model.is_text()) {
+    TRY_ASSIGN(session.layers, ChangedGraph(model, saved.changes));
+    if (!options.batch) session.options.batch = saved.plan.chunk;
+  } else if (options.context == 0) {
+    session.options.context = saved.plan.context;
+  }
   if (!options.memory_bytes) {
     session.budget_bytes =
         CheckedAdd(saved.purpose.budget_bytes, options.trace_bytes).value_or(Budget::kUnlimited);
@@ -214,7 +304,7 @@ Result<SessionPlan> AdoptPlan(const Model& model, const SessionOptions& options,
   const PlanRequest request = RequestFor(model, session, machine);
   session.purpose = PurposeOf(session, machine);
   TRY(CheckPlanSuits(saved, session.purpose, request));
-  session.report = ReportPlan(model.graph(), request, saved.plan);
+  session.report = ReportPlan(session.GraphOf(model), request, saved.plan);
   if (!options.memory_bytes && session.report.predicted_peak_bytes > free) {
     return Fail(ErrorCode::kSchedule, "PLAN_MISMATCH",
                 fmt::format("the plan needs {} bytes; {} are free here and now: make a plan with "
@@ -260,13 +350,17 @@ void Reconsider(const Model& model, const Rates& rates, SessionPlan& session) {
   PlanRequest request = RequestFor(model, session, {});
   request.rates = rates;
   session.purpose.rates = rates;
-  session.report = ReportPlan(model.graph(), request, session.plan);
+  session.report = ReportPlan(session.GraphOf(model), request, session.plan);
 }
 
 Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& options,
                                      const Machine& machine) {
   TRY(CheckOptions(model, options));
   SessionPlan session = Resolve(model, options, machine);
+  if (!model.is_text()) {
+    TRY(PlanLayersWith(model, machine, {}, true, session));
+    return session;
+  }
   TRY_ASSIGN(Planned planned, CompileLeast(model.graph(), RequestFor(model, session, machine)));
   Take(std::move(planned), machine, session);
   return session;

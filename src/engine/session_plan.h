@@ -11,11 +11,15 @@
 #include "base/machine.h"
 #include "base/result.h"
 #include "engine/model.h"
+#include "engine/session_layers.h"
 #include "lang/diagnostics.h"
 #include "plan/plan_file.h"
 #include "plan/request.h"
 
 namespace tinyai {
+
+// So many samples at most does a pass of a layer graph have.
+inline constexpr uint64_t kMostBatch = uint64_t{1} << 16;
 
 struct SessionOptions {
   std::optional<uint64_t> memory_bytes;  // for everything the process holds; none: what is free
@@ -25,6 +29,8 @@ struct SessionOptions {
   DType key_type = DType::kF16;                // of the cache: F16, Q8_0 or F32
   DType value_type = DType::kF16;
   uint64_t chunk = 0;                   // prompt tokens per pass; 0: chosen
+  std::optional<uint64_t> batch;        // of a layer graph: samples per pass; none: 1; 0: the most
+  uint64_t most_batch = kMostBatch;     // that a batch of 0 may become
   std::optional<RequestDevice> device;  // that a schedule may put ops on
   PlanMode mode = PlanMode::kAdaptive;
   double speed = 1;  // kAdaptive: 1: as fast as fits .. 0: as little memory as works
@@ -44,17 +50,22 @@ inline constexpr uint64_t kDefaultContext = 4096;
 struct SessionPlan {
   SessionOptions options;  // with the choices filled in
   uint64_t budget_bytes = 0;
-  std::vector<std::string> notes;             // what was lowered or clamped, for the user
-  bool adopted = false;                       // made before; it is carried out as it is
-  std::shared_ptr<const ModelWishes> wishes;  // of a schedule, if there was one
+  std::vector<std::string> notes;              // what was lowered or clamped, for the user
+  bool adopted = false;                        // made before; it is carried out as it is
+  std::shared_ptr<const ModelWishes> wishes;   // of a schedule, if there was one
+  std::shared_ptr<const SessionGraph> layers;  // of a layer graph: what the plan carries out
   Plan plan;
   PlanPurpose purpose;  // of the plan, for its file; the records of a trace are besides its budget
   PlanReport report;
   std::shared_ptr<const PlanDetails> details;  // for people; drop it before a run
+  uint64_t largest_batch = 0;  // of a layer graph, that fits; with `options.details` only
+
+  // That the plan is of.
+  const Graph& GraphOf(const Model& model) const { return layers ? layers->graph : model.graph(); }
 };
 
-// Plans a session; reads no weights. `machine` says what is free and how fast it is. Errors:
-// BUDGET_INFEASIBLE (exit 4), BAD_OPTION (usage).
+// Plans a session, of texts or of a layer graph; reads no weights. `machine` says what is free and
+// how fast it is. Errors: BUDGET_INFEASIBLE (exit 4), BAD_OPTION (usage).
 Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& options,
                                 const Machine& machine);
 
@@ -63,6 +74,12 @@ Result<SessionPlan> PlanSession(const Model& model, const SessionOptions& option
 // ExplainFailure.
 Result<SessionPlan> PlanScheduledSession(const Model& model, const SessionOptions& options,
                                          const Machine& machine, Diagnostics& schedule);
+
+// The plan of this model that the source of `diagnostics` holds. Errors: those of ReadPlan.
+Result<SavedPlan> ReadSessionPlan(const Model& model, Diagnostics& diagnostics);
+
+// The session's plan as text that ReadSessionPlan reads.
+std::string WriteSessionPlan(const Model& model, const SessionPlan& session);
 
 // The session of a plan that was made before. A budget, context or chunk that `options` leaves open
 // is as in the plan (`options.context` 0); the records of a trace come on top of the plan's budget.
@@ -82,5 +99,4 @@ void Reconsider(const Model& model, const Rates& rates, SessionPlan& session);
 // The same for the least budget that works with these options, whatever the budget.
 Result<SessionPlan> PlanLeastSession(const Model& model, const SessionOptions& options,
                                      const Machine& machine);
-
 }  // namespace tinyai

@@ -31,7 +31,7 @@ Result<SessionPlan> PlanText(const Model& model, const SessionOptions& options, 
   if (!IsWholePlan(diagnostics)) {
     return PlanScheduledSession(model, options, machine, diagnostics);
   }
-  TRY_ASSIGN(SavedPlan saved, ReadPlan(model.graph(), diagnostics));
+  TRY_ASSIGN(SavedPlan saved, ReadSessionPlan(model, diagnostics));
   SessionOptions as_planned = options;
   if (options.threads == 0) as_planned.threads = std::min(machine.threads, saved.plan.workers);
   as_planned.key_type = saved.plan.key_type;
@@ -40,7 +40,7 @@ Result<SessionPlan> PlanText(const Model& model, const SessionOptions& options, 
 }
 
 std::string WriteTextPlan(const Model& model, const SessionPlan& session) {
-  return WritePlan(model.graph(), session.plan, session.purpose);
+  return WriteSessionPlan(model, session);
 }
 
 PlanReport SimulateText(const Model& model, const SessionPlan& session, const Rates& rates) {
