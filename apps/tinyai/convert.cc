@@ -11,6 +11,7 @@
 #include "fmt/format.h"
 #include "json.h"
 #include "os/signals.h"
+#include "session_flags.h"
 
 namespace tinyai {
 namespace {
@@ -19,7 +20,6 @@ constexpr double kProgressStep = 0.01;  // of the whole
 
 constexpr size_t kRoles = static_cast<size_t>(LayerRole::kConv) + 1;
 constexpr int64_t kMostBlock = 1 << 20;
-constexpr int64_t kMostDim = 1 << 24;
 
 tl::unexpected<Error> BadOption(std::string message) {
   return Fail(ErrorCode::kUsage, "BAD_OPTION", std::move(message));
@@ -105,7 +105,7 @@ class ConvertCommand : public Command {
     flags.Word("OUT.tmai", "the file to write", &to_);
     flags.Value("--dim", "NAME=SIZE",
                 "of an ONNX model: the sizes of axes that have a name only: seq=128,height=64",
-                [this](std::string_view text) { return ParseDims(text); });
+                [this](std::string_view text) { return ParseDims(text, onnx_); });
     flags.Value(
         "--precision", "TYPES",
         "of the weight matrices: f32, f16, bf16, int8, int4 or int2, or by what layers are for: "
@@ -141,21 +141,6 @@ class ConvertCommand : public Command {
   }
 
  private:
-  Status ParseDims(std::string_view text) {
-    for (size_t begin = 0; begin <= text.size();) {
-      const size_t end = std::min(text.find(',', begin), text.size());
-      const std::string_view item = text.substr(begin, end - begin);
-      const size_t equals = std::min(item.rfind('='), item.size());
-      begin = end + 1;
-      if (equals == 0 || equals == item.size()) {
-        return BadOption(fmt::format("'{}' is no NAME=SIZE", item));
-      }
-      TRY_ASSIGN(const int64_t size, ParseInteger(item.substr(equals + 1), 1, kMostDim));
-      onnx_.sizes[std::string(item.substr(0, equals))] = static_cast<uint64_t>(size);
-    }
-    return {};
-  }
-
   Result<ConvertReport> Convert(const std::function<bool(const WriteProgress&)>& progress) const {
     const bool is_onnx = IsOnnxFile(from_);
     if (is_onnx && transformation_.asked) {

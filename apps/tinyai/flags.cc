@@ -134,6 +134,17 @@ void Flags::Value(std::string_view names, std::string_view type, std::string_vie
   parsing->app.add_option(NamesForLibrary(known.names), take);
 }
 
+void Flags::List(std::string_view names, std::string_view type, std::string_view help,
+                 std::vector<std::string>* target) {
+  const Known& known = Remember(names, type, help);
+  const CLI::callback_t take = [target](const CLI::results_t& results) {
+    *target = results;
+    return true;
+  };
+  parsing_->app.add_option(NamesForLibrary(known.names), take)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void Flags::Switch(std::string_view names, std::string_view help, bool* target) {
   const Known& known = Remember(names, "", help);
   parsing_->app.add_flag(NamesForLibrary(known.names), *target)

@@ -19,8 +19,8 @@ namespace tinyai {
 Result<int64_t> ParseInteger(std::string_view text, int64_t least, int64_t most);
 Result<double> ParseDecimal(std::string_view text);  // NaN and infinity are no numbers
 
-// The flags of one sub-command. Each may be given once; what it is given goes to the target named
-// when it was added, which outlives this object.
+// The flags of one sub-command. Each may be given once, unless it is a list; what it is given goes
+// to the target named when it was added, which outlives this object.
 class Flags {
  public:
   using Parser = std::function<Status(std::string_view)>;
@@ -31,6 +31,9 @@ class Flags {
   // `names` such as "-n,--predict"; several letters after one dash are allowed ("-ctk"). `type`
   // and `help` are for the reader of --help.
   void Value(std::string_view names, std::string_view type, std::string_view help, Parser parse);
+  // The same for one that may be given again and again: `target` gets each.
+  void List(std::string_view names, std::string_view type, std::string_view help,
+            std::vector<std::string>* target);
   void Switch(std::string_view names, std::string_view help, bool* target);
   // A word without a flag, which must be there: `tinyai solve offsets FILE`. In the order of calls.
   void Word(std::string_view name, std::string_view help, std::string* target);

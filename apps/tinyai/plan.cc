@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "base/units.h"
@@ -59,6 +58,22 @@ void AddPass(const PlanDetails& details, Json& out) {
                         {"lower_bound", planned.peaks[0].lower_bound}};
 }
 
+// Of a layer graph.
+void AddLayers(const SessionPlan& session, Json& out) {
+  out["largest_batch"] = session.largest_batch;
+  out["spilled_bytes_per_pass"] = session.report.spilled_bytes;
+  out["fetched_bytes_per_pass"] = session.report.fetched_bytes;
+  out["recompute_ratio"] = session.layers->recompute_ratio;
+  Json& changes = out["changes"] = Json::array();
+  constexpr std::string_view kKinds[] = {"bands", "recompute", "spill", "fetch_earlier"};
+  for (const GraphChange& change : session.layers->changes) {
+    Json& it = changes.emplace_back();
+    it["kind"] = kKinds[static_cast<size_t>(change.kind)];
+    it["name"] = change.name;
+    if (change.kind == GraphChange::Kind::kBands) it["count"] = change.bands;
+  }
+}
+
 Json ToJson(const Outcome& outcome) {
   const Plan& plan = outcome.session.plan;
   const PlanReport& report = outcome.session.report;
@@ -69,13 +84,18 @@ Json ToJson(const Outcome& outcome) {
   out["model_bytes"] = outcome.model_bytes;
   out["pass_bytes"] = report.pass_bytes;
   out["resident_bytes"] = plan.resident_bytes;
-  out["streamed_bytes_per_token"] = plan.streamed_read_bytes;
-  out["predicted_tokens_per_second"] = report.predicted_tokens_per_second;
+  const PassWords words = WordsOf(outcome.session);
+  out[fmt::format("streamed_bytes_per_{}", words.one)] = plan.streamed_read_bytes;
+  out[fmt::format("predicted_{}_per_second", words.many)] = report.predicted_tokens_per_second;
   out["predicted_peak_bytes"] = report.predicted_peak_bytes;
-  out["context"] = plan.context;
+  out[outcome.session.layers ? "batch" : "context"] = plan.context;
   out["threads"] = plan.workers;
-  out["prompt_chunk"] = plan.chunk;
-  out["largest_chunk"] = report.largest_chunk;
+  if (outcome.session.layers) {
+    AddLayers(outcome.session, out);
+  } else {
+    out["prompt_chunk"] = plan.chunk;
+    out["largest_chunk"] = report.largest_chunk;
+  }
   out["rates"] = ToJson(outcome.rates);
   if (outcome.session.details) AddPass(*outcome.session.details, out);
   Json& components = out["components"] = Json::array();
@@ -97,28 +117,42 @@ std::string Describe(const Rates& rates) {
                      rates.compute_macs_per_second);
 }
 
+std::string RunsWith(const SessionPlan& session) {
+  const Plan& plan = session.plan;
+  const auto up_to = [](uint64_t most, uint64_t now) {
+    return most > now ? fmt::format(" (up to {} fit)", most) : "";
+  };
+  if (session.layers) {
+    return fmt::format("{} threads, batches of {}{}", plan.workers, plan.chunk,
+                       up_to(session.largest_batch, plan.chunk));
+  }
+  return fmt::format("context {}, {} threads, prompt in chunks of {}{}", plan.context, plan.workers,
+                     plan.chunk, up_to(session.report.largest_chunk, plan.chunk));
+}
+
 std::string Describe(const Outcome& outcome) {
   const Plan& plan = outcome.session.plan;
   const PlanReport& report = outcome.session.report;
-  std::string out =
-      fmt::format("model         {}, of which each token needs {}\n",
-                  FormatByteSize(outcome.model_bytes), FormatByteSize(report.pass_bytes));
+  const PassWords words = WordsOf(outcome.session);
+  std::string out = fmt::format("model         {}, of which each {} needs {}\n",
+                                FormatByteSize(outcome.model_bytes), words.one,
+                                FormatByteSize(report.pass_bytes));
   out += fmt::format(
       "budget        {} ({} {})\n", FormatByteSize(outcome.session.budget_bytes),
       outcome.feasible ? "least:" : "too small; least:", FormatByteSize(report.least_budget_bytes));
   if (!outcome.feasible) out += "\nWith the least budget:\n";
   out += fmt::format("stays         {} of weights\n", FormatByteSize(plan.resident_bytes));
-  out += fmt::format("is streamed   {} per token\n", FormatByteSize(plan.streamed_read_bytes));
-  out += fmt::format("speed         {:.3g} tokens/s ({})\n", report.predicted_tokens_per_second,
-                     Describe(outcome.rates));
-  out += fmt::format("runs with     context {}, {} threads, prompt in chunks of {}{}\n\n",
-                     plan.context, plan.workers, plan.chunk,
-                     report.largest_chunk > plan.chunk
-                         ? fmt::format(" (up to {} fit)", report.largest_chunk)
-                         : "");
+  out +=
+      fmt::format("is streamed   {} per {}\n", FormatByteSize(plan.streamed_read_bytes), words.one);
+  for (const auto& [name, text] : DescribeChanges(outcome.session)) {
+    out += fmt::format("{:13} {}\n", name, text);
+  }
+  out += fmt::format("speed         {:.3g} {}/s ({})\n", report.predicted_tokens_per_second,
+                     words.many, Describe(outcome.rates));
+  out += fmt::format("runs with     {}\n\n", RunsWith(outcome.session));
   if (outcome.session.details) {
-    out += "One token:\n";
-    for (const auto& [name, text] : DescribePass(*outcome.session.details)) {
+    out += fmt::format("One {}:\n", words.one);
+    for (const auto& [name, text] : DescribePass(outcome.session)) {
       out += fmt::format("  {:16} {}\n", name, text);
     }
     out += "\n";
@@ -227,7 +261,7 @@ Result<int> PlanCommand::Run(Console& console) {
 // In blocks: the writers hand out many small pieces.
 Status PlanCommand::Emit(const Model& model, const SessionPlan& session,
                          const TextSink& sink) const {
-  if (form_->write == nullptr) return sink(WritePlan(model.graph(), session.plan, session.purpose));
+  if (form_->write == nullptr) return sink(WriteSessionPlan(model, session));
   std::string block;
   TRY(form_->write(ViewOf(session, Title(session)), [&](std::string_view text) -> Status {
     block += text;
@@ -247,11 +281,9 @@ Status PlanCommand::Emit(const Model& model, const SessionPlan& session, Console
 }
 
 std::string PlanCommand::Title(const SessionPlan& session) const {
-  const std::string model = session_.model.path
-                                ? std::filesystem::path(*session_.model.path).filename().string()
-                                : "the model inside tinyai";
-  return fmt::format("{} in {}, context {}", model, FormatByteSize(session.budget_bytes),
-                     session.plan.context);
+  const std::string_view what = session.layers ? "batch" : "context";
+  return fmt::format("{} in {}, {} {}", session_.model.Title(),
+                     FormatByteSize(session.budget_bytes), what, session.plan.context);
 }
 
 std::string PlanCommand::Text(const Outcome& outcome) const {

@@ -14,11 +14,12 @@ namespace tinyai {
 namespace {
 
 // What nobody asked for is as the plan has it, as far as this machine can.
-void FillFrom(const Plan& plan, const SessionFlags& flags, SessionOptions& options) {
+void FillFrom(const Plan& plan, bool text, const SessionFlags& flags, SessionOptions& options) {
   if (!flags.threads && plan.workers < options.threads) {
     options.threads = plan.workers;
     options.cpus.resize(std::min<size_t>(options.cpus.size(), plan.workers));
   }
+  if (!text) return;
   if (options.context == 0) options.context = plan.context;
   if (!flags.key_type) options.key_type = plan.key_type;
   if (!flags.value_type) options.value_type = plan.value_type;
@@ -70,14 +71,14 @@ Status PlanSource::Read(Prepared& prepared, Console& console) {
     schedule_ = std::move(source);
     return {};
   }
-  Result<SavedPlan> saved = ReadPlan(prepared.model->graph(), diagnostics);
+  Result<SavedPlan> saved = ReadSessionPlan(*prepared.model, diagnostics);
   console.Explain(diagnostics);
   if (!saved) return tl::unexpected<Error>(std::move(saved).error());
   if (session_.options.mode != PlanMode::kAdaptive || session_.options.speed != 1) {
     return Fail(ErrorCode::kUsage, "BAD_USAGE",
                 "a whole plan decides everything, so there is nothing left for --mode and --speed");
   }
-  FillFrom(saved->plan, session_, prepared.options);
+  FillFrom(saved->plan, prepared.model->is_text(), session_, prepared.options);
   saved_ = std::move(*saved);
   return {};
 }

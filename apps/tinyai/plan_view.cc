@@ -41,6 +41,33 @@ void FindKinds(const ModelNet& model, NetView& view) {
   if (model.staging) SetKind(view, *model.staging, BufferKind::kStaging);
 }
 
+// Why results of a layer graph are not just kept until they were read.
+void AddChanges(const SessionPlan& session, std::vector<Reason>& reasons) {
+  if (!session.layers) return;
+  for (const GraphChange& change : session.layers->changes) {
+    switch (change.kind) {
+      case GraphChange::Kind::kBands:
+        reasons.push_back({"bands", fmt::format("{} run together in {} bands of rows: of what they "
+                                                "hand on only one band is there at a time",
+                                                change.name, change.bands)});
+        break;
+      case GraphChange::Kind::kRecompute:
+        reasons.push_back({"computed again", fmt::format("{}, for a later reader, instead of "
+                                                         "lying there until then",
+                                                         change.name)});
+        break;
+      case GraphChange::Kind::kSpill:
+        reasons.push_back({"put away", fmt::format("{}, into a scratch file until a later reader "
+                                                   "needs it, which takes less time than to "
+                                                   "compute it again, or less memory",
+                                                   change.name)});
+        break;
+      case GraphChange::Kind::kFetchEarlier:
+        break;
+    }
+  }
+}
+
 }  // namespace
 
 std::string FormatSeconds(double seconds) {
@@ -53,6 +80,10 @@ std::string FormatSeconds(double seconds) {
       return fmt::format("{:.3g} {}", seconds / unit.size, unit.name);
   }
   return fmt::format("{:.3g} ns", seconds * 1e9);
+}
+
+PassWords WordsOf(const SessionPlan& session) {
+  return session.layers ? PassWords{"pass", "passes"} : PassWords{"token", "tokens"};
 }
 
 NetView ViewOf(const SessionPlan& session, std::string title) {
@@ -72,12 +103,16 @@ NetView ViewOf(const SessionPlan& session, std::string title) {
       {"budget", FormatByteSize(session.budget_bytes)},
       {"peak", FormatByteSize(session.report.predicted_peak_bytes)},
       {"least budget", FormatByteSize(session.report.least_budget_bytes)},
-      {"speed", fmt::format("{:.3g} tokens/s", session.report.predicted_tokens_per_second)},
+      {"speed", fmt::format("{:.3g} {}/s", session.report.predicted_tokens_per_second,
+                            WordsOf(session).many)},
       {"weights that stay", FormatByteSize(session.plan.resident_bytes)},
-      {"read per token", FormatByteSize(session.plan.streamed_read_bytes)},
+      {fmt::format("read per {}", WordsOf(session).one),
+       FormatByteSize(session.plan.streamed_read_bytes)},
   };
-  const auto pass = DescribePass(details);
-  view.summary.insert(view.summary.end(), pass.begin(), pass.end());
+  for (const auto& lines : {DescribeChanges(session), DescribePass(session)}) {
+    view.summary.insert(view.summary.end(), lines.begin(), lines.end());
+  }
+  AddChanges(session, view.reasons);
   return view;
 }
 
@@ -117,16 +152,46 @@ std::string MovesText(const PlanDetails& details) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> DescribePass(const PlanDetails& details) {
+std::vector<std::pair<std::string, std::string>> DescribeChanges(const SessionPlan& session) {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (!session.layers) return out;
+  std::string bands, again, away;
+  const auto add = [](std::string& list, const std::string& item) {
+    if (list.find(item) == std::string::npos) list += (list.empty() ? "" : ", ") + item;
+  };
+  for (const GraphChange& change : session.layers->changes) {
+    if (change.kind == GraphChange::Kind::kBands) {
+      add(bands, fmt::format("{} in {}", change.name, change.bands));
+    } else if (change.kind == GraphChange::Kind::kRecompute) {
+      add(again, change.name);
+    } else if (change.kind == GraphChange::Kind::kSpill) {
+      add(away, change.name);
+    }
+  }
+  if (!bands.empty()) out.emplace_back("in bands", bands);
+  if (!again.empty()) out.emplace_back("again", again + " (computed twice)");
+  if (!away.empty()) {
+    out.emplace_back("put away", fmt::format("{} ({} to the disk and {} back per pass)", away,
+                                             FormatByteSize(session.report.spilled_bytes),
+                                             FormatByteSize(session.report.fetched_bytes)));
+  }
+  const double more = session.layers->recompute_ratio - 1;
+  if (more > 0) out.emplace_back("recomputed", fmt::format("{:.1f} % of a pass", 100 * more));
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> DescribePass(const SessionPlan& session) {
+  const PlanDetails& details = *session.details;
   const TaskNet& net = details.model.net;
   const PlannedNet& planned = details.planned;
   const Simulation& simulation = planned.simulation;
   std::vector<std::pair<std::string, std::string>> out = {
-      {"time per token", fmt::format("{}, {}", FormatSeconds(simulation.makespan),
-                                     simulation.makespan <= planned.least_makespan * (1 + 1e-9)
-                                         ? "as short as the busiest queue allows"
-                                         : fmt::format("at least {} for the busiest queue",
-                                                       FormatSeconds(planned.least_makespan)))}};
+      {fmt::format("time per {}", WordsOf(session).one),
+       fmt::format("{}, {}", FormatSeconds(simulation.makespan),
+                   simulation.makespan <= planned.least_makespan * (1 + 1e-9)
+                       ? "as short as the busiest queue allows"
+                       : fmt::format("at least {} for the busiest queue",
+                                     FormatSeconds(planned.least_makespan)))}};
   for (size_t place = 0; place < net.places.size(); ++place) {
     if (planned.plan.queues[place].empty()) continue;
     out.emplace_back(net.places[place].name,

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <random>
 
 #include "base/units.h"
@@ -14,6 +13,7 @@
 #include "output_file.h"
 #include "plan_source.h"
 #include "prompt.h"
+#include "run_layers.h"
 #include "run_report.h"
 #include "session_flags.h"
 #include "stop_watcher.h"
@@ -38,13 +38,14 @@ bool EndsSentence(std::string_view text) {
   return text.ends_with('.') || text.ends_with('!') || text.ends_with('?');
 }
 
-// `tinyai run`: continues a text.
+// `tinyai run`: continues a text, or computes a layer graph.
 class RunCommand : public Command {
  public:
   void AddFlags(Flags& flags) override;
   Result<int> Run(Console& console) override;
 
  private:
+  Status CheckFlags(const Model& model) const;
   Status ChoosePrompt(const Prepared& prepared, Console& console);
   Result<std::vector<TokenId>> Encode(const Prepared& prepared) const;
   Status CheckFits(const SessionPlan& plan) const;
@@ -53,12 +54,14 @@ class RunCommand : public Command {
   Status Generate(Session& session, Console& console);
   bool TakeToken(std::string_view text, Console& console);
   Status WriteTrace(Session& session);
-  Result<int> Finish(const Status& status, Console& console);
+  Status Answer(const Session& session, Console& console);
+  Result<int> Finish(const Status& status, const Session& session, Console& console);
 
   SessionFlags session_;
   PlanSource plan_source_{session_};
   std::optional<std::string> trace_file_;
   std::optional<OutputFile> trace_;
+  LayerRun layers_;
   TextFlags text_;
   GenerateOptions options_;
   int64_t tokens_ = -1;
@@ -96,10 +99,25 @@ void RunCommand::AddFlags(Flags& flags) {
                 &options_.sampler.repeat_penalty);
   flags.Integer("--top-logits", "with --json: also the K best logits for each token", &top_logits_,
                 0, kMostTopLogits);
+  layers_.AddFlags(flags);
   session_.AddTo(flags);
   plan_source_.AddTo(flags, true);
   flags.Text("--trace", "FILE",
              "write when the last passes did what, to be opened by ui.perfetto.dev", &trace_file_);
+}
+
+// Those that say what goes in.
+Status RunCommand::CheckFlags(const Model& model) const {
+  const bool text = text_.text || text_.file || prompt_ids_;
+  if (model.is_text() && layers_.asked()) {
+    return Fail(ErrorCode::kUsage, "BAD_USAGE",
+                "--input and --output are for layer graphs; a text model takes a prompt: -p");
+  }
+  if (!model.is_text() && text) {
+    return Fail(ErrorCode::kUsage, "BAD_USAGE",
+                "this model is a layer graph, which takes no prompt: use --input");
+  }
+  return {};
 }
 
 Status RunCommand::ChoosePrompt(const Prepared& prepared, Console& console) {
@@ -186,22 +204,18 @@ Status RunCommand::Generate(Session& session, Console& console) {
 // After Ctrl-C, or an error, too.
 Status RunCommand::WriteTrace(Session& session) {
   if (!trace_) return {};
-  const std::string model = session_.model.path
-                                ? std::filesystem::path(*session_.model.path).filename().string()
-                                : "the model inside tinyai";
   const Recorder& recorder = *session.Stop();
-  TRY(WriteMeasuredTrace(session.model().graph(), session.plan().plan, recorder, model,
+  TRY(WriteMeasuredTrace(session.graph(), session.plan().plan, recorder, session_.model.Title(),
                          [this](std::string_view text) { return trace_->Write(text); }));
   return trace_->Commit();
 }
 
-Result<int> RunCommand::Finish(const Status& status, Console& console) {
-  const bool stopped = StopSignal() != 0;
-  if (!status && !stopped) {
-    if (!console.json && console.answer_is_terminal()) TRY(console.Answer("\n"));
-    return tl::unexpected<Error>(status.error());
+Status RunCommand::Answer(const Session& session, Console& console) {
+  if (!session.model().is_text()) {
+    return layers_.Answer(
+        {session.plan(), report_.stats, report_.process, report_.load_seconds, report_.interrupted},
+        console);
   }
-  report_.interrupted = stopped;
   if (console.json) {
     TRY(console.Answer(Dump(ToJson(report_, top_logits_ > 0))));
   } else {
@@ -210,6 +224,17 @@ Result<int> RunCommand::Finish(const Status& status, Console& console) {
     if (!console.quiet) console.Say(fmt::format("\n{}", Describe(report_)));
   }
   if (const std::string drift = DescribeDrift(report_); !drift.empty()) console.Note(drift);
+  return {};
+}
+
+Result<int> RunCommand::Finish(const Status& status, const Session& session, Console& console) {
+  const bool stopped = StopSignal() != 0;
+  if (!status && !stopped) {
+    if (!console.json && console.answer_is_terminal()) TRY(console.Answer("\n"));
+    return tl::unexpected<Error>(status.error());
+  }
+  report_.interrupted = stopped;
+  TRY(Answer(session, console));
   return stopped ? 128 + StopSignal() : 0;
 }
 
@@ -219,30 +244,33 @@ Result<int> RunCommand::Run(Console& console) {
   const Clock::time_point start = Clock::now();
   if (trace_file_) session_.options.trace_bytes = kTraceBytes;
   TRY_ASSIGN(Prepared prepared, Prepare(session_, console));
+  const bool text = prepared.model->is_text();
+  TRY(CheckFlags(*prepared.model));
   if (trace_file_) {  // what cannot be written is known before weights are read
     TRY_ASSIGN(trace_, OutputFile::Open(*trace_file_, prepared.model->sources()));
   }
   TRY(plan_source_.Read(prepared, console));
   const double opening = SecondsSince(start);
-  TRY(ChoosePrompt(prepared, console));
+  TRY(text ? ChoosePrompt(prepared, console) : layers_.Open(prepared.model->graph()));
+  if (!text) prepared.options.most_batch = layers_.samples();
   const Clock::time_point loading = Clock::now();
   TRY_ASSIGN(SessionPlan plan, plan_source_.Plan(prepared, console));
   for (const std::string& note : plan.notes) console.Note(note);
-  TRY(CheckFits(plan));
+  if (text) TRY(CheckFits(plan));
   report_.predicted_tokens_per_second = plan.report.predicted_tokens_per_second;
   Budget process("process", plan.budget_bytes);
   TRY_ASSIGN(const std::unique_ptr<Session> session,
              Session::Open(prepared.model, std::move(plan), process));
   report_.load_seconds = opening + SecondsSince(loading);
   watcher->CallOnStop([&session] { session->Cancel(); });
-  const Status status = Generate(*session, console);
+  const Status status = text ? Generate(*session, console) : layers_.Run(*session, console);
   watcher->CallOnStop({});
   report_.stats = session->stats();
   report_.process = ReadProcessStats();
   report_.rates_measured = prepared.machine.rates.measured;
   const Status traced = WriteTrace(*session);
   if (status && !traced) return tl::unexpected<Error>(traced.error());
-  return Finish(status, console);
+  return Finish(status, *session, console);
 }
 
 }  // namespace

@@ -78,16 +78,7 @@ Json ToJson(const RunReport& report, bool with_top_logits) {
   out["prompt_tokens_per_second"] = report.prompt_tokens_per_second();
   out["tokens_per_second"] = report.tokens_per_second();
   out["predicted_tokens_per_second"] = report.predicted_tokens_per_second;
-  out["budget_bytes"] = report.stats.budget_bytes;
-  out["counted_peak_bytes"] = report.stats.counted_peak_bytes;
-  out["process_peak_bytes"] = report.process.peak_resident_bytes;
-  out["resident_weight_bytes"] = report.stats.resident_weight_bytes;
-  out["weights_read_bytes"] = report.weights_read_bytes();
-  out["weights_read_bytes_per_token"] = report.weights_read_bytes_per_token();
-  out["disk_read_bytes"] = report.process.disk_read_bytes;
-  out["io_path"] = Name(report.stats.io_path);
-  out["replans"] = report.stats.replans;
-  out["stall_ms"] = Milliseconds(report.stats.run.stall);
+  AddStats(report.stats, report.process, "token", report.weights_read_bytes_per_token(), out);
   out["load_ms"] = report.load_seconds * 1000;
   return out;
 }
@@ -117,15 +108,36 @@ std::string Describe(const RunReport& report) {
   } else {
     out += fmt::format("prompt      {} tokens, {}\n", report.prompt.size(), Why(report));
   }
-  out += fmt::format("memory      {} at most, budget {}; {} of weights stay\n",
-                     FormatByteSize(report.stats.counted_peak_bytes),
-                     FormatByteSize(report.stats.budget_bytes),
-                     FormatByteSize(report.stats.resident_weight_bytes));
-  out += fmt::format("disk        {} read in all ({}), {} per token; waited {:.0f} ms",
-                     FormatByteSize(report.weights_read_bytes()), Name(report.stats.io_path),
-                     FormatByteSize(static_cast<uint64_t>(report.weights_read_bytes_per_token())),
-                     Milliseconds(report.stats.run.stall));
-  return out;
+  return out + DescribeMemory(report.stats) + "\n" +
+         DescribeDisk(report.stats, "token",
+                      static_cast<uint64_t>(report.weights_read_bytes_per_token()));
+}
+
+std::string DescribeMemory(const SessionStats& stats) {
+  return fmt::format("memory      {} at most, budget {}; {} of weights stay",
+                     FormatByteSize(stats.counted_peak_bytes), FormatByteSize(stats.budget_bytes),
+                     FormatByteSize(stats.resident_weight_bytes));
+}
+
+std::string DescribeDisk(const SessionStats& stats, std::string_view unit,
+                         uint64_t bytes_per_unit) {
+  return fmt::format("disk        {} read in all ({}), {} per {}; waited {:.0f} ms",
+                     FormatByteSize(ReadBytes(stats.run)), Name(stats.io_path),
+                     FormatByteSize(bytes_per_unit), unit, Milliseconds(stats.run.stall));
+}
+
+void AddStats(const SessionStats& stats, const ProcessStats& process, std::string_view unit,
+              double bytes_per_unit, Json& out) {
+  out["budget_bytes"] = stats.budget_bytes;
+  out["counted_peak_bytes"] = stats.counted_peak_bytes;
+  out["process_peak_bytes"] = process.peak_resident_bytes;
+  out["resident_weight_bytes"] = stats.resident_weight_bytes;
+  out["weights_read_bytes"] = ReadBytes(stats.run);
+  out[fmt::format("weights_read_bytes_per_{}", unit)] = bytes_per_unit;
+  out["disk_read_bytes"] = process.disk_read_bytes;
+  out["io_path"] = Name(stats.io_path);
+  out["replans"] = stats.replans;
+  out["stall_ms"] = Milliseconds(stats.run.stall);
 }
 
 }  // namespace tinyai

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "console.h"
@@ -37,5 +38,12 @@ std::string DescribeDrift(const RunReport& report);
 
 // The timing block.
 std::string Describe(const RunReport& report);
+
+// Its lines on memory and disk, of a run that is counted in `unit`s, each of which read so much.
+std::string DescribeMemory(const SessionStats& stats);
+std::string DescribeDisk(const SessionStats& stats, std::string_view unit, uint64_t bytes_per_unit);
+// The same as fields.
+void AddStats(const SessionStats& stats, const ProcessStats& process, std::string_view unit,
+              double bytes_per_unit, Json& out);
 
 }  // namespace tinyai

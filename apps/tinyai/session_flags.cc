@@ -1,6 +1,7 @@
 #include "session_flags.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/units.h"
 #include "embedded_model.h"
@@ -9,6 +10,7 @@
 #include "os/cpu_mask.h"
 #include "os/machine.h"
 #include "os/rates_cache.h"
+#include "os/signals.h"
 
 namespace tinyai {
 namespace {
@@ -16,6 +18,7 @@ namespace {
 constexpr int64_t kMostContext = int64_t{1} << 32;
 constexpr int64_t kMostChunk = 1 << 16;
 constexpr double kMostSeconds = 1e6;
+constexpr int64_t kMostDim = 1 << 24;
 
 tl::unexpected<Error> NoneOf(std::string_view text, std::string_view allowed) {
   return Fail(ErrorCode::kUsage, "BAD_OPTION", fmt::format("'{}' is none of {}", text, allowed));
@@ -74,14 +77,55 @@ Status ParseMode(std::string_view text, PlanMode& mode) {
 }  // namespace
 
 void ModelFlags::AddTo(Flags& flags) {
-  flags.Text("-m,--model", "FILE", "GGUF file; without it the small fairy-tale model inside tinyai",
+  flags.Text("-m,--model", "FILE",
+             "GGUF, .tmai or ONNX file, or a folder of Hugging Face; without it the small "
+             "fairy-tale model inside tinyai",
              &path);
+  flags.Value("--dim", "NAME=SIZE",
+              "of an ONNX model: the sizes of axes that have a name only: seq=128,height=64",
+              [this](std::string_view text) { return ParseDims(text, onnx); });
 }
 
-Result<OpenedModelFile> ModelFlags::Open() const {
+Status ParseDims(std::string_view text, OnnxOptions& options) {
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view item = text.substr(begin, end - begin);
+    const size_t equals = std::min(item.rfind('='), item.size());
+    begin = end + 1;
+    if (equals == 0 || equals == item.size()) {
+      return Fail(ErrorCode::kUsage, "BAD_OPTION", fmt::format("'{}' is no NAME=SIZE", item));
+    }
+    TRY_ASSIGN(const int64_t size, ParseInteger(item.substr(equals + 1), 1, kMostDim));
+    options.sizes[std::string(item.substr(0, equals))] = static_cast<uint64_t>(size);
+  }
+  return {};
+}
+
+Result<OpenedModelFile> ModelFlags::Open(Console& console) const {
+  if (path && IsOnnxFile(*path)) {
+    TRY_ASSIGN(
+        OpenedModelFile opened, OpenOnnx(*path, onnx, [&console](const WriteProgress& progress) {
+          console.Progress(fmt::format("converting: {} of {}", FormatByteSize(progress.bytes_done),
+                                       FormatByteSize(progress.bytes)));
+          return StopSignal() == 0;
+        }));
+    console.EndProgress();
+    console.Note(
+        fmt::format("an ONNX model is converted first, into a temporary file of {}; "
+                    "tinyai convert does it once for all",
+                    FormatByteSize(opened.sources[0]->size())));
+    return opened;
+  }
+  if (!onnx.sizes.empty()) {
+    return Fail(ErrorCode::kUsage, "BAD_OPTION", "--dim is for ONNX models");
+  }
   if (path) return OpenModelFile(*path);
   TRY_ASSIGN(std::unique_ptr<File> file, OpenEmbeddedModel());
   return OpenModelFile(std::move(file));
+}
+
+std::string ModelFlags::Title() const {
+  return path ? std::filesystem::path(*path).filename().string() : "the model inside tinyai";
 }
 
 void SessionFlags::AddTo(Flags& flags) {
@@ -104,6 +148,8 @@ void SessionFlags::AddTo(Flags& flags) {
               });
   flags.Integer("-ub,--ubatch-size", "tokens of the prompt per pass; 0: chosen", &options.chunk, 0,
                 kMostChunk);
+  flags.Integer("--batch", "of a layer graph: samples per pass; 0: as many as fit (1)",
+                &options.batch, 0, static_cast<int64_t>(kMostBatch));
   flags.Value("--mode", "MODE",
               "adaptive: the fastest that fits; normal: all weights stay; memory: none that need "
               "not; streaming: the least memory at all",
@@ -150,9 +196,10 @@ Result<Prepared> Prepare(const SessionFlags& flags, Console& console) {
     if (flags.threads)
       console.Note(fmt::format("using {} threads, one per CPU allowed", out.options.threads));
   }
-  TRY_ASSIGN(OpenedModelFile opened, flags.model.Open());
-  TRY_ASSIGN(out.model,
-             Model::Open(std::move(opened), {.quantize_activations = flags.quantize_activations}));
+  TRY_ASSIGN(OpenedModelFile opened, flags.model.Open(console));
+  const ModelOptions options{.quantize_activations = flags.quantize_activations,
+                             .any_graph = opened.file.graph.has_value()};
+  TRY_ASSIGN(out.model, Model::Open(std::move(opened), options));
   if (const Result<CacheDirectory> cache = CacheDirectory::Open()) {
     if (const auto rates = LoadRates(*cache, out.machine.name)) out.machine.rates = *rates;
   } else {

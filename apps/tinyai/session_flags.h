@@ -7,18 +7,26 @@
 #include "base/machine.h"
 #include "base/result.h"
 #include "console.h"
+#include "engine/convert_onnx.h"
 #include "engine/model.h"
 #include "engine/session_plan.h"
 #include "flags.h"
 
 namespace tinyai {
 
+// "seq=128,height=64": the sizes of axes of an ONNX model. Error BAD_OPTION.
+Status ParseDims(std::string_view text, OnnxOptions& options);
+
 // -m: the model that a command is about; the one inside the program if there is none.
 struct ModelFlags {
   std::optional<std::string> path;
+  OnnxOptions onnx;
 
   void AddTo(Flags& flags);
-  Result<OpenedModelFile> Open() const;
+  // An ONNX model is converted into a temporary file, which is said on the console.
+  Result<OpenedModelFile> Open(Console& console) const;
+  // What to call it.
+  std::string Title() const;
 };
 
 // What decides how a model is run.

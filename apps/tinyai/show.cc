@@ -172,7 +172,7 @@ class ShowCommand : public Command {
   void AddFlags(Flags& flags) override { model_.AddTo(flags); }
 
   Result<int> Run(Console& console) override {
-    TRY_ASSIGN(const PartialModelFile partial, Read());
+    TRY_ASSIGN(const PartialModelFile partial, Read(console));
     if (console.json) {
       TRY(console.Answer(Dump(ToJson(partial))));
     } else {
@@ -184,16 +184,16 @@ class ShowCommand : public Command {
   }
 
  private:
-  Result<PartialModelFile> Read() const;
+  Result<PartialModelFile> Read(Console& console) const;
   static Status Print(const ModelFile& file, Console& console);
 
   ModelFlags model_;
 };
 
 // Of a file that is damaged, what comes before the damage.
-Result<PartialModelFile> ShowCommand::Read() const {
-  if (!model_.path || IsFolder(*model_.path)) {
-    TRY_ASSIGN(OpenedModelFile opened, model_.Open());
+Result<PartialModelFile> ShowCommand::Read(Console& console) const {
+  if (!model_.path || IsFolder(*model_.path) || IsOnnxFile(*model_.path)) {
+    TRY_ASSIGN(OpenedModelFile opened, model_.Open(console));
     return PartialModelFile{std::move(opened.file), {}};
   }
   const OpenSource open = [](const std::string& path) -> Result<std::unique_ptr<ByteSource>> {

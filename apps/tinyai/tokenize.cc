@@ -26,7 +26,7 @@ class TokenizeCommand : public Command {
   }
 
   Result<int> Run(Console& console) override {
-    TRY_ASSIGN(OpenedModelFile opened, model_.Open());
+    TRY_ASSIGN(OpenedModelFile opened, model_.Open(console));
     TRY_ASSIGN(const std::shared_ptr<const Model> model, Model::Open(std::move(opened), {}));
     const Tokenizer& tokenizer = model->tokenizer();
     std::vector<TokenId> ids;

@@ -49,7 +49,7 @@ class VerifyCommand : public Command {
   void AddFlags(Flags& flags) override { model_.AddTo(flags); }
 
   Result<int> Run(Console& console) override {
-    TRY_ASSIGN(OpenedModelFile opened, model_.Open());
+    TRY_ASSIGN(OpenedModelFile opened, model_.Open(console));
     TRY_ASSIGN(const std::shared_ptr<const Model> model,
                Model::Open(std::move(opened), {.any_graph = true}));
     if (!console.json) TRY(PrintWarnings(*model, console));

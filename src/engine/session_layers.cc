@@ -76,6 +76,8 @@ Result<PlannedLayers> PlanLeastLayers(const Model& model, const PlanRequest& req
                                       const WishesOfGraph& wishes) {
   TRY_ASSIGN(ForwardPlan plan,
              PlanLeastForward(ForPlanning(model), OptionsOf(request), RequestOf(request, wishes)));
+  uint64_t& least = plan.report.least_budget_bytes;
+  least = std::max(least, PlanningNeed(model, request));
   return Take(std::move(plan));
 }
 

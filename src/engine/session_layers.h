@@ -34,7 +34,8 @@ uint64_t InputBytes(const Graph& graph);
 // empty. Errors: those of PlanForward, with the least budget of all that may be done.
 Result<PlannedLayers> PlanLayers(const Model& model, const PlanRequest& request,
                                  const WishesOfGraph& wishes);
-// The one that takes the least memory, whatever the budget.
+// The one that takes the least memory, whatever the budget. Its least budget has room to plan in,
+// too.
 Result<PlannedLayers> PlanLeastLayers(const Model& model, const PlanRequest& request,
                                       const WishesOfGraph& wishes);
 

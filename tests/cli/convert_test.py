@@ -82,9 +82,7 @@ class Convert(Case):
         self.assert_error(tinyai("convert", path, path, "--force"), 5, "OUTPUT_IS_INPUT")
         self.assert_error(tinyai("convert", path, str(self.out), "--force", "--precision", "f16"), 2, "BAD_OPTION")
         self.assert_error(tinyai("convert", path, str(self.out), "--dim", "n=0"), 2, "BAD_OPTION")
-        ended = tinyai("verify", "-m", path)
-        self.assert_error(ended, 3, "GGUF_BAD_MAGIC")
-        self.assertIn("tinyai convert", ended.err)
+        self.assertEqual(tinyai("verify", "-m", path).code, 0)
 
     def test_an_onnx_model_reads_nothing_outside_of_its_folder(self):
         def external(location):
