@@ -42,7 +42,7 @@ class Maker {
 
   ProgramType RandomType() {
     if (shape_.sensitive) {
-      return {Scalar::kI64, Below(2) == 0 ? std::vector<uint64_t>{} : std::vector<uint64_t>{6}};
+      return {Scalar::kI64, Below(2) == 0 ? Dimensions{} : Dimensions{6}};
     }
     ProgramType type{kScalars[Below(std::size(kScalars))], {}};
     if (!shape_.floats && IsFloat(type.scalar)) type.scalar = Scalar::kI32;
@@ -66,6 +66,8 @@ class Maker {
 
   void Finish(Eval eval, const ProgramType& type) {
     eval.scope = scope_;
+    eval.code = out_.program.code->Keep(code_);
+    code_.clear();
     const DefId def = AddDef(type);
     eval.outs = {def};
     out_.program.evals.push_back(std::move(eval));
@@ -95,7 +97,7 @@ class Maker {
     const ProgramType type = RandomType();
     Eval eval;
     eval.input = true;
-    eval.code = {{.kind = Kind::kInput, .type = type}};
+    Node({.kind = Kind::kInput, .type = type});
     Finish(std::move(eval), type);
     out_.input += ValueText(type);
   }
@@ -107,12 +109,12 @@ class Maker {
     if (shape_.sensitive) {
       // The highest bit: in wrapped sums of odd multiples each is 0 or 1 as often.
       const uint32_t a = Sum(eval, {Scalar::kI64, {}});
-      const uint32_t zero = Node(eval, {.kind = Kind::kConstant, .type = {Scalar::kI64, {}}});
-      Node(eval, {.kind = Kind::kLess, .type = truth, .args = {a, zero}});
+      const uint32_t zero = Node({.kind = Kind::kConstant, .type = {Scalar::kI64, {}}});
+      Node({.kind = Kind::kLess, .type = truth, .args = {a, zero}});
     } else {
       const uint32_t a = Leaf(eval, {Scalar::kI32, {}});
       const uint32_t b = Leaf(eval, {Scalar::kI32, {}});
-      Node(eval, {.kind = Kind::kLess, .type = truth, .args = {a, b}});
+      Node({.kind = Kind::kLess, .type = truth, .args = {a, b}});
     }
     Finish(std::move(eval), truth);
     Program& program = out_.program;
@@ -146,9 +148,9 @@ class Maker {
     Finish(std::move(eval), type);
   }
 
-  uint32_t Node(Eval& eval, ExprNode node) {
-    eval.code.push_back(std::move(node));
-    return static_cast<uint32_t>(eval.code.size() - 1);
+  uint32_t Node(ExprNode node) {
+    code_.push_back(std::move(node));
+    return static_cast<uint32_t>(code_.size() - 1);
   }
 
   // Of one to three values, each times another large odd number.
@@ -156,13 +158,12 @@ class Maker {
     const ProgramType one{Scalar::kI64, {}};
     const auto odd = [&] {
       return Node(
-          eval,
           {.kind = Kind::kConstant, .type = one, .integer = static_cast<int64_t>(random_() | 1)});
     };
     uint32_t sum = odd();
     if (!type.shape.empty()) {
-      const uint32_t iota = Node(eval, {.kind = Kind::kIota, .type = type});
-      sum = Node(eval, {.kind = Kind::kAdd, .type = type, .args = {iota, sum}});
+      const uint32_t iota = Node({.kind = Kind::kIota, .type = type});
+      sum = Node({.kind = Kind::kAdd, .type = type, .args = {iota, sum}});
     }
     const uint32_t terms = 1 + Below(3);
     for (uint32_t i = 0; i < terms; ++i) {
@@ -172,14 +173,14 @@ class Maker {
       const auto found = std::find(eval.ins.begin(), eval.ins.end(), def);
       const auto index = static_cast<uint32_t>(found - eval.ins.begin());
       if (found == eval.ins.end()) eval.ins.push_back(def);
-      uint32_t term = Node(eval, {.kind = Kind::kOperand, .type = from, .index = index});
+      uint32_t term = Node({.kind = Kind::kOperand, .type = from, .index = index});
       if (type.shape.empty() && !from.shape.empty()) {
-        term = Node(eval, {.kind = Kind::kSum, .type = one, .args = {term}});
+        term = Node({.kind = Kind::kSum, .type = one, .args = {term}});
       }
       const ProgramType& wide = from.shape.empty() ? one : type;
       const uint32_t factor = odd();
-      term = Node(eval, {.kind = Kind::kMultiply, .type = wide, .args = {term, factor}});
-      sum = Node(eval, {.kind = Kind::kAdd, .type = type, .args = {sum, term}});
+      term = Node({.kind = Kind::kMultiply, .type = wide, .args = {term, factor}});
+      sum = Node({.kind = Kind::kAdd, .type = type, .args = {sum, term}});
     }
     return sum;
   }
@@ -195,17 +196,17 @@ class Maker {
       const auto found = std::find(eval.ins.begin(), eval.ins.end(), def);
       const auto index = static_cast<uint32_t>(found - eval.ins.begin());
       if (found == eval.ins.end()) eval.ins.push_back(def);
-      return Node(eval, {.kind = Kind::kOperand, .type = type, .index = index});
+      return Node({.kind = Kind::kOperand, .type = type, .index = index});
     }
     ExprNode constant{.kind = Kind::kConstant, .type = {type.scalar, {}}};
     constant.integer = type.scalar == Scalar::kBool ? Below(2) : static_cast<int>(Below(9)) - 4;
     constant.number = static_cast<double>(constant.integer) / 2;
-    if (type.shape.empty()) return Node(eval, constant);
+    if (type.shape.empty()) return Node(constant);
     if (type.shape.size() == 1 && IsNumber(type.scalar) && Below(2) == 0) {
-      return Node(eval, {.kind = Kind::kIota, .type = type});
+      return Node({.kind = Kind::kIota, .type = type});
     }
-    const uint32_t value = Node(eval, constant);
-    return Node(eval, {.kind = Kind::kFill, .type = type, .args = {value}});
+    const uint32_t value = Node(constant);
+    return Node({.kind = Kind::kFill, .type = type, .args = {value}});
   }
 
   // An operand for an element of `type`: as wide, or a single number for all.
@@ -226,56 +227,56 @@ class Maker {
                                    Kind::kModulo, Kind::kMin,      Kind::kMax};
         const uint32_t a = Build(eval, type, depth - 1), b = Side(eval, type, depth - 1);
         const Kind kind = kKinds[Below(std::size(kKinds))];
-        return Node(eval, {.kind = kind, .type = type, .args = {a, b}});
+        return Node({.kind = kind, .type = type, .args = {a, b}});
       }
       case 4: {
         const Kind kind = Below(2) == 0 ? Kind::kNegate : Kind::kAbs;
         const uint32_t a = Build(eval, type, depth - 1);
-        return Node(eval, {.kind = kind, .type = type, .args = {a}});
+        return Node({.kind = kind, .type = type, .args = {a}});
       }
       case 5: {
         ProgramType from = type;
         from.scalar = kScalars[Below(std::size(kScalars))];
         if (!shape_.floats && IsFloat(from.scalar)) from.scalar = Scalar::kI64;
         const uint32_t a = Build(eval, from, depth - 1);
-        return Node(eval, {.kind = Kind::kConvert, .type = type, .args = {a}});
+        return Node({.kind = Kind::kConvert, .type = type, .args = {a}});
       }
       case 6: {
         const uint32_t which = Side(eval, {Scalar::kBool, type.shape}, depth - 1);
         const uint32_t a = Build(eval, type, depth - 1), b = Side(eval, type, depth - 1);
-        return Node(eval, {.kind = Kind::kSelect, .type = type, .args = {which, a, b}});
+        return Node({.kind = Kind::kSelect, .type = type, .args = {which, a, b}});
       }
       case 7: {
         if (!IsFloat(scalar)) return Leaf(eval, type);
         constexpr Kind kKinds[] = {Kind::kSqrt, Kind::kExp,  Kind::kLog,  Kind::kSin,
                                    Kind::kCos,  Kind::kTanh, Kind::kFloor};
         const uint32_t a = Build(eval, type, depth - 1);
-        return Node(eval, {.kind = kKinds[Below(std::size(kKinds))], .type = type, .args = {a}});
+        return Node({.kind = kKinds[Below(std::size(kKinds))], .type = type, .args = {a}});
       }
       case 8: {  // an element or a row
         ProgramType from = type;
-        from.shape.insert(from.shape.begin(), 1 + Below(4));
+        from.shape.push_front(1 + Below(4));
         const uint32_t a = Build(eval, from, depth - 1);
         const uint32_t i = Build(eval, {Scalar::kI32, {}}, depth - 1);
-        return Node(eval, {.kind = Kind::kElement, .type = type, .args = {a, i}});
+        return Node({.kind = Kind::kElement, .type = type, .args = {a, i}});
       }
       case 9: {
         if (!type.shape.empty()) return Leaf(eval, type);
         constexpr Kind kKinds[] = {Kind::kSum, Kind::kReduceMin, Kind::kReduceMax};
         const uint32_t a = Build(eval, {scalar, {1 + Below(2) * 600 + Below(9)}}, depth - 1);
-        return Node(eval, {.kind = kKinds[Below(3)], .type = type, .args = {a}});
+        return Node({.kind = kKinds[Below(3)], .type = type, .args = {a}});
       }
       case 10: {
         const uint64_t k = 1 + Below(5);
         if (type.shape.size() != 2) return Leaf(eval, type);
         const uint32_t a = Build(eval, {scalar, {type.shape[0], k}}, depth - 1);
         const uint32_t b = Build(eval, {scalar, {k, type.shape[1]}}, depth - 1);
-        return Node(eval, {.kind = Kind::kMatmul, .type = type, .args = {a, b}});
+        return Node({.kind = Kind::kMatmul, .type = type, .args = {a, b}});
       }
       case 11: {
         if (type.shape.size() != 2) return Leaf(eval, type);
         const uint32_t a = Build(eval, {scalar, {type.shape[1], type.shape[0]}}, depth - 1);
-        return Node(eval, {.kind = Kind::kTranspose, .type = type, .args = {a}});
+        return Node({.kind = Kind::kTranspose, .type = type, .args = {a}});
       }
       case 12: {
         if (type.shape.empty()) return Leaf(eval, type);
@@ -284,26 +285,26 @@ class Maker {
         const uint32_t a = Build(eval, from, depth - 1);
         const uint32_t i =
             Build(eval, {Below(2) == 0 ? Scalar::kI32 : Scalar::kI64, {}}, depth - 1);
-        return Node(eval, {.kind = Kind::kRows, .type = type, .args = {a, i}});
+        return Node({.kind = Kind::kRows, .type = type, .args = {a, i}});
       }
       case 13: {
         ExprNode::Args args = {Build(eval, type, depth - 1)};
         const uint32_t steps = 1 + Below(type.shape.size());
         for (uint32_t i = 0; i < steps; ++i) args.push_back(Leaf(eval, {Scalar::kI32, {}}));
-        return Node(eval, {.kind = Kind::kShift, .type = type, .args = args});
+        return Node({.kind = Kind::kShift, .type = type, .args = args});
       }
       default: {
         if (type.shape.size() == 1 && scalar == Scalar::kI32 && Below(2) == 0) {
           const uint32_t a =
               Build(eval, {shape_.floats ? Scalar::kF32 : Scalar::kI32, {30}}, depth - 1);
-          return Node(eval, {.kind = Kind::kHistogram, .type = type, .args = {a}});
+          return Node({.kind = Kind::kHistogram, .type = type, .args = {a}});
         }
         if (type.shape[0] < 2) return Leaf(eval, type);
         ProgramType first = type, second = type;
         first.shape[0] = 1;
         second.shape[0] -= 1;
         const uint32_t a = Build(eval, first, depth - 1), b = Build(eval, second, depth - 1);
-        return Node(eval, {.kind = Kind::kConcat, .type = type, .args = {a, b}});
+        return Node({.kind = Kind::kConcat, .type = type, .args = {a, b}});
       }
     }
   }
@@ -312,22 +313,22 @@ class Maker {
     const uint32_t which = Below(4);
     if (which == 0) {
       const uint32_t a = Build(eval, type, depth - 1);
-      return Node(eval, {.kind = Kind::kNot, .type = type, .args = {a}});
+      return Node({.kind = Kind::kNot, .type = type, .args = {a}});
     }
     if (which == 1) {
       const uint32_t a = Build(eval, type, depth - 1), b = Side(eval, type, depth - 1);
-      return Node(eval,
-                  {.kind = Below(2) == 0 ? Kind::kAnd : Kind::kOr, .type = type, .args = {a, b}});
+      return Node({.kind = Below(2) == 0 ? Kind::kAnd : Kind::kOr, .type = type, .args = {a, b}});
     }
     constexpr Kind kKinds[] = {Kind::kEqual,     Kind::kNotEqual, Kind::kLess,
                                Kind::kLessEqual, Kind::kGreater,  Kind::kGreaterEqual};
     ProgramType from = type;
     from.scalar = shape_.floats && Below(2) == 0 ? Scalar::kF32 : Scalar::kI64;
     const uint32_t a = Build(eval, from, depth - 1), b = Side(eval, from, depth - 1);
-    return Node(eval, {.kind = kKinds[Below(std::size(kKinds))], .type = type, .args = {a, b}});
+    return Node({.kind = kKinds[Below(std::size(kKinds))], .type = type, .args = {a, b}});
   }
 
   const RandomProgramShape shape_;
+  std::vector<ExprNode> code_;  // of the eval that is being made
   std::mt19937_64 random_;
   RandomProgram out_;
   std::vector<DefId> visible_;

@@ -71,12 +71,14 @@ Program OfOneFunction(ExprNode::Kind kind, const ProgramType& in, const ProgramT
   Program program;
   program.scopes.emplace_back();
   program.defs = {{.name = "x", .type = in}, {.name = "y", .type = out, .maker = EvalId{1}}};
-  program.evals.push_back(
-      {.outs = {DefId{0}}, .code = {{.kind = ExprNode::Kind::kInput, .type = in}}, .input = true});
+  const auto code = [&](std::vector<ExprNode> nodes) { return program.code->Keep(nodes); };
+  program.evals.push_back({.outs = {DefId{0}},
+                           .code = code({{.kind = ExprNode::Kind::kInput, .type = in}}),
+                           .input = true});
   program.evals.push_back({.ins = {DefId{0}},
                            .outs = {DefId{1}},
-                           .code = {{.kind = ExprNode::Kind::kOperand, .type = in},
-                                    {.kind = kind, .type = out, .args = {0}}}});
+                           .code = code({{.kind = ExprNode::Kind::kOperand, .type = in},
+                                         {.kind = kind, .type = out, .args = {0}}})});
   return program;
 }
 

@@ -30,9 +30,9 @@ struct StageNode {
   ExprNode::Kind kind = ExprNode::Kind::kConstant;
   Scalar scalar = Scalar::kI32;
   bool wide = false;
-  std::vector<uint32_t> args = {};   // earlier nodes: operands, or the index, begin or steps
-  uint32_t slot = 0;                 // into the stage's slots
-  std::vector<uint64_t> shape = {};  // of the slot's tensor as the node sees it
+  std::vector<uint32_t> args = {};  // earlier nodes: operands, or the index, begin or steps
+  uint32_t slot = 0;                // into the stage's slots
+  Dimensions shape = {};            // of the slot's tensor as the node sees it
   int64_t integer = 0;
   double number = 0;
 };

@@ -45,7 +45,7 @@ void ProgramBuilder::Do(const val::Extern& declared, Where where) {
   for (const val::Extern::Kernel& kernel : declared.kernels) {
     out.kernels.push_back({kernel.place, kernel.name});
   }
-  callables_.externs[out.name] = static_cast<uint32_t>(program_.externs.size());
+  callables_.externs[declared.name.text] = static_cast<uint32_t>(program_.externs.size());
   program_.externs.push_back(std::move(out));
 }
 
@@ -73,7 +73,7 @@ void ProgramBuilder::Do(const val::Class& declared, Where where) {
     }
     out.externs.push_back(found->second);
   }
-  callables_.classes[out.name] = static_cast<uint32_t>(program_.classes.size());
+  callables_.classes[declared.name.text] = static_cast<uint32_t>(program_.classes.size());
   program_.classes.push_back(std::move(out));
 }
 
@@ -92,8 +92,8 @@ void ProgramBuilder::Do(const val::Function& function, Where where) {
     if (!type) return;
     callable.results.push_back(*type);
   }
-  const std::string& name = function.name.text;
-  program_.functions.push_back({name, {}, {}, {}, where});
+  const std::string_view name = function.name.text;
+  program_.functions.push_back({std::string(name), {}, {}, {}, where});
   if (!callable.results.empty()) callables_.functions[name] = callable;  // it may call itself
   const size_t first_eval = program_.evals.size();
   const ScopeId outer = scope_;
@@ -102,7 +102,7 @@ void ProgramBuilder::Do(const val::Function& function, Where where) {
   ReturnFrame frame_of_return;
   ReturnFrame* const outer_return = std::exchange(return_, &frame_of_return);
   std::vector<LoopFrame*> outer_loops = std::exchange(loops_, {});
-  const std::string prefix = std::exchange(prefix_, name + ".");
+  const std::string prefix = std::exchange(prefix_, std::string(name) + ".");
   frame_of_return.scope = Enter(ProgramScope::Kind::kFunction, callable.index);
   program_.functions[callable.index].body = frame_of_return.scope;
   for (size_t i = 0; i < function.params.size(); ++i) {
@@ -161,7 +161,7 @@ void ProgramBuilder::Return(const val::Output& output) {
   const val::Let* target = return_->target;
   if (target != nullptr && target->more.size() + 1 != output.values.size()) return;  // was reported
   for (size_t i = 0; i < output.values.size(); ++i) {
-    const Expr& expr = output.values[i];
+    const ExprTree& expr = output.values[i];
     std::optional<DefId> def = ValueOf(expr, nullptr, fmt::format("@{}", i));
     if (!def) break;
     if (target != nullptr) {
@@ -175,9 +175,10 @@ void ProgramBuilder::Return(const val::Output& output) {
         Eval eval;
         eval.ins = {*def};
         eval.where = expr.where;
-        ExprNode& node = eval.code.emplace_back();
+        ExprNode node;
         node.kind = ExprNode::Kind::kOperand;
         node.type = program_.def(*def).type;
+        eval.code = program_.code->Keep({&node, 1});
         const EvalId id = AddEval(std::move(eval));
         def = AddDef(NewName(name.text), program_.def(*def).type, id, name.where);
         program_.evals[Index(id)].outs = {*def};
@@ -195,7 +196,8 @@ void ProgramBuilder::Return(const val::Output& output) {
 }
 
 const ProgramBuilder::Declared* ProgramBuilder::ToInline(const val::Let& let) const {
-  if (let.value.kind != Expr::Kind::kCall || let.value.operands[0].kind != Expr::Kind::kName) {
+  if (let.value.kind != ExprTree::Kind::kCall ||
+      let.value.operands[0].kind != ExprTree::Kind::kName) {
     return nullptr;
   }
   const auto found = functions_.find(let.value.operands[0].text);
@@ -215,10 +217,10 @@ void ProgramBuilder::Inline(const val::Let& let, const Declared& function) {
   frame.prefix = prefix_;
   frame.suffix = suffix_;
   frame.scope = scope_;
-  const std::string prefix = prefix_ + let.name.text + suffix_ + ".";
+  const std::string prefix = fmt::format("{}{}{}.", prefix_, let.name.text, suffix_);
   std::vector<std::pair<const NameAt*, Binding>> params;
   for (size_t i = 0; i < function.syntax.params.size(); ++i) {
-    const Expr& arg = let.value.operands[i + 1];
+    const ExprTree& arg = let.value.operands[i + 1];
     const NameAt& param = function.syntax.params[i].name;
     const std::string outer = std::exchange(prefix_, prefix);
     const std::string outer_suffix = std::exchange(suffix_, "");

@@ -38,7 +38,7 @@ void ProgramBuilder::Do(const val::Next& next, Where where) {
     return;
   }
   const ProgramType type = program_.def(found->now).type;
-  found->next = ValueOf(next.value, &type, next.name.text + "@next");
+  found->next = ValueOf(next.value, &type, fmt::format("{}@next", next.name.text));
   found->broken = !found->next;
 }
 
@@ -56,7 +56,8 @@ ProgramBuilder::LoopFrame ProgramBuilder::InitCarried(const std::vector<val::Car
       continue;
     }
     Carried carried{names_.Intern(carry.name.text), carry.name, {}, {}, false};
-    const std::optional<DefId> init = ValueOf(carry.init, nullptr, carry.name.text + "@init");
+    const std::optional<DefId> init =
+        ValueOf(carry.init, nullptr, fmt::format("{}@init", carry.name.text));
     if (init) carried.now = *init;
     carried.broken = !init;
     if (init && unrolled) program_.defs[Index(*init)].implied = false;
@@ -70,7 +71,7 @@ void ProgramBuilder::Do(const val::For& loop, Where where) {
   const std::optional<Constant> end = typer_.Evaluate(loop.end);
   const bool counted = begin && end && begin->whole && end->whole;
   if (!CanDefine(loop.index)) return;
-  if (options_.unrolled.contains(loop.index.text)) {
+  if (options_.unrolled.contains(std::string(loop.index.text))) {
     if (counted && CanUnroll(loop, begin->integer, end->integer)) {
       return Unroll(loop, begin->integer, end->integer);
     }
@@ -84,7 +85,7 @@ void ProgramBuilder::Do(const val::For& loop, Where where) {
     for (const val::Carry& carry : loop.carried) Break(carry.name);
     return;
   }
-  LoopParts parts = Begin(loop.index.text, where);
+  LoopParts parts = Begin(std::string(loop.index.text), where);
   if (counted) {
     program_.loops[parts.index].trips =
         end->integer > begin->integer
@@ -105,7 +106,7 @@ void ProgramBuilder::Do(const val::For& loop, Where where) {
 }
 
 void ProgramBuilder::Do(const val::While& loop, Where where) {
-  const std::string name = loop.carried.empty() ? "while" : loop.carried[0].name.text;
+  const std::string name(loop.carried.empty() ? "while" : loop.carried[0].name.text);
   if (options_.unrolled.contains(name)) {
     const Position at = out_.source().At(where.begin);
     out_.Error("I14", loop.condition.where,
@@ -143,7 +144,7 @@ ProgramBuilder::LoopParts ProgramBuilder::Begin(std::string name, Where where) {
 
 // `index`: null where `condition` is tested before each iteration.
 void ProgramBuilder::Body(LoopParts& parts, LoopFrame carried, const NameAt* index,
-                          const ProgramType& index_type, const Expr* condition,
+                          const ProgramType& index_type, const ExprTree* condition,
                           const ValueBlock& body) {
   scope_ = parts.outer;
   std::vector<ProgramLoop::Carried> values;
@@ -160,8 +161,8 @@ void ProgramBuilder::Body(LoopParts& parts, LoopFrame carried, const NameAt* ind
     }
     ProgramLoop::Carried& value = values.emplace_back();
     value.init = one.now;
-    value.param = one.now = AddDef(NewName(one.written.text + "@in"), program_.def(one.now).type,
-                                   parts.eval, one.written.where, true);
+    value.param = one.now = AddDef(NewName(fmt::format("{}@in", one.written.text)),
+                                   program_.def(one.now).type, parts.eval, one.written.where, true);
     Bind(one.written, one.now);
   }
   if (condition != nullptr) {
@@ -248,17 +249,13 @@ bool ProgramBuilder::CanUnroll(const val::For& loop, int64_t begin, int64_t end)
 void ProgramBuilder::Unroll(const val::For& loop, int64_t begin, int64_t end) {
   LoopFrame carried = InitCarried(loop.carried, true);
   const std::string suffix = suffix_;
-  program_.unrolled.push_back({loop.index.text, begin, end});
+  program_.unrolled.push_back({std::string(loop.index.text), begin, end});
   ++copies_;
   for (int64_t i = begin; i < end && !diagnostics_.full() && !out_.quiet(); ++i) {
     suffix_ = fmt::format("{}[{}]", suffix, i);
     names_.Open();
-    Binding index;
-    index.kind = Binding::Kind::kConstant;
-    index.constant = {true, i, static_cast<double>(i)};
-    index.frame = names_.frame();
-    index.where = loop.index.where;
-    names_.Bind(names_.Intern(loop.index.text), index);
+    names_.BindConstant(names_.Intern(loop.index.text), {true, i, static_cast<double>(i)},
+                        names_.frame(), loop.index.where);
     for (const Carried& one : carried) {
       if (one.broken) {
         Break(one.written);

@@ -274,7 +274,11 @@ void ReadProgram(Diagnostics& said) {
     in.Take();
     if (!in.Expect(TokenKind::kName) || !in.Expect(TokenKind::kOpenBrace)) return;
   }
-  while (!in.At(TokenKind::kCloseBrace) && !in.ended()) (void)ParseValueStatement(in, true);
+  ValueStatement statement;
+  while (!in.At(TokenKind::kCloseBrace) && !in.ended()) {
+    (void)ParseValueStatement(in, true, statement);
+    in.arena().Clear();
+  }
   if (wrapped && CloseBrace(in, first.span) && !said.has_errors()) {
     (void)ParseSchedule(said);
   } else if (!in.ended()) {

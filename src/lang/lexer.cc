@@ -12,9 +12,6 @@
 namespace tinyai {
 namespace {
 
-bool IsLetter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
-}
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 // Of names and units; one look instead of six comparisons.
 constexpr std::array<bool, 256> kIsWordPart = [] {
@@ -26,17 +23,35 @@ constexpr std::array<bool, 256> kIsWordPart = [] {
   return out;
 }();
 bool IsWordPart(char c) { return kIsWordPart[static_cast<uint8_t>(c)]; }
+bool IsLetter(char c) { return IsWordPart(c) && !IsDigit(c); }
+
+// No control characters but tab and the ends of lines, and nothing but ASCII. (Without branches, so
+// that many bytes are looked at together.)
+bool IsPlain(std::string_view text) {
+  unsigned odd = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<uint8_t>(c);
+    const bool blank = byte == '\t' || byte == '\n' || byte == '\r';
+    odd |= static_cast<unsigned>(byte >= 0x7F) | (static_cast<unsigned>(byte < 0x20) & !blank);
+  }
+  return odd == 0;
+}
 
 // Where the first byte lies that no text has: a control character other than tab and the ends of
 // lines, or one that is not UTF-8.
 size_t EndOfText(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const auto byte = static_cast<uint8_t>(text[at]);
-    if (byte >= 0x20 && byte < 0x7F) {
-      ++at;
-      continue;
+  constexpr size_t kBlock = 4096;
+  for (size_t at = 0, plain = 0; at < text.size();) {
+    if (at >= plain) {
+      const std::string_view block = text.substr(at, kBlock);
+      plain = at + block.size();
+      if (IsPlain(block)) {
+        at = plain;
+        continue;
+      }
     }
-    if (byte == '\t' || byte == '\n' || byte == '\r') {
+    const auto byte = static_cast<uint8_t>(text[at]);
+    if ((byte >= 0x20 && byte < 0x7F) || byte == '\t' || byte == '\n' || byte == '\r') {
       ++at;
       continue;
     }
@@ -119,7 +134,9 @@ Token Lexer::Next(Mode mode) {
       if (spelling[0] != c) break;
       const bool of_schedules = kind == TokenKind::kFence || kind == TokenKind::kHole;
       if (of_schedules && dialect_ == Dialect::kProgram) continue;
-      if (text_.substr(at_, spelling.size()) == spelling) return Make(kind, spelling.size());
+      size_t same = 1;
+      while (same < spelling.size() && Peek(same) == spelling[same]) ++same;
+      if (same == spelling.size()) return Make(kind, same);
     }
     StrangeCharacter();
   }

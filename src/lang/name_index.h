@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <cstring>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "base/mix.h"
 
 namespace tinyai {
 
@@ -14,13 +16,25 @@ class NameIndex {
  public:
   static constexpr uint32_t kNone = ~uint32_t{0};
 
+  // About so many texts will come.
+  void Expect(size_t texts) {
+    texts_.reserve(texts);
+    size_t size = slots_.size();
+    while (size < 2 * (texts + 1)) size = NextSize(size);
+    if (size != slots_.size()) Grow(size);
+  }
+  // The text will be looked for soon: large tables do not fit a cache. (Not inlined, GCC takes this
+  // for a function without effect and leaves the call out; so for those that call it.)
+  [[gnu::always_inline]] void Fetch(std::string_view text) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[HashOf(text) & (slots_.size() - 1)]);
+  }
   // Its number, or kNone.
   uint32_t Find(std::string_view text) const {
     return texts_.empty() ? kNone : slots_[Probe(text, HashOf(text))].number;
   }
   // What is added has the number size(); nothing is added that is there.
   uint32_t Add(std::string_view text) {
-    if (2 * (texts_.size() + 1) > slots_.size()) Grow();
+    if (2 * (texts_.size() + 1) > slots_.size()) Grow(NextSize(slots_.size()));
     const uint32_t hash = HashOf(text);
     Slot& slot = slots_[Probe(text, hash)];
     if (slot.number == kNone) {
@@ -38,8 +52,22 @@ class NameIndex {
     uint32_t number = kNone;
   };
 
+  // Eight bytes at once; of the last ones, some may be taken twice.
   static uint32_t HashOf(std::string_view text) {
-    return static_cast<uint32_t>(std::hash<std::string_view>()(text));
+    const auto load = [&](size_t at, auto word) {
+      std::memcpy(&word, text.data() + at, sizeof(word));
+      return word;
+    };
+    uint64_t hash = text.size(), last = 0;
+    for (size_t at = 0; at + 8 < text.size(); at += 8) hash = Mix64(hash ^ load(at, uint64_t{}));
+    if (text.size() >= 8) {
+      last = load(text.size() - 8, uint64_t{});
+    } else if (text.size() >= 4) {
+      last = uint64_t{load(0, uint32_t{})} << 32 | load(text.size() - 4, uint32_t{});
+    } else {
+      for (const char c : text) last = last << 8 | static_cast<uint8_t>(c);
+    }
+    return static_cast<uint32_t>(Mix64(hash ^ last));
   }
   // Where it is, or would be.
   size_t Probe(std::string_view text, uint32_t hash) const {
@@ -51,8 +79,8 @@ class NameIndex {
     }
     return at;
   }
-  void Grow() {
-    const std::vector<Slot> before = std::exchange(slots_, std::vector<Slot>(NextSize()));
+  void Grow(size_t size) {
+    const std::vector<Slot> before = std::exchange(slots_, std::vector<Slot>(size));
     const size_t mask = slots_.size() - 1;
     for (const Slot& slot : before) {
       if (slot.number == kNone) continue;
@@ -61,7 +89,7 @@ class NameIndex {
       slots_[at] = slot;
     }
   }
-  size_t NextSize() const { return slots_.empty() ? 64 : 4 * slots_.size(); }
+  static size_t NextSize(size_t size) { return size == 0 ? 64 : 4 * size; }
 
   std::vector<std::string_view> texts_;
   std::vector<Slot> slots_;  // a power of two, at most half of them taken

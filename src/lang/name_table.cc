@@ -1,5 +1,6 @@
 #include "lang/name_table.h"
 
+#include <functional>
 #include <utility>
 
 namespace tinyai {
@@ -7,7 +8,15 @@ namespace tinyai {
 NameTable::NameId NameTable::Intern(std::string_view name) {
   if (const uint32_t known = ids_.Find(name); known != NameIndex::kNone) return known;
   bindings_.emplace_back();
-  return ids_.Add(names_.emplace_back(name));
+  const std::less_equal<const char*> before;
+  const bool lasts = before(source_.data(), name.data()) &&
+                     before(name.data() + name.size(), source_.data() + source_.size());
+  return ids_.Add(lasts ? name : made_.emplace_back(name));
+}
+
+void NameTable::Expect(size_t names) {
+  ids_.Expect(names);
+  bindings_.reserve(names);
 }
 
 const Binding* NameTable::Find(std::string_view name) const {
@@ -18,6 +27,16 @@ const Binding* NameTable::Find(std::string_view name) const {
 void NameTable::Bind(NameId name, Binding binding) {
   if (!marks_.empty()) undo_.push_back({name, bindings_[name]});
   bindings_[name] = binding;
+}
+
+void NameTable::BindConstant(NameId name, const Constant& constant, uint32_t frame, Where where) {
+  Binding binding;
+  binding.kind = Binding::Kind::kConstant;
+  binding.frame = frame;
+  binding.detail = static_cast<uint32_t>(constants_.size());
+  binding.where = where;
+  constants_.push_back(constant);
+  Bind(name, binding);
 }
 
 std::vector<NameTable::Closed> NameTable::Close() {
@@ -34,8 +53,8 @@ std::vector<NameTable::Closed> NameTable::Close() {
 
 std::vector<std::string_view> NameTable::Known() const {
   std::vector<std::string_view> out;
-  for (size_t i = 0; i < names_.size(); ++i) {
-    if (IsSeen(bindings_[i])) out.push_back(names_[i]);
+  for (NameId i = 0; i < bindings_.size(); ++i) {
+    if (IsSeen(bindings_[i])) out.push_back(text(i));
   }
   return out;
 }

@@ -29,20 +29,24 @@ struct Binding {
     kPartial,  // defined by one arm of an `if` only
   };
   Kind kind = Kind::kNone;
-  DefId def{};
-  Constant constant;
-  uint32_t branch = 0;  // kPartial: which, and the arm that defines it
-  bool arm = true;
+  bool arm = true;     // kPartial: the one that defines it
   uint32_t frame = 0;  // function body that it belongs to; constants of the file are in all
+  DefId def{};
+  uint32_t detail = 0;  // kPartial: the branch; kConstant: which of the table's
   Where where = {};
 };
 
 // Names and what they mean, block by block.
 class NameTable {
  public:
+  // Names that stand in `source` are looked at there; it outlives this object.
+  explicit NameTable(std::string_view source) : source_(source) {}
+  // About so many names will come.
+  void Expect(size_t names);
+
   using NameId = uint32_t;
   NameId Intern(std::string_view name);
-  const std::string& text(NameId name) const { return names_[name]; }
+  std::string_view text(NameId name) const { return ids_.text(name); }
 
   // Null if it means nothing here.
   const Binding* Find(std::string_view name) const;
@@ -50,6 +54,11 @@ class NameTable {
     return IsSeen(bindings_[name]) ? &bindings_[name] : nullptr;
   }
   void Bind(NameId name, Binding binding);
+  void BindConstant(NameId name, const Constant& constant, uint32_t frame, Where where);
+  const Constant& constant(const Binding& binding) const { return constants_[binding.detail]; }
+
+  // The name will be interned soon.
+  [[gnu::always_inline]] void Fetch(std::string_view name) const { ids_.Fetch(name); }
 
   // What is bound from here on is forgotten by Close, which returns it in order.
   void Open() { marks_.push_back(undo_.size()); }
@@ -76,9 +85,11 @@ class NameTable {
   static constexpr uint32_t kEveryFrame = ~uint32_t{0};
 
  private:
+  const std::string_view source_;
   NameIndex ids_;
-  std::deque<std::string> names_;  // by id; what ids_ looks at
+  std::deque<std::string> made_;   // names that stand nowhere in the source
   std::vector<Binding> bindings_;  // by name
+  std::vector<Constant> constants_;
   struct Undo {
     NameId name;
     Binding before;

@@ -27,15 +27,14 @@ class CommandParser {
  public:
   explicit CommandParser(TokenStream& in) : in_(in) {}
 
-  std::optional<Command> Parse() {
+  bool Parse(Command& out) {
     const uint32_t begin = in_.token().span.begin;
-    Command command;
     MaybeWhat what = What();
-    if (!what) return std::nullopt;
-    command.what = std::move(*what);
-    if (!End(command)) return std::nullopt;
-    command.where = Span{begin, in_.last_end()};
-    return command;
+    if (!what) return false;
+    out.what = std::move(*what);
+    if (!End(out)) return false;
+    out.where = Span{begin, in_.last_end()};
+    return true;
   }
 
  private:
@@ -202,11 +201,9 @@ std::vector<Command> ParseCommands(TokenStream& in) {
   std::vector<Command> out;
   while (!in.At(TokenKind::kCloseBrace) && !in.ended()) {
     const uint32_t begin = in.token().span.begin;
-    std::optional<Command> command = CommandParser(in).Parse();
-    if (command) {
-      out.push_back(std::move(*command));
-      continue;
-    }
+    in.arena().Clear();  // a command has its own copies
+    if (CommandParser(in).Parse(out.emplace_back())) continue;
+    out.pop_back();
     in.SkipStatement(begin);
     while (in.AtWord("else")) in.SkipStatement(in.token().span.begin);
   }

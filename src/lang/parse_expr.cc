@@ -4,11 +4,12 @@
 #include <array>
 #include <cstdint>
 #include <iterator>
-#include <string>
-#include <utility>
-#include <vector>
+#include <span>
+#include <string_view>
 
+#include "absl/container/inlined_vector.h"
 #include "fmt/format.h"
+#include "lang/lexer.h"
 
 namespace tinyai {
 namespace {
@@ -39,41 +40,37 @@ constexpr auto kAtLeast = [] {
   return out;
 }();
 
-using MaybeExpr = std::optional<Expr>;
+using Kind = ExprTree::Kind;
 
+// Each function writes the tree that it reads into `out`; false, and reported, where there is none.
 class ExprParser {
  public:
   explicit ExprParser(TokenStream& in) : in_(in) {}
 
-  MaybeExpr Choice() {
-    if (!in_.Enter()) return std::nullopt;
+  bool Choice(ExprTree& out) {
+    if (!in_.Enter()) return false;
     const uint32_t begin = in_.token().span.begin;
-    MaybeExpr out = Binary(1);
-    if (out && in_.Accept(TokenKind::kQuestion)) {
-      MaybeExpr yes = Choice();
-      if (!yes || !in_.Expect(TokenKind::kColon)) return std::nullopt;
-      MaybeExpr no = Choice();
-      if (!no) return std::nullopt;
-      out = Join(Expr::Kind::kChoice, "", begin, std::move(*out), std::move(*yes), std::move(*no));
+    if (!Binary(1, out)) return false;
+    if (in_.Accept(TokenKind::kQuestion)) {
+      std::array<ExprTree, 3> parts = {out, {}, {}};
+      if (!Choice(parts[1]) || !in_.Expect(TokenKind::kColon) || !Choice(parts[2])) return false;
+      if (!Over(parts, Kind::kChoice, "", begin, out)) return false;
     }
     in_.Leave();
-    return out;
+    return true;
   }
 
  private:
-  // A node over operands; nothing, and reported, if the tree is too deep.
-  template <typename... Operands>
-  MaybeExpr Join(Expr::Kind kind, std::string text, uint32_t begin, Operands... operands) {
-    std::vector<Expr> list;
-    list.reserve(sizeof...(operands));
-    (list.push_back(std::move(operands)), ...);
-    return Checked(MakeExpr(kind, std::move(text), std::move(list), Span{begin, in_.last_end()}));
-  }
-  MaybeExpr Checked(Expr expr) {
-    if (expr.depth <= kMostDepth) return expr;
-    in_.Error("S4", expr.where, fmt::format("this is nested more than {} deep", kMostDepth));
+  // A node over operands; false, and reported, if the tree is too deep.
+  bool Over(std::span<const ExprTree> operands, Kind kind, std::string_view text, uint32_t begin,
+            ExprTree& out) {
+    int depth = 1;
+    for (const ExprTree& operand : operands) depth = std::max(depth, operand.depth + 1);
+    out = {kind, depth, text, in_.arena().Keep(operands), Span{begin, in_.last_end()}};
+    if (depth <= kMostDepth) return true;
+    in_.Error("S4", out.where, fmt::format("this is nested more than {} deep", kMostDepth));
     in_.Stop();
-    return std::nullopt;
+    return false;
   }
 
   const BinaryOperator* TakeOperator(int least) {
@@ -83,89 +80,83 @@ class ExprParser {
                         [&](const BinaryOperator& one) { return one.token == token; });
   }
 
-  MaybeExpr Binary(int least) {
+  bool Binary(int least, ExprTree& out) {
     const uint32_t begin = in_.token().span.begin;
-    MaybeExpr left = Unary();
-    while (left) {
-      const BinaryOperator* op = TakeOperator(least);
-      if (op == nullptr) break;
-      MaybeExpr right = Binary(op->precedence + 1);
-      if (!right) return std::nullopt;
-      left = Join(Expr::Kind::kBinary, std::string(op->text), begin, std::move(*left),
-                  std::move(*right));
+    if (!Unary(out)) return false;
+    while (const BinaryOperator* op = TakeOperator(least)) {
+      std::array<ExprTree, 2> sides = {out, {}};
+      if (!Binary(op->precedence + 1, sides[1])) return false;
+      if (!Over(sides, Kind::kBinary, op->text, begin, out)) return false;
     }
-    return left;
+    return true;
   }
 
-  MaybeExpr Unary() {
+  bool Unary(ExprTree& out) {
     const uint32_t begin = in_.token().span.begin;
     const bool minus = in_.Accept(TokenKind::kMinus);
-    if (!minus && !in_.Accept(TokenKind::kNot)) return Postfix();
-    if (!in_.Enter()) return std::nullopt;
-    MaybeExpr operand = Unary();
+    if (!minus && !in_.Accept(TokenKind::kNot)) return Postfix(out);
+    if (!in_.Enter()) return false;
+    ExprTree operand;
+    const bool good = Unary(operand);
     in_.Leave();
-    if (!operand) return std::nullopt;
-    return Join(Expr::Kind::kUnary, minus ? "-" : "!", begin, std::move(*operand));
+    return good && Over({&operand, 1}, Kind::kUnary, minus ? "-" : "!", begin, out);
   }
 
-  MaybeExpr Postfix() {
+  bool Postfix(ExprTree& out) {
     const uint32_t begin = in_.token().span.begin;
-    MaybeExpr out = Primary();
-    while (out) {
+    if (!Primary(out)) return false;
+    while (true) {
       if (in_.Accept(TokenKind::kOpenParen)) {
-        std::vector<Expr> operands;
-        operands.push_back(std::move(*out));
-        out = List(Expr::Kind::kCall, begin, std::move(operands), TokenKind::kCloseParen);
+        if (!List(Kind::kCall, begin, {out}, TokenKind::kCloseParen, out)) return false;
       } else if (in_.Accept(TokenKind::kOpenBracket)) {
         if (in_.At(TokenKind::kCloseBracket)) {
           in_.Unexpected("an expression");
-          return std::nullopt;
+          return false;
         }
-        std::vector<Expr> operands;
-        operands.push_back(std::move(*out));
-        out = List(Expr::Kind::kElement, begin, std::move(operands), TokenKind::kCloseBracket);
+        if (!List(Kind::kElement, begin, {out}, TokenKind::kCloseBracket, out)) return false;
       } else if (in_.Accept(TokenKind::kDot, Lexer::Mode::kPart)) {
-        const std::string member(in_.text());
-        if (!in_.Expect(TokenKind::kName)) return std::nullopt;
-        out = Join(Expr::Kind::kMember, member, begin, std::move(*out));
+        const std::string_view member = in_.text();
+        const ExprTree whole = out;
+        if (!in_.Expect(TokenKind::kName)) return false;
+        if (!Over({&whole, 1}, Kind::kMember, member, begin, out)) return false;
       } else {
-        break;
+        return true;
       }
     }
-    return out;
   }
 
   // {expr ','} up to `close`, appended to `operands`.
-  MaybeExpr List(Expr::Kind kind, uint32_t begin, std::vector<Expr> operands, TokenKind close) {
+  bool List(Kind kind, uint32_t begin, absl::InlinedVector<ExprTree, 4> operands, TokenKind close,
+            ExprTree& out) {
     if (!in_.Accept(close)) {
       do {
-        MaybeExpr next = Choice();
-        if (!next) return std::nullopt;
-        operands.push_back(std::move(*next));
+        if (!Choice(operands.emplace_back())) return false;
       } while (in_.Accept(TokenKind::kComma));
-      if (!in_.Expect(close)) return std::nullopt;
+      if (!in_.Expect(close)) return false;
     }
-    return Checked(MakeExpr(kind, "", std::move(operands), Span{begin, in_.last_end()}));
+    return Over(operands, kind, "", begin, out);
   }
 
-  MaybeExpr Primary() {
+  bool Primary(ExprTree& out) {
     const Token token = in_.token();
-    const std::string text(in_.text().substr(0, kMostStringBytes));
-    if (in_.Accept(TokenKind::kName)) return MakeExpr(Expr::Kind::kName, text, {}, token.span);
-    if (in_.Accept(TokenKind::kNumber)) return MakeExpr(Expr::Kind::kNumber, text, {}, token.span);
+    const std::string_view text = in_.text().substr(0, kMostStringBytes);
+    const auto leaf = [&](Kind kind, std::string_view said) {
+      out = {kind, 1, said, {}, token.span};
+      return true;
+    };
+    if (in_.Accept(TokenKind::kName)) return leaf(Kind::kName, text);
+    if (in_.Accept(TokenKind::kNumber)) return leaf(Kind::kNumber, text);
     if (in_.Accept(TokenKind::kString)) {
-      return MakeExpr(Expr::Kind::kString, Unquote(text), {}, token.span);
+      return leaf(Kind::kString, in_.arena().Keep(Unquote(text)));
     }
     if (in_.Accept(TokenKind::kOpenBracket)) {
-      return List(Expr::Kind::kArray, token.span.begin, {}, TokenKind::kCloseBracket);
+      return List(Kind::kArray, token.span.begin, {}, TokenKind::kCloseBracket, out);
     }
     if (in_.Accept(TokenKind::kOpenParen)) {
-      MaybeExpr inner = Choice();
-      if (!inner || !in_.Expect(TokenKind::kCloseParen)) return std::nullopt;
-      return inner;
+      return Choice(out) && in_.Expect(TokenKind::kCloseParen);
     }
     in_.Unexpected("an expression");
-    return std::nullopt;
+    return false;
   }
 
   TokenStream& in_;
@@ -173,6 +164,12 @@ class ExprParser {
 
 }  // namespace
 
-std::optional<Expr> ParseExpr(TokenStream& in) { return ExprParser(in).Choice(); }
+bool ParseExprTree(TokenStream& in, ExprTree& out) { return ExprParser(in).Choice(out); }
+
+std::optional<Expr> ParseExpr(TokenStream& in) {
+  ExprTree tree;
+  if (!ParseExprTree(in, tree)) return std::nullopt;
+  return Owned(tree);
+}
 
 }  // namespace tinyai

@@ -187,7 +187,8 @@ bool IsCommandWord(std::string_view word) {
   constexpr std::array<std::string_view, 13> kWords = {
       "closed", "else", "evict",    "free",  "if",        "load", "loop",
       "move",   "pin",  "prefetch", "print", "recompute", "sync"};
-  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+  static_assert(std::is_sorted(kWords.begin(), kWords.end()));
+  return std::binary_search(kWords.begin(), kWords.end(), word);
 }
 
 }  // namespace tinyai

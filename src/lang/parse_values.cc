@@ -11,7 +11,7 @@
 namespace tinyai {
 namespace {
 
-using MaybeWhat = std::optional<decltype(ValueStatement::what)>;
+using What = decltype(ValueStatement::what);
 
 constexpr std::string_view kStatement =
     "a statement (name = .., if, for, while, next, output or return)";
@@ -20,108 +20,101 @@ class StatementParser {
  public:
   explicit StatementParser(TokenStream& in) : in_(in) {}
 
-  std::optional<ValueStatement> Parse(bool top) {
+  bool Parse(bool top, ValueStatement& out) {
     const uint32_t begin = in_.token().span.begin;
-    MaybeWhat what = What(top);
-    if (!what) {
+    if (!Read(top, out.what)) {
       in_.SkipStatement(begin);
       while (in_.AtWord("else")) in_.SkipStatement(in_.token().span.begin);
       while (in_.Accept(TokenKind::kSemicolon)) {  // of what was skipped
       }
-      return std::nullopt;
+      return false;
     }
-    return ValueStatement{std::move(*what), Span{begin, in_.last_end()}};
+    out.where = Span{begin, in_.last_end()};
+    return true;
   }
 
  private:
-  template <typename T>
-  MaybeWhat Ended(std::optional<T> what) {
-    if (!what || !in_.Expect(TokenKind::kSemicolon)) return std::nullopt;
-    return std::move(*what);
-  }
+  // Each of these writes what it reads into `out`; false, and reported, where it is none.
+  bool Ended(bool good) { return good && in_.Expect(TokenKind::kSemicolon); }
 
-  MaybeWhat What(bool top) {
+  bool Read(bool top, What& out) {
     if (in_.token().kind != TokenKind::kName || in_.AtWord("else")) {
       in_.Unexpected(kStatement);
-      return std::nullopt;
+      return false;
     }
     const Token head = in_.token();
-    const std::string word(in_.text().substr(0, kMostNameBytes + 1));
+    const std::string_view word = in_.text().substr(0, kMostNameBytes + 1);
     in_.Take();
     // Every word is a name where it is defined: next = 3;
     const TokenKind after = in_.token().kind;
     const bool defines =
         after == TokenKind::kAssign || after == TokenKind::kComma || after == TokenKind::kColon;
-    if (defines) return Ended(Let({word, head.span}));
-    if (word == "if") return If(head.span);
-    if (word == "for") return For(head.span);
-    if (word == "while") return While(head.span);
-    if (word == "let") return Ended(LetWord());
-    if (word == "next") return Ended(Next());
-    if (word == "output" || word == "return") return Ended(Output(word == "return"));
-    if (top && word == "fn") return Function(head.span);
-    if (top && word == "extern") return Ended(Extern());
-    if (top && word == "class") return Class();
-    if (top && word == "const") return Ended(Const());
+    const NameAt name{word, head.span};
+    if (defines) return Ended(Let(name, out.emplace<val::Let>()));
+    if (word == "if") return If(head.span, out.emplace<val::If>());
+    if (word == "for") return For(head.span, out.emplace<val::For>());
+    if (word == "while") return While(head.span, out.emplace<val::While>());
+    if (word == "let") return Ended(LetWord(out.emplace<val::Let>()));
+    if (word == "next") return Ended(Next(out.emplace<val::Next>()));
+    if (word == "output" || word == "return") {
+      val::Output& output = out.emplace<val::Output>();
+      output.returns = word == "return";
+      return Ended(Exprs(output.values));
+    }
+    if (top && word == "fn") return Function(head.span, out.emplace<val::Function>());
+    if (top && word == "extern") return Ended(Extern(out.emplace<val::Extern>()));
+    if (top && word == "class") return Class(out.emplace<val::Class>());
+    if (top && word == "const") return Ended(Const(out.emplace<val::Const>()));
     if (!top && (word == "fn" || word == "extern" || word == "class" || word == "const")) {
       in_.Misplaced(head.span, fmt::format("'{}' stands outside of all blocks", word));
-      return std::nullopt;
+      return false;
     }
-    return Ended(Let({word, head.span}));
+    return Ended(Let(name, out.emplace<val::Let>()));
   }
 
   bool Name(NameAt& out) {
-    out = {std::string(in_.text().substr(0, kMostNameBytes)), in_.token().span};
+    out = {in_.text().substr(0, kMostNameBytes), in_.token().span};
     return in_.Expect(TokenKind::kName);
   }
 
   // A name has been taken.
-  std::optional<val::Let> Let(NameAt name) {
-    val::Let out{std::move(name), {}, {}, {}};
+  bool Let(const NameAt& name, val::Let& out) {
+    out.name = name;
     while (in_.Accept(TokenKind::kComma)) {
-      if (!Name(out.more.emplace_back())) return std::nullopt;
+      if (!Name(out.more.emplace_back())) return false;
     }
     if (in_.Accept(TokenKind::kColon)) {
       if (in_.token().kind == TokenKind::kString) {
         in_.Misplaced(in_.token().span, "a kernel stands in the braces of an extern");
-        return std::nullopt;
+        return false;
       }
-      out.type = Type();
-      if (!out.type) return std::nullopt;
+      if (!Type(out.type.emplace())) return false;
     }
-    if (!in_.Expect(TokenKind::kAssign)) return std::nullopt;
-    std::optional<Expr> value = ParseExpr(in_);
-    if (!value) return std::nullopt;
-    out.value = std::move(*value);
-    return out;
+    return in_.Expect(TokenKind::kAssign) && ParseExprTree(in_, out.value);
   }
-  std::optional<val::Let> LetWord() {
+  bool LetWord(val::Let& out) {
     NameAt name;
-    if (!Name(name)) return std::nullopt;
-    return Let(std::move(name));
+    return Name(name) && Let(name, out);
   }
 
-  std::optional<TypeSyntax> Type() {
-    TypeSyntax out;
+  bool Type(TypeSyntax& out) {
     const uint32_t begin = in_.token().span.begin;
-    out.scalar = std::string(in_.text().substr(0, kMostNameBytes));
+    out.scalar = in_.text().substr(0, kMostNameBytes);
     if (in_.token().kind != TokenKind::kName) {
       in_.Unexpected("a type");
-      return std::nullopt;
+      return false;
     }
     in_.Take();
     if (in_.Accept(TokenKind::kOpenBracket)) {
-      if (!Exprs(out.shape) || !in_.Expect(TokenKind::kCloseBracket)) return std::nullopt;
+      if (!Exprs(out.shape) || !in_.Expect(TokenKind::kCloseBracket)) return false;
     }
     out.where = Span{begin, in_.last_end()};
-    return out;
+    return true;
   }
 
-  bool Exprs(std::vector<Expr>& out) {
+  bool Exprs(std::vector<ExprTree>& out) {
     do {
-      std::optional<Expr> next = ParseExpr(in_);
-      if (!next) return false;
-      out.push_back(std::move(*next));
+      if (!ParseExprTree(in_, out.emplace_back())) return false;
     } while (in_.Accept(TokenKind::kComma));
     return true;
   }
@@ -134,38 +127,31 @@ class StatementParser {
       if (in_.token().kind != TokenKind::kName) return false;
     }
     while (!in_.At(TokenKind::kCloseBrace) && !in_.ended()) {
-      std::optional<ValueStatement> statement = Parse(false);
-      if (statement) out.push_back(std::move(*statement));
+      ValueStatement statement;
+      if (Parse(false, statement)) out.push_back(std::move(statement));
     }
     in_.Leave();
     return CloseBrace(in_, begin);
   }
 
-  std::optional<Expr> InParens() {
-    if (!in_.Expect(TokenKind::kOpenParen)) return std::nullopt;
-    std::optional<Expr> out = ParseExpr(in_);
-    if (!out || !in_.Expect(TokenKind::kCloseParen)) return std::nullopt;
-    return out;
+  bool InParens(ExprTree& out) {
+    return in_.Expect(TokenKind::kOpenParen) && ParseExprTree(in_, out) &&
+           in_.Expect(TokenKind::kCloseParen);
   }
 
-  MaybeWhat If(Span begin) {
-    std::optional<Expr> condition = InParens();
-    if (!condition) return std::nullopt;
-    val::If out{std::move(*condition), {}, {}};
-    if (!Block(begin, out.then)) return std::nullopt;
-    if (!in_.AtWord("else")) return out;
+  bool If(Span begin, val::If& out) {
+    if (!InParens(out.condition)) return false;
+    if (!Block(begin, out.then)) return false;
+    if (!in_.AtWord("else")) return true;
     const Span otherwise = in_.Take().span;
-    if (!in_.AtWord("if")) {
-      if (!Block(otherwise, out.otherwise)) return std::nullopt;
-      return out;
-    }
-    if (!in_.Enter()) return std::nullopt;
+    if (!in_.AtWord("if")) return Block(otherwise, out.otherwise);
+    if (!in_.Enter()) return false;
     const Span inner = in_.Take().span;
-    MaybeWhat next = If(inner);
+    ValueStatement& next = out.otherwise.emplace_back();
+    const bool good = If(inner, next.what.emplace<val::If>());
     in_.Leave();
-    if (!next) return std::nullopt;
-    out.otherwise.push_back({std::move(*next), Span{inner.begin, in_.last_end()}});
-    return out;
+    next.where = Span{inner.begin, in_.last_end()};
+    return good;
   }
 
   bool Carries(std::vector<val::Carry>& out) {
@@ -175,58 +161,36 @@ class StatementParser {
     do {
       val::Carry& carry = out.emplace_back();
       if (!Name(carry.name) || !in_.Expect(TokenKind::kAssign)) return false;
-      std::optional<Expr> init = ParseExpr(in_);
-      if (!init) return false;
-      carry.init = std::move(*init);
+      if (!ParseExprTree(in_, carry.init)) return false;
     } while (in_.Accept(TokenKind::kComma));
     return in_.Expect(TokenKind::kCloseParen);
   }
 
-  MaybeWhat For(Span begin) {
-    val::For out;
-    if (!Name(out.index)) return std::nullopt;
+  bool For(Span begin, val::For& out) {
+    if (!Name(out.index)) return false;
     if (!in_.AtWord("in")) {
       in_.Unexpected("'in'");
-      return std::nullopt;
+      return false;
     }
     in_.Take();
-    std::optional<Expr> first = ParseExpr(in_);
-    if (!first || !in_.Expect(TokenKind::kDots)) return std::nullopt;
-    std::optional<Expr> end = ParseExpr(in_);
-    if (!end || !Carries(out.carried)) return std::nullopt;
-    out.begin = std::move(*first);
-    out.end = std::move(*end);
-    if (!Block(begin, out.body)) return std::nullopt;
-    return out;
+    if (!ParseExprTree(in_, out.begin) || !in_.Expect(TokenKind::kDots)) return false;
+    if (!ParseExprTree(in_, out.end) || !Carries(out.carried)) return false;
+    return Block(begin, out.body);
   }
 
-  MaybeWhat While(Span begin) {
-    std::optional<Expr> condition = InParens();
-    if (!condition) return std::nullopt;
-    val::While out{std::move(*condition), {}, {}, {}};
-    if (!Carries(out.carried)) return std::nullopt;
+  bool While(Span begin, val::While& out) {
+    if (!InParens(out.condition)) return false;
+    if (!Carries(out.carried)) return false;
     if (in_.AtWord("max")) {
       in_.Take();
       out.most = ParseWholeNumber(in_);
-      if (!out.most) return std::nullopt;
+      if (!out.most) return false;
     }
-    if (!Block(begin, out.body)) return std::nullopt;
-    return out;
+    return Block(begin, out.body);
   }
 
-  std::optional<val::Next> Next() {
-    val::Next out;
-    if (!Name(out.name) || !in_.Expect(TokenKind::kAssign)) return std::nullopt;
-    std::optional<Expr> value = ParseExpr(in_);
-    if (!value) return std::nullopt;
-    out.value = std::move(*value);
-    return out;
-  }
-
-  std::optional<val::Output> Output(bool returns) {
-    val::Output out{returns, {}};
-    if (!Exprs(out.values)) return std::nullopt;
-    return out;
+  bool Next(val::Next& out) {
+    return Name(out.name) && in_.Expect(TokenKind::kAssign) && ParseExprTree(in_, out.value);
   }
 
   // --- declarations ---
@@ -237,60 +201,50 @@ class StatementParser {
     do {
       val::Function::Param& param = out.emplace_back();
       if (!Name(param.name) || !in_.Expect(TokenKind::kColon)) return false;
-      std::optional<TypeSyntax> type = Type();
-      if (!type) return false;
-      param.type = std::move(*type);
+      if (!Type(param.type)) return false;
     } while (in_.Accept(TokenKind::kComma));
     return in_.Expect(TokenKind::kCloseParen);
   }
 
-  MaybeWhat Function(Span begin) {
-    val::Function out;
-    if (!Name(out.name) || !Params(out.params)) return std::nullopt;
+  bool Function(Span begin, val::Function& out) {
+    if (!Name(out.name) || !Params(out.params)) return false;
     if (in_.Accept(TokenKind::kArrow)) {
       const bool tuple = in_.Accept(TokenKind::kOpenParen);
       do {
-        std::optional<TypeSyntax> type = Type();
-        if (!type) return std::nullopt;
-        out.results.push_back(std::move(*type));
+        if (!Type(out.results.emplace_back())) return false;
       } while (tuple && in_.Accept(TokenKind::kComma));
-      if (tuple && !in_.Expect(TokenKind::kCloseParen)) return std::nullopt;
+      if (tuple && !in_.Expect(TokenKind::kCloseParen)) return false;
     }
-    if (!Block(begin, out.body)) return std::nullopt;
-    return out;
+    return Block(begin, out.body);
   }
 
-  std::optional<val::Extern> Extern() {
-    val::Extern out;
+  bool Extern(val::Extern& out) {
     if (!in_.AtWord("fn")) {
       in_.Unexpected("'fn'");
-      return std::nullopt;
+      return false;
     }
     in_.Take();
     if (!Name(out.name) || !Params(out.params) || !in_.Expect(TokenKind::kArrow)) {
-      return std::nullopt;
+      return false;
     }
-    std::optional<TypeSyntax> result = Type();
-    if (!result) return std::nullopt;
-    out.result = std::move(*result);
+    if (!Type(out.result)) return false;
     const bool kernels = in_.Accept(TokenKind::kOpenBrace);
-    if (!kernels && in_.At(TokenKind::kSemicolon)) return out;
+    if (!kernels && in_.At(TokenKind::kSemicolon)) return true;
     if (!kernels) in_.Unexpected();
     while (kernels && !in_.Accept(TokenKind::kCloseBrace)) {
       if (!Kernel(out)) return SkipKernels();
     }
-    if (!kernels) return SkipKernels();
-    return out;
+    return kernels || SkipKernels();
   }
   // What is left of the kernels of an `extern` in which something is wrong.
-  std::nullopt_t SkipKernels() {
+  bool SkipKernels() {
     in_.set_quiet(true);
     val::Extern skipped;
     do {
       while (!in_.ended() && !in_.Accept(TokenKind::kSemicolon)) in_.Take();
     } while (Kernel(skipped) || (in_.token().kind != TokenKind::kName && !in_.ended()));
     in_.set_quiet(false);
-    return std::nullopt;
+    return false;
   }
   bool Kernel(val::Extern& out) {
     const uint32_t begin = in_.token().span.begin;
@@ -304,24 +258,18 @@ class StatementParser {
   }
 
   // The semicolon may be left out, as the grammar of the proposal does.
-  MaybeWhat Class() {
-    val::Class out;
-    if (!Name(out.name) || !in_.Expect(TokenKind::kOpenBrace)) return std::nullopt;
+  bool Class(val::Class& out) {
+    if (!Name(out.name) || !in_.Expect(TokenKind::kOpenBrace)) return false;
     do {
-      if (!Name(out.members.emplace_back())) return std::nullopt;
+      if (!Name(out.members.emplace_back())) return false;
     } while (in_.Accept(TokenKind::kComma));
-    if (!in_.Expect(TokenKind::kCloseBrace)) return std::nullopt;
+    if (!in_.Expect(TokenKind::kCloseBrace)) return false;
     in_.Accept(TokenKind::kSemicolon);
-    return out;
+    return true;
   }
 
-  std::optional<val::Const> Const() {
-    val::Const out;
-    if (!Name(out.name) || !in_.Expect(TokenKind::kAssign)) return std::nullopt;
-    std::optional<Expr> value = ParseExpr(in_);
-    if (!value) return std::nullopt;
-    out.value = std::move(*value);
-    return out;
+  bool Const(val::Const& out) {
+    return Name(out.name) && in_.Expect(TokenKind::kAssign) && ParseExprTree(in_, out.value);
   }
 
   TokenStream& in_;
@@ -329,8 +277,8 @@ class StatementParser {
 
 }  // namespace
 
-std::optional<ValueStatement> ParseValueStatement(TokenStream& in, bool top) {
-  return StatementParser(in).Parse(top);
+bool ParseValueStatement(TokenStream& in, bool top, ValueStatement& out) {
+  return StatementParser(in).Parse(top, out);
 }
 
 }  // namespace tinyai

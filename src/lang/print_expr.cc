@@ -1,3 +1,6 @@
+#include <span>
+#include <string>
+
 #include "fmt/format.h"
 #include "lang/lexer.h"
 #include "lang/print_schedule.h"
@@ -17,7 +20,8 @@ int BinaryPrecedence(std::string_view op) {
   return op == "+" || op == "-" ? 5 : 6;
 }
 
-int PrecedenceOf(const Expr& expr) {
+template <typename Tree>
+int PrecedenceOf(const Tree& expr) {
   switch (expr.kind) {
     case Expr::Kind::kChoice:
       return kChoice;
@@ -34,25 +38,27 @@ int PrecedenceOf(const Expr& expr) {
   }
 }
 
+// Of an Expr or an ExprTree.
+template <typename Tree>
 class ExprPrinter {
  public:
-  std::string Print(const Expr& expr, int least) {
+  std::string Print(const Tree& expr, int least) {
     const std::string text = Bare(expr);
     return PrecedenceOf(expr) >= least ? text : fmt::format("({})", text);
   }
 
  private:
-  std::string Bare(const Expr& expr) {
-    const std::vector<Expr>& parts = expr.operands;
+  std::string Bare(const Tree& expr) {
+    const auto& parts = expr.operands;
     switch (expr.kind) {
       case Expr::Kind::kName:
       case Expr::Kind::kNumber:
-        return expr.text;
+        return std::string(expr.text);
       case Expr::Kind::kString:
         return Quote(expr.text);
       // Another sign in front would make a fence of three.
       case Expr::Kind::kUnary:
-        return expr.text + Print(parts[0], kPostfix);
+        return std::string(expr.text) + Print(parts[0], kPostfix);
       case Expr::Kind::kBinary: {
         const int precedence = BinaryPrecedence(expr.text);
         return fmt::format("{} {} {}", Print(parts[0], precedence), expr.text,
@@ -73,10 +79,10 @@ class ExprPrinter {
     return {};
   }
   // A number in front of a dot would go on behind it.
-  std::string Base(const Expr& expr) {
+  std::string Base(const Tree& expr) {
     return Print(expr, expr.kind == Expr::Kind::kNumber ? kPrimary + 1 : kPostfix);
   }
-  std::string List(const std::vector<Expr>& parts, size_t first) {
+  std::string List(std::span<const Tree> parts, size_t first) {
     std::string out;
     for (size_t i = first; i < parts.size(); ++i) {
       if (i != first) out += ", ";
@@ -88,6 +94,7 @@ class ExprPrinter {
 
 }  // namespace
 
-std::string PrintExpr(const Expr& expr) { return ExprPrinter().Print(expr, kChoice); }
+std::string PrintExpr(const Expr& expr) { return ExprPrinter<Expr>().Print(expr, kChoice); }
+std::string PrintExpr(const ExprTree& expr) { return ExprPrinter<ExprTree>().Print(expr, kChoice); }
 
 }  // namespace tinyai

@@ -15,6 +15,27 @@ constexpr std::array<std::string_view, 7> kVerbs = {"",     "load ", "prefetch "
                                                     "pin ", "free ", "recompute "};
 constexpr std::array<std::string_view, 3> kCountings = {"static", "worst", "expected"};
 
+void AppendRef(const Ref& ref, std::string& out) {
+  for (size_t i = 0; i < ref.parts.size(); ++i) {
+    const Ref::Part& part = ref.parts[i];
+    if (i != 0) out += '.';
+    const bool bare =
+        i == 0 ? IsName(part.text) && !IsCommandWord(part.text) : IsNamePart(part.text);
+    if (bare) {
+      out += part.text;
+    } else {
+      out += Quote(part.text);
+    }
+    if (!part.last.empty()) out += ".." + part.last;
+  }
+  if (!ref.slice.empty()) {
+    out += '[' + PrintExpr(ref.slice[0]);
+    if (ref.slice.size() > 1) out += ".." + PrintExpr(ref.slice[1]);
+    out += ']';
+  }
+  if (!ref.qualifier.empty()) out += '@' + ref.qualifier;
+}
+
 std::string PlaceText(const Place& place) {
   std::string out = place.name;
   if (!place.index.empty()) out += fmt::format("[{}]", PrintExpr(place.index[0]));
@@ -124,7 +145,10 @@ class Printer {
     Close();
   }
   void Write(const cmd::Work& work) {
-    Line("{}{}", kVerbs[static_cast<size_t>(work.verb)], PrintRef(work.ref));
+    out_.append(indent_, ' ');
+    out_ += kVerbs[static_cast<size_t>(work.verb)];
+    AppendRef(work.ref, out_);
+    out_ += '\n';
   }
   void Write(const cmd::Move& move) {
     Line("move {} -> {}", PrintRef(move.ref), PlaceText(move.to));
@@ -163,20 +187,7 @@ class Printer {
 
 std::string PrintRef(const Ref& ref) {
   std::string out;
-  for (size_t i = 0; i < ref.parts.size(); ++i) {
-    const Ref::Part& part = ref.parts[i];
-    if (i != 0) out += '.';
-    const bool bare =
-        i == 0 ? IsName(part.text) && !IsCommandWord(part.text) : IsNamePart(part.text);
-    out += bare ? part.text : Quote(part.text);
-    if (!part.last.empty()) out += ".." + part.last;
-  }
-  if (!ref.slice.empty()) {
-    out += '[' + PrintExpr(ref.slice[0]);
-    if (ref.slice.size() > 1) out += ".." + PrintExpr(ref.slice[1]);
-    out += ']';
-  }
-  if (!ref.qualifier.empty()) out += '@' + ref.qualifier;
+  AppendRef(ref, out);
   return out;
 }
 

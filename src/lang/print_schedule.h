@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "lang/expr_tree.h"
 #include "lang/schedule.h"
 
 namespace tinyai {
@@ -14,6 +15,7 @@ namespace tinyai {
 std::string PrintSchedule(const Schedule& schedule);
 
 std::string PrintExpr(const Expr& expr);
+std::string PrintExpr(const ExprTree& expr);
 std::string PrintRef(const Ref& ref);
 
 }  // namespace tinyai

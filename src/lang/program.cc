@@ -1,6 +1,8 @@
 #include "lang/program.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "fmt/format.h"
 #include "fmt/ranges.h"
@@ -51,6 +53,17 @@ std::optional<Scalar> ScalarOf(std::string_view name) {
 std::string TypeText(const ProgramType& type) {
   if (type.shape.empty()) return std::string(ScalarName(type.scalar));
   return fmt::format("{}[{}]", ScalarName(type.scalar), fmt::join(type.shape, ", "));
+}
+
+std::span<const ExprNode> CodeStore::Keep(std::span<ExprNode> nodes) {
+  constexpr size_t kBlockNodes = 4096;
+  if (blocks_.empty() || blocks_.back().capacity() - blocks_.back().size() < nodes.size()) {
+    blocks_.emplace_back().reserve(std::max(kBlockNodes, nodes.size()));
+  }
+  std::vector<ExprNode>& block = blocks_.back();
+  block.insert(block.end(), std::make_move_iterator(nodes.begin()),
+               std::make_move_iterator(nodes.end()));
+  return std::span(block).last(nodes.size());
 }
 
 std::vector<EvalId> Program::EvalsOf(ScopeId scope) const {

@@ -1,13 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "base/index.h"
+#include "lang/dimensions.h"
 #include "lang/schedule.h"
 #include "lang/source.h"
 
@@ -24,7 +28,7 @@ enum class Scalar : uint8_t { kBool, kI32, kI64, kF16, kBF16, kF32, kF64, kQ8, k
 
 struct ProgramType {
   Scalar scalar = Scalar::kI32;
-  std::vector<uint64_t> shape = {};  // row-major; empty: a single number
+  Dimensions shape = {};  // row-major; empty: a single number
 
   bool operator==(const ProgramType&) const = default;
 };
@@ -110,6 +114,16 @@ struct ExprNode {
   double number = 0;
 };
 
+// The nodes of a program's evals, which neither move nor change.
+class CodeStore {
+ public:
+  // Moves the nodes here.
+  std::span<const ExprNode> Keep(std::span<ExprNode> nodes);
+
+ private:
+  std::deque<std::vector<ExprNode>> blocks_;
+};
+
 // What makes values: a statement of the program, or what one implies.
 struct Eval {
   enum class Kind : uint8_t {
@@ -121,12 +135,12 @@ struct Eval {
   Kind kind = Kind::kCompute;
   ScopeId scope{};
   using Defs = absl::InlinedVector<DefId, 2>;
-  Defs ins;                         // each once; of a loop: all that it reads from outside
-  Defs outs;                        // several: of a call with several results, of a loop
-  std::vector<ExprNode> code = {};  // args before whoever uses them
-  uint32_t index = 0;               // kLoop: into loops; kMerge: into branches
-  bool input = false;               // reads input, or a loop in which something does
-  bool output = false;              // kOutput, or a loop with one in it
+  Defs ins;                             // each once; of a loop: all that it reads from outside
+  Defs outs;                            // several: of a call with several results, of a loop
+  std::span<const ExprNode> code = {};  // args before whoever uses them; in the program's CodeStore
+  uint32_t index = 0;                   // kLoop: into loops; kMerge: into branches
+  bool input = false;                   // reads input, or a loop in which something does
+  bool output = false;                  // kOutput, or a loop with one in it
   Where where = {};
 };
 
@@ -215,6 +229,7 @@ struct Program {
   std::vector<ProgramFunction> functions;
   std::vector<ProgramExtern> externs;
   std::vector<ProgramClass> classes;
+  std::shared_ptr<CodeStore> code = std::make_shared<CodeStore>();  // of copies too
 
   const Def& def(DefId id) const { return defs[Index(id)]; }
   const Eval& eval(EvalId id) const { return evals[Index(id)]; }

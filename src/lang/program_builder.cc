@@ -18,14 +18,18 @@ ProgramBuilder::ProgramBuilder(Diagnostics& diagnostics, const ResolveOptions& o
     : diagnostics_(diagnostics),
       options_(options),
       out_(diagnostics),
+      names_(diagnostics.source().text()),
       typer_(program_, names_, callables_, out_) {
   program_.scopes.emplace_back();
 }
 
 void ProgramBuilder::Expect(size_t statements) {
   constexpr size_t kMost = size_t{1} << 20;  // memory that is not used is not held, up to a point
-  program_.evals.reserve(std::min(statements, kMost));
-  program_.defs.reserve(std::min(statements, kMost));
+  const size_t count = std::min(statements, kMost);
+  program_.evals.reserve(count);
+  program_.defs.reserve(count);
+  names_.Expect(count);
+  versions_.reserve(count);
 }
 
 void ProgramBuilder::Resolve(const ValueStatement& statement) {
@@ -133,7 +137,7 @@ ScopeId ProgramBuilder::Enter(ProgramScope::Kind kind, uint32_t index) {
   return scope_ = ScopeId(program_.scopes.size() - 1);
 }
 
-std::optional<DefId> ProgramBuilder::Compute(const Expr& expr, const ProgramType* wanted,
+std::optional<DefId> ProgramBuilder::Compute(const ExprTree& expr, const ProgramType* wanted,
                                              std::string name, Where where, bool implied) {
   Eval eval;
   eval.where = where;
@@ -149,9 +153,9 @@ std::optional<DefId> ProgramBuilder::Compute(const Expr& expr, const ProgramType
   return def;
 }
 
-std::optional<DefId> ProgramBuilder::ValueOf(const Expr& expr, const ProgramType* wanted,
+std::optional<DefId> ProgramBuilder::ValueOf(const ExprTree& expr, const ProgramType* wanted,
                                              std::string_view name) {
-  if (expr.kind == Expr::Kind::kName) {
+  if (expr.kind == ExprTree::Kind::kName) {
     const Binding* binding = names_.Find(expr.text);
     const bool fits = binding != nullptr && binding->kind == Binding::Kind::kDef &&
                       (wanted == nullptr || program_.def(binding->def).type == *wanted);
@@ -160,7 +164,7 @@ std::optional<DefId> ProgramBuilder::ValueOf(const Expr& expr, const ProgramType
   return Compute(expr, wanted, std::string(name), expr.where, true);
 }
 
-std::optional<DefId> ProgramBuilder::Condition(const Expr& expr) {
+std::optional<DefId> ProgramBuilder::Condition(const ExprTree& expr) {
   const std::optional<DefId> def = ValueOf(expr, nullptr, PrintExpr(expr));
   if (!def) return std::nullopt;
   const ProgramType& type = program_.def(*def).type;
@@ -223,7 +227,7 @@ void ProgramBuilder::Do(const val::Output& output, Where where) {
     out_.Error("T4", where, "a function has no output").Help("return the value");
     return;
   }
-  for (const Expr& expr : output.values) {
+  for (const ExprTree& expr : output.values) {
     Eval eval;
     eval.kind = Eval::Kind::kOutput;
     eval.where = expr.where;
@@ -241,12 +245,8 @@ void ProgramBuilder::Do(const val::Const& constant, Where) {
                "divided by 0");
     return Break(constant.name);
   }
-  Binding binding;
-  binding.kind = Binding::Kind::kConstant;
-  binding.constant = *value;
-  binding.frame = NameTable::kEveryFrame;
-  binding.where = constant.name.where;
-  names_.Bind(names_.Intern(constant.name.text), binding);
+  names_.BindConstant(names_.Intern(constant.name.text), *value, NameTable::kEveryFrame,
+                      constant.name.where);
 }
 
 // --- conditionals ---
@@ -259,8 +259,8 @@ void ProgramBuilder::Do(const val::If& statement, Where) {
   const auto index = static_cast<uint32_t>(program_.branches.size());
   Branch branch;
   branch.condition = condition ? *condition : DefId(program_.defs.size() - 1);
-  branch.written = statement.condition;
-  branch.text = PrintExpr(statement.condition);
+  branch.written = Owned(statement.condition);
+  branch.text = PrintExpr(branch.written);
   branch.where = statement.condition.where;
   program_.branches.push_back(std::move(branch));
   const ScopeId outer = scope_;
@@ -284,7 +284,7 @@ void ProgramBuilder::MergeArms(uint32_t branch, const std::vector<NameTable::Clo
   const auto partial = [&](const NameTable::Closed& closed, bool arm) {
     Binding binding = closed.binding;
     if (binding.kind != Kind::kBroken) binding.kind = Kind::kPartial;
-    binding.branch = branch;
+    binding.detail = branch;
     binding.arm = arm;
     names_.Bind(closed.name, binding);
   };
@@ -300,7 +300,7 @@ void ProgramBuilder::MergeArms(uint32_t branch, const std::vector<NameTable::Clo
     if (a.kind != Kind::kDef || b.kind != Kind::kDef) {
       merged.kind =
           a.kind == Kind::kBroken || b.kind == Kind::kBroken ? Kind::kBroken : Kind::kPartial;
-      merged.branch = branch;
+      merged.detail = branch;
       names_.Bind(closed.name, merged);
       continue;
     }
@@ -320,7 +320,8 @@ void ProgramBuilder::MergeArms(uint32_t branch, const std::vector<NameTable::Clo
     eval.ins = {program_.branches[branch].condition, a.def, b.def};
     eval.where = a.where;
     const EvalId id = AddEval(std::move(eval));
-    merged.def = AddDef(NewName(names_.text(closed.name) + "@join"), type, id, a.where, true);
+    merged.def =
+        AddDef(NewName(fmt::format("{}@join", names_.text(closed.name))), type, id, a.where, true);
     program_.evals[Index(id)].outs = {merged.def};
     names_.Bind(closed.name, merged);
   }

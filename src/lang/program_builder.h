@@ -24,9 +24,11 @@ class ProgramBuilder {
   void set_name(std::string name) { program_.name = std::move(name); }
   // About so many statements will come.
   void Expect(size_t statements);
+  // A statement that defines this name will come soon.
+  [[gnu::always_inline]] void Announce(std::string_view name) const { names_.Fetch(name); }
   // From now on nothing is reported.
   void set_quiet() { out_.set_quiet(); }
-  void Add(ValueStatement statement) { Resolve(statement); }
+  void Add(const ValueStatement& statement) { Resolve(statement); }
   Program Finish() { return std::move(program_); }
 
  private:
@@ -54,11 +56,12 @@ class ProgramBuilder {
   void Bind(NameTable::NameId name, Where where, DefId def);
   void Break(const NameAt& name);
   // The value of an expression: that of a name, or of a new def `name`.
-  std::optional<DefId> Compute(const Expr& expr, const ProgramType* wanted, std::string name,
+  std::optional<DefId> Compute(const ExprTree& expr, const ProgramType* wanted, std::string name,
                                Where where, bool implied);
-  std::optional<DefId> ValueOf(const Expr& expr, const ProgramType* wanted, std::string_view name);
+  std::optional<DefId> ValueOf(const ExprTree& expr, const ProgramType* wanted,
+                               std::string_view name);
   // Nothing if the value is not a single bool.
-  std::optional<DefId> Condition(const Expr& expr);
+  std::optional<DefId> Condition(const ExprTree& expr);
   EvalId AddEval(Eval eval);
   ScopeId Enter(ProgramScope::Kind kind, uint32_t index);
   void MergeArms(uint32_t branch, const std::vector<NameTable::Closed>& then,
@@ -84,7 +87,7 @@ class ProgramBuilder {
   };
   LoopParts Begin(std::string name, Where where);
   void Body(LoopParts& parts, LoopFrame carried, const NameAt* index, const ProgramType& index_type,
-            const Expr* condition, const ValueBlock& body);
+            const ExprTree* condition, const ValueBlock& body);
   void FindReads(const LoopParts& parts);
 
   // --- functions (build_functions.cc) ---
@@ -118,10 +121,10 @@ class ProgramBuilder {
   std::string prefix_, suffix_;     // of names in bodies that were copied: "y.", "[3]"
   std::vector<uint32_t> versions_;  // by id of a name: how many definitions
   std::vector<LoopFrame*> loops_;   // around this place, the innermost last
-  std::unordered_map<std::string, Declared> functions_;
-  ReturnFrame* return_ = nullptr;  // of the function around this place
-  uint64_t iterations_ = 0;        // of loops placed iteration by iteration
-  size_t copies_ = 0;              // bodies around this place that were copied
+  std::unordered_map<std::string_view, Declared> functions_;  // by name, as in the source
+  ReturnFrame* return_ = nullptr;                             // of the function around this place
+  uint64_t iterations_ = 0;  // of loops placed iteration by iteration
+  size_t copies_ = 0;        // bodies around this place that were copied
 };
 
 }  // namespace tinyai

@@ -34,10 +34,14 @@ class ProgramReader {
  private:
   void Next() {
     const size_t before = diagnostics_.all().size();
-    std::optional<ValueStatement> statement = ParseValueStatement(in_, true);
+    builder_.Announce(in_.text());
+    const bool read = ParseValueStatement(in_, true, statement_);
     // What comes after a mistake of writing may only follow from it.
     if (diagnostics_.all().size() != before || in_.lexer().broken()) builder_.set_quiet();
-    if (statement) builder_.Add(std::move(*statement));
+    if (read) builder_.Add(statement_);
+    // A function's body is looked at again where it is called.
+    if (read && std::holds_alternative<val::Function>(statement_.what)) in_.arena().Hold();
+    in_.arena().Clear();
   }
 
   // value name { .. } and what may follow: schedule name for name { .. }, which is not read here.
@@ -62,6 +66,7 @@ class ProgramReader {
   Diagnostics& diagnostics_;
   TokenStream in_;
   ProgramBuilder builder_;
+  ValueStatement statement_;  // the one that is being read
 };
 
 }  // namespace

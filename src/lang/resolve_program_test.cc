@@ -1,5 +1,6 @@
 #include "lang/resolve_program.h"
 
+#include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lang/lexer.h"
@@ -49,6 +50,31 @@ TEST(ResolveProgram, LiteralsTakeTheTypeOfWhatTheyMeet) {
   EXPECT_EQ(TypeText(one.program.defs[2].type), "i32");
   EXPECT_EQ(TypeText(one.program.defs[3].type), "i64");
   EXPECT_EQ(TypeText(one.program.defs[4].type), "f32");
+}
+
+// Trees of one statement lie in memory that the next one takes; what is needed longer stays.
+TEST(ResolveProgram, TreesLastAsLongAsTheyAreLookedAt) {
+  const Resolved one = Resolve(
+      "const N = 2; extern fn g(a: f32[N * 4]) -> f32[N * 3] { GPU[1 + 0]: \"g\"; CPU: \"g\"; };\n"
+      "fn f(a: i32) -> i32 { t = a * 2 + (a - 1) * 3; return t % (a + 7); }\n"
+      "x = input(); y = f(x + 1); u = (x - 2) * (x - 3); z = f(y * 5);\n"
+      "p = input(f32[8]); q = g(p); output z + u;");
+  EXPECT_EQ(one.said, "");
+  EXPECT_EQ(TypeText(one.program.externs[0].params[0]), "f32[8]");
+  EXPECT_EQ(TypeText(one.program.externs[0].result), "f32[6]");
+  const auto kinds = [&](std::string_view name) {
+    std::string out;
+    for (const Def& def : one.program.defs) {
+      if (def.name != name) continue;
+      for (const ExprNode& node : one.program.eval(def.maker).code) {
+        out += fmt::format("{} ", static_cast<int>(node.kind));
+      }
+    }
+    return out;
+  };
+  EXPECT_NE(kinds("y.t"), "");
+  EXPECT_EQ(kinds("y.t"), kinds("z.t"));
+  EXPECT_EQ(kinds("y"), kinds("z"));
 }
 
 TEST(ResolveProgram, ShapesFollowFromOperands) {

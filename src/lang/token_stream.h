@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "lang/diagnostics.h"
+#include "lang/expr_tree.h"
 #include "lang/lexer.h"
 #include "lang/token.h"
 
@@ -24,6 +25,8 @@ class TokenStream {
   const SourceText& source() const { return diagnostics_.source(); }
   Diagnostics& diagnostics() { return diagnostics_; }
   const Lexer& lexer() const { return lexer_; }
+  // Where trees of this text are put.
+  SyntaxArena& arena() { return arena_; }
   bool ended() const { return token_.kind == TokenKind::kEnd; }
   // From the next token on.
   void set_dialect(Lexer::Dialect dialect) { lexer_.set_dialect(dialect); }
@@ -86,6 +89,7 @@ class TokenStream {
 
   Diagnostics& diagnostics_;
   Lexer lexer_;
+  SyntaxArena arena_;
   Token token_;
   uint64_t expected_ = 0;  // by TokenKind
   uint32_t last_end_ = 0;

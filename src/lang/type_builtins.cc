@@ -43,24 +43,25 @@ const std::vector<std::string_view>& BuiltinNames() {
   return names;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Call(const Expr& expr, const ProgramType* wanted) {
-  const Expr& callee = expr.operands[0];
-  if (callee.kind != Expr::Kind::kName) {
+ExprTyper::MaybeTyped ExprTyper::Call(const ExprTree& expr, const ProgramType* wanted) {
+  const ExprTree& callee = expr.operands[0];
+  if (callee.kind != ExprTree::Kind::kName) {
     out_.Error("T2", callee.where, fmt::format("'{}' is no function", Text(callee)));
     return std::nullopt;
   }
-  const std::string& name = callee.text;
+  const std::string_view name = callee.text;
   if (const auto found = callables_.functions.find(name); found != callables_.functions.end()) {
     const Callables::Function& function = found->second;
     const bool whole = &expr == whole_;
     if (function.results.size() != (whole ? results_ : 1)) {
       out_.Error("T2", expr.where, fmt::format("{} has {} results", name, function.results.size()))
-          .Help(function.results.size() == 1 ? "give it one name"
-                                             : "give each a name: a, b = " + name + "(..)");
+          .Help(function.results.size() == 1
+                    ? "give it one name"
+                    : fmt::format("give each a name: a, b = {}(..)", name));
       return std::nullopt;
     }
     MaybeTyped out =
-        Callee(expr, name, Kind::kCall, function.index, function.params, function.results[0]);
+        Callee(expr, Kind::kCall, function.index, function.params, function.results[0]);
     if (whole) call_results_ = function.results;
     return out;
   }
@@ -70,11 +71,11 @@ ExprTyper::MaybeTyped ExprTyper::Call(const Expr& expr, const ProgramType* wante
   }
   if (const auto found = callables_.externs.find(name); found != callables_.externs.end()) {
     const ProgramExtern& one = program_.externs[found->second];
-    return Callee(expr, name, Kind::kExtern, found->second, one.params, one.result);
+    return Callee(expr, Kind::kExtern, found->second, one.params, one.result);
   }
   if (const auto found = callables_.classes.find(name); found != callables_.classes.end()) {
     const ProgramExtern& one = program_.externs[program_.classes[found->second].externs[0]];
-    return Callee(expr, name, Kind::kClass, found->second, one.params, one.result);
+    return Callee(expr, Kind::kClass, found->second, one.params, one.result);
   }
   if (const std::optional<Scalar> scalar = ScalarOf(name)) return Convert(expr, *scalar);
   bool known = true;
@@ -91,7 +92,7 @@ ExprTyper::MaybeTyped ExprTyper::Call(const Expr& expr, const ProgramType* wante
   return std::nullopt;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Builtin(const Expr& expr, std::string_view name,
+ExprTyper::MaybeTyped ExprTyper::Builtin(const ExprTree& expr, std::string_view name,
                                          const ProgramType* wanted, bool& known) {
   if (name == "input") return Input(expr, wanted);
   if (const auto kind = KindOf(kFractional, name)) return Fractional(expr, *kind, wanted);
@@ -110,7 +111,7 @@ ExprTyper::MaybeTyped ExprTyper::Builtin(const Expr& expr, std::string_view name
   return std::nullopt;
 }
 
-bool ExprTyper::Arguments(const Expr& expr, size_t least, size_t most) {
+bool ExprTyper::Arguments(const ExprTree& expr, size_t least, size_t most) {
   const size_t count = expr.operands.size() - 1;
   if (count >= least && count <= most) return true;
   out_.Error(
@@ -121,16 +122,16 @@ bool ExprTyper::Arguments(const Expr& expr, size_t least, size_t most) {
   return false;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Tensor(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Tensor(const ExprTree& expr) {
   MaybeTyped out = Build(expr, nullptr);
   if (!out || !Settle(*out, expr)) return std::nullopt;
   return out;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Callee(const Expr& expr, const std::string&, Kind kind,
-                                        uint32_t index, const std::vector<ProgramType>& params,
+ExprTyper::MaybeTyped ExprTyper::Callee(const ExprTree& expr, Kind kind, uint32_t index,
+                                        const std::vector<ProgramType>& params,
                                         const ProgramType& result) {
-  const auto first = static_cast<uint32_t>(eval_->code.size());
+  const auto first = static_cast<uint32_t>(code_.size());
   if (!Arguments(expr, params.size(), params.size())) return std::nullopt;
   ExprNode::Args args;
   for (size_t i = 0; i < params.size(); ++i) {
@@ -139,17 +140,17 @@ ExprTyper::MaybeTyped ExprTyper::Callee(const Expr& expr, const std::string&, Ki
     args.push_back(arg->node);
   }
   const Typed out = Add(kind, result, std::move(args), first);
-  eval_->code.back().index = index;
+  code_.back().index = index;
   return out;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Input(const Expr& expr, const ProgramType* wanted) {
+ExprTyper::MaybeTyped ExprTyper::Input(const ExprTree& expr, const ProgramType* wanted) {
   if (!Arguments(expr, 0, 1)) return std::nullopt;
   ProgramType type = wanted != nullptr ? *wanted : ProgramType{};
   if (expr.operands.size() == 2) {
-    const Expr& written = expr.operands[1];
+    const ExprTree& written = expr.operands[1];
     TypeSyntax syntax{written.text, {}, written.where};
-    if (written.kind == Expr::Kind::kElement) {
+    if (written.kind == ExprTree::Kind::kElement) {
       syntax.scalar = written.operands[0].text;
       syntax.shape.assign(written.operands.begin() + 1, written.operands.end());
     }
@@ -158,10 +159,10 @@ ExprTyper::MaybeTyped ExprTyper::Input(const Expr& expr, const ProgramType* want
     type = *read;
   }
   eval_->input = true;
-  return Add(Kind::kInput, std::move(type), {}, static_cast<uint32_t>(eval_->code.size()));
+  return Add(Kind::kInput, std::move(type), {}, static_cast<uint32_t>(code_.size()));
 }
 
-ExprTyper::MaybeTyped ExprTyper::Convert(const Expr& expr, Scalar scalar) {
+ExprTyper::MaybeTyped ExprTyper::Convert(const ExprTree& expr, Scalar scalar) {
   if (!Arguments(expr, 1, 1)) return std::nullopt;
   MaybeTyped operand = Tensor(expr.operands[1]);
   if (!operand) return std::nullopt;
@@ -171,7 +172,7 @@ ExprTyper::MaybeTyped ExprTyper::Convert(const Expr& expr, Scalar scalar) {
 }
 
 // One operand or two of numbers, whose type the result has.
-ExprTyper::MaybeTyped ExprTyper::Elementwise(const Expr& expr, Kind kind,
+ExprTyper::MaybeTyped ExprTyper::Elementwise(const ExprTree& expr, Kind kind,
                                              const ProgramType* wanted) {
   const size_t count = kind == Kind::kMin || kind == Kind::kMax || kind == Kind::kPow ? 2 : 1;
   if (!Arguments(expr, count, count)) return std::nullopt;
@@ -196,7 +197,7 @@ ExprTyper::MaybeTyped ExprTyper::Elementwise(const Expr& expr, Kind kind,
 }
 
 // The same of numbers that may have a fraction.
-ExprTyper::MaybeTyped ExprTyper::Fractional(const Expr& expr, Kind kind,
+ExprTyper::MaybeTyped ExprTyper::Fractional(const ExprTree& expr, Kind kind,
                                             const ProgramType* wanted) {
   const ProgramType f32{Scalar::kF32, {}};
   const bool fits = wanted != nullptr && IsFractional(wanted->scalar);
@@ -210,7 +211,7 @@ ExprTyper::MaybeTyped ExprTyper::Fractional(const Expr& expr, Kind kind,
   return std::nullopt;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Reduction(const Expr& expr, Kind kind) {
+ExprTyper::MaybeTyped ExprTyper::Reduction(const ExprTree& expr, Kind kind) {
   if (!Arguments(expr, 1, 1)) return std::nullopt;
   MaybeTyped operand = Tensor(expr.operands[1]);
   if (!operand) return std::nullopt;
@@ -223,7 +224,7 @@ ExprTyper::MaybeTyped ExprTyper::Reduction(const Expr& expr, Kind kind) {
   return Add(kind, {type.scalar, {}}, {operand->node}, operand->first);
 }
 
-ExprTyper::MaybeTyped ExprTyper::Matmul(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Matmul(const ExprTree& expr) {
   if (!Arguments(expr, 2, 2)) return std::nullopt;
   MaybeTyped a = Tensor(expr.operands[1]), b = Tensor(expr.operands[2]);
   if (!a || !b) return std::nullopt;
@@ -242,7 +243,7 @@ ExprTyper::MaybeTyped ExprTyper::Matmul(const Expr& expr) {
   return Add(Kind::kMatmul, std::move(type), {a->node, b->node}, a->first);
 }
 
-ExprTyper::MaybeTyped ExprTyper::Transpose(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Transpose(const ExprTree& expr) {
   if (!Arguments(expr, 1, 1)) return std::nullopt;
   MaybeTyped operand = Tensor(expr.operands[1]);
   if (!operand) return std::nullopt;
@@ -257,7 +258,7 @@ ExprTyper::MaybeTyped ExprTyper::Transpose(const Expr& expr) {
 }
 
 // rows(x, begin, count)
-ExprTyper::MaybeTyped ExprTyper::Rows(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Rows(const ExprTree& expr) {
   if (!Arguments(expr, 3, 3)) return std::nullopt;
   MaybeTyped operand = Tensor(expr.operands[1]);
   if (!operand) return std::nullopt;
@@ -277,9 +278,9 @@ ExprTyper::MaybeTyped ExprTyper::Rows(const Expr& expr) {
   return Add(Kind::kRows, std::move(type), {operand->node, begin->node}, operand->first);
 }
 
-ExprTyper::MaybeTyped ExprTyper::Concat(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Concat(const ExprTree& expr) {
   if (!Arguments(expr, 1, ~size_t{0} - 1)) return std::nullopt;
-  const auto first = static_cast<uint32_t>(eval_->code.size());
+  const auto first = static_cast<uint32_t>(code_.size());
   ExprNode::Args args;
   ProgramType type;
   for (size_t i = 1; i < expr.operands.size(); ++i) {
@@ -306,9 +307,9 @@ ExprTyper::MaybeTyped ExprTyper::Concat(const Expr& expr) {
 }
 
 // The numbers of [4, 3], or a single one.
-std::optional<std::vector<uint64_t>> ExprTyper::Shape(const Expr& expr) {
-  std::vector<uint64_t> out;
-  const bool list = expr.kind == Expr::Kind::kArray;
+std::optional<Dimensions> ExprTyper::ShapeOf(const ExprTree& expr) {
+  Dimensions out;
+  const bool list = expr.kind == ExprTree::Kind::kArray;
   for (size_t i = 0; i < (list ? expr.operands.size() : 1); ++i) {
     const auto size = WholeConstant(list ? expr.operands[i] : expr, "a dimension");
     if (!size) return std::nullopt;
@@ -317,10 +318,10 @@ std::optional<std::vector<uint64_t>> ExprTyper::Shape(const Expr& expr) {
   return out;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Reshape(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Reshape(const ExprTree& expr) {
   if (!Arguments(expr, 2, 2)) return std::nullopt;
   MaybeTyped operand = Tensor(expr.operands[1]);
-  const auto shape = Shape(expr.operands[2]);
+  const auto shape = ShapeOf(expr.operands[2]);
   if (!operand || !shape) return std::nullopt;
   const ProgramType type{TypeOf(*operand).scalar, *shape};
   if (!CheckSize(type, expr.where)) return std::nullopt;
@@ -334,11 +335,11 @@ ExprTyper::MaybeTyped ExprTyper::Reshape(const Expr& expr) {
 }
 
 // fill(value, shape)
-ExprTyper::MaybeTyped ExprTyper::Fill(const Expr& expr, const ProgramType* wanted) {
+ExprTyper::MaybeTyped ExprTyper::Fill(const ExprTree& expr, const ProgramType* wanted) {
   if (!Arguments(expr, 2, 2)) return std::nullopt;
   const ProgramType element{wanted != nullptr ? wanted->scalar : Scalar::kI32, {}};
   MaybeTyped value = Build(expr.operands[1], wanted != nullptr ? &element : nullptr);
-  const auto shape = Shape(expr.operands[2]);
+  const auto shape = ShapeOf(expr.operands[2]);
   if (!value || !shape || !Settle(*value, expr.operands[1])) return std::nullopt;
   if (!TypeOf(*value).shape.empty()) {
     out_.Error("T1", expr.operands[1].where, "what fills is a single number");
@@ -350,7 +351,7 @@ ExprTyper::MaybeTyped ExprTyper::Fill(const Expr& expr, const ProgramType* wante
 }
 
 // iota(count)
-ExprTyper::MaybeTyped ExprTyper::Iota(const Expr& expr, const ProgramType* wanted) {
+ExprTyper::MaybeTyped ExprTyper::Iota(const ExprTree& expr, const ProgramType* wanted) {
   if (!Arguments(expr, 1, 1)) return std::nullopt;
   const auto count = WholeConstant(expr.operands[1], "a number of elements");
   if (!count) return std::nullopt;
@@ -358,11 +359,11 @@ ExprTyper::MaybeTyped ExprTyper::Iota(const Expr& expr, const ProgramType* wante
       wanted != nullptr && (IsWhole(wanted->scalar) || IsFractional(wanted->scalar));
   const ProgramType type{number ? wanted->scalar : Scalar::kI32, {*count}};
   if (!CheckSize(type, expr.where)) return std::nullopt;
-  return Add(Kind::kIota, type, {}, static_cast<uint32_t>(eval_->code.size()));
+  return Add(Kind::kIota, type, {}, static_cast<uint32_t>(code_.size()));
 }
 
 // shift(x, steps..): one for each dimension, or for the first ones.
-ExprTyper::MaybeTyped ExprTyper::Shift(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Shift(const ExprTree& expr) {
   if (!Arguments(expr, 2, ~size_t{0} - 1)) return std::nullopt;
   MaybeTyped operand = Tensor(expr.operands[1]);
   if (!operand) return std::nullopt;
@@ -387,7 +388,7 @@ ExprTyper::MaybeTyped ExprTyper::Shift(const Expr& expr) {
 }
 
 // histogram(x, bins)
-ExprTyper::MaybeTyped ExprTyper::Histogram(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Histogram(const ExprTree& expr) {
   if (!Arguments(expr, 2, 2)) return std::nullopt;
   MaybeTyped operand = Tensor(expr.operands[1]);
   const auto bins = WholeConstant(expr.operands[2], "a number of bins");

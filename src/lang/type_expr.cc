@@ -21,18 +21,6 @@ constexpr size_t kMostDimensions = 8;
 bool IsNumber(Scalar scalar) { return scalar != Scalar::kBool; }
 bool IsBlocks(Scalar scalar) { return scalar == Scalar::kQ8 || scalar == Scalar::kQ4; }
 
-// At most as many as the expression's code has, nearly always; nodes are added by conversions.
-size_t NodeCount(const Expr& expr) {
-  size_t count = 1;
-  for (const Expr& operand : expr.operands) count += NodeCount(operand);
-  return count;
-}
-size_t NameCount(const Expr& expr) {
-  size_t count = expr.kind == Expr::Kind::kName ? 1 : 0;
-  for (const Expr& operand : expr.operands) count += NameCount(operand);
-  return count;
-}
-
 }  // namespace
 
 bool IsWhole(Scalar scalar) { return scalar == Scalar::kI32 || scalar == Scalar::kI64; }
@@ -53,21 +41,21 @@ Diagnostic& Complaints::Warning(std::string code, Span span, std::string message
 
 // --- constants and types ---
 
-std::optional<Constant> ExprTyper::Evaluate(const Expr& expr) const {
+std::optional<Constant> ExprTyper::Evaluate(const ExprTree& expr) const {
   switch (expr.kind) {
-    case Expr::Kind::kNumber:
+    case ExprTree::Kind::kNumber:
       return ParseConstant(expr.text);
-    case Expr::Kind::kName: {
+    case ExprTree::Kind::kName: {
       const Binding* binding = names_.Find(expr.text);
       if (binding == nullptr || binding->kind != Binding::Kind::kConstant) return std::nullopt;
-      return binding->constant;
+      return names_.constant(*binding);
     }
-    case Expr::Kind::kUnary: {
+    case ExprTree::Kind::kUnary: {
       const std::optional<Constant> operand = Evaluate(expr.operands[0]);
       if (!operand || expr.text != "-") return std::nullopt;
       return ApplyOperator("-", {operand->whole, 0, 0}, *operand);
     }
-    case Expr::Kind::kBinary: {
+    case ExprTree::Kind::kBinary: {
       const std::optional<Constant> left = Evaluate(expr.operands[0]);
       if (!left) return std::nullopt;
       const std::optional<Constant> right = Evaluate(expr.operands[1]);
@@ -79,7 +67,7 @@ std::optional<Constant> ExprTyper::Evaluate(const Expr& expr) const {
   }
 }
 
-std::optional<uint64_t> ExprTyper::WholeConstant(const Expr& expr, std::string_view what) {
+std::optional<uint64_t> ExprTyper::WholeConstant(const ExprTree& expr, std::string_view what) {
   const std::optional<Constant> value = Evaluate(expr);
   if (value && value->whole && value->integer >= 0) return static_cast<uint64_t>(value->integer);
   out_.Error("T3", expr.where,
@@ -108,7 +96,7 @@ std::optional<ProgramType> ExprTyper::Resolve(const TypeSyntax& syntax) {
     return std::nullopt;
   }
   ProgramType out{*scalar, {}};
-  for (const Expr& size : syntax.shape) {
+  for (const ExprTree& size : syntax.shape) {
     const std::optional<uint64_t> value = WholeConstant(size, "a dimension");
     if (!value) return std::nullopt;
     out.shape.push_back(*value);
@@ -121,20 +109,20 @@ std::optional<ProgramType> ExprTyper::Resolve(const TypeSyntax& syntax) {
 
 ExprTyper::Typed ExprTyper::Add(Kind kind, ProgramType type, ExprNode::Args args, uint32_t first,
                                 bool loose) {
-  ExprNode& node = eval_->code.emplace_back();
+  ExprNode& node = code_.emplace_back();
   node.kind = kind;
   node.type = std::move(type);
   node.args = std::move(args);
-  return {static_cast<uint32_t>(eval_->code.size() - 1), loose, first};
+  return {static_cast<uint32_t>(code_.size() - 1), loose, first};
 }
 
-std::string ExprTyper::Text(const Expr& expr) const {
+std::string ExprTyper::Text(const ExprTree& expr) const {
   constexpr size_t kMostShown = 60;
   const std::string text = PrintExpr(expr);
   return text.size() <= kMostShown ? text : text.substr(0, kMostShown) + "..";
 }
 
-void ExprTyper::Mismatch(const Expr& expr, const ProgramType& a, const ProgramType& b) {
+void ExprTyper::Mismatch(const ExprTree& expr, const ProgramType& a, const ProgramType& b) {
   Diagnostic& error = out_.Error(
       "T1", expr.where, fmt::format("'{}' joins {} and {}", Text(expr), TypeText(a), TypeText(b)));
   if (a.scalar != b.scalar) {
@@ -146,13 +134,13 @@ void ExprTyper::Mismatch(const Expr& expr, const ProgramType& a, const ProgramTy
 }
 
 // A tree of literals gets another type.
-bool ExprTyper::Retype(const Typed& typed, Scalar scalar, const Expr& expr) {
+bool ExprTyper::Retype(const Typed& typed, Scalar scalar, const ExprTree& expr) {
   if (!IsNumber(scalar) || IsBlocks(scalar)) {
     Mismatch(expr, TypeOf(typed), {scalar, {}});
     return false;
   }
   for (uint32_t i = typed.first; i <= typed.node; ++i) {
-    ExprNode& node = eval_->code[i];
+    ExprNode& node = code_[i];
     if (IsWhole(scalar) && !IsWhole(node.type.scalar)) {
       Mismatch(expr, TypeOf(typed), {scalar, {}});
       return false;
@@ -167,7 +155,7 @@ bool ExprTyper::Retype(const Typed& typed, Scalar scalar, const Expr& expr) {
   return true;
 }
 
-bool ExprTyper::Fit(Typed& typed, const ProgramType& type, const Expr& expr) {
+bool ExprTyper::Fit(Typed& typed, const ProgramType& type, const ExprTree& expr) {
   if (TypeOf(typed) == type) return true;
   if (typed.loose && TypeOf(typed).shape == type.shape) {
     typed.loose = false;
@@ -183,14 +171,14 @@ bool ExprTyper::Fit(Typed& typed, const ProgramType& type, const Expr& expr) {
 }
 
 // Literals that met nothing else.
-bool ExprTyper::Settle(Typed& typed, const Expr& expr) {
+bool ExprTyper::Settle(Typed& typed, const ExprTree& expr) {
   if (!typed.loose) return true;
   typed.loose = false;
   return Retype(typed, TypeOf(typed).scalar, expr);
 }
 
 // Two operands get one scalar type, and shapes that go together.
-bool ExprTyper::Join(Typed& a, Typed& b, const Expr& expr) {
+bool ExprTyper::Join(Typed& a, Typed& b, const ExprTree& expr) {
   if (a.loose && b.loose) {
     const bool fractional = IsFractional(TypeOf(a).scalar) || IsFractional(TypeOf(b).scalar);
     const bool wide = TypeOf(a).scalar == Scalar::kI64 || TypeOf(b).scalar == Scalar::kI64;
@@ -211,7 +199,7 @@ bool ExprTyper::Join(Typed& a, Typed& b, const Expr& expr) {
 
 // --- expressions ---
 
-std::optional<ProgramType> ExprTyper::Append(const Expr& expr, const ProgramType* wanted,
+std::optional<ProgramType> ExprTyper::Append(const ExprTree& expr, const ProgramType* wanted,
                                              Eval& eval, size_t results) {
   eval_ = &eval;
   whole_ = &expr;
@@ -219,72 +207,68 @@ std::optional<ProgramType> ExprTyper::Append(const Expr& expr, const ProgramType
   call_results_.clear();
   ++eval_number_;
   operand_of_.resize(program_.defs.size());
-  seen_in_.resize(program_.defs.size(), 0);
-  for (size_t i = 0; i < eval.ins.size(); ++i) {
-    seen_in_[Index(eval.ins[i])] = eval_number_;
-    operand_of_[Index(eval.ins[i])] = static_cast<uint32_t>(i);
-  }
-  eval.code.reserve(eval.code.size() + NodeCount(expr));
-  eval.ins.reserve(eval.ins.size() + NameCount(expr));
+  code_.clear();
   MaybeTyped typed = Build(expr, wanted);
   if (!typed) return std::nullopt;
   if (wanted != nullptr ? !Fit(*typed, *wanted, expr) : !Settle(*typed, expr)) return std::nullopt;
-  return TypeOf(*typed);
+  ProgramType type = TypeOf(*typed);
+  eval.code = program_.code->Keep(code_);
+  return type;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Build(const Expr& expr, const ProgramType* wanted) {
+ExprTyper::MaybeTyped ExprTyper::Build(const ExprTree& expr, const ProgramType* wanted) {
   switch (expr.kind) {
-    case Expr::Kind::kName:
+    case ExprTree::Kind::kName:
       return Name(expr);
-    case Expr::Kind::kNumber:
+    case ExprTree::Kind::kNumber:
       return Number(expr, wanted);
-    case Expr::Kind::kUnary:
+    case ExprTree::Kind::kUnary:
       return Unary(expr, wanted);
-    case Expr::Kind::kBinary:
+    case ExprTree::Kind::kBinary:
       return Binary(expr, wanted);
-    case Expr::Kind::kChoice:
+    case ExprTree::Kind::kChoice:
       return Choice(expr, wanted);
-    case Expr::Kind::kElement:
+    case ExprTree::Kind::kElement:
       return Element(expr);
-    case Expr::Kind::kArray:
+    case ExprTree::Kind::kArray:
       return Array(expr, wanted);
-    case Expr::Kind::kCall:
+    case ExprTree::Kind::kCall:
       return Call(expr, wanted);
-    case Expr::Kind::kString:
-    case Expr::Kind::kMember:
+    case ExprTree::Kind::kString:
+    case ExprTree::Kind::kMember:
       break;
   }
   out_.Error("T1", expr.where, fmt::format("'{}' is no value", Text(expr)));
   return std::nullopt;
 }
 
-std::nullopt_t ExprTyper::Unknown(const std::string& name, Span where) {
+std::nullopt_t ExprTyper::Unknown(std::string_view name, Span where) {
   Diagnostic& error = out_.Error("I7", where, fmt::format("no value '{}' is defined here", name));
   const std::string near = out_.quiet() ? "" : NearestName(name, names_.Known());
   if (!near.empty()) error.Help(fmt::format("did you mean '{}'?", near));
   return std::nullopt;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Name(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Name(const ExprTree& expr) {
   const Binding* binding = names_.Find(expr.text);
-  const auto first = static_cast<uint32_t>(eval_->code.size());
+  const auto first = static_cast<uint32_t>(code_.size());
   if (binding == nullptr) {
     if (expr.text != "true" && expr.text != "false") return Unknown(expr.text, expr.where);
     const Typed typed = Add(Kind::kConstant, {Scalar::kBool, {}}, {}, first);
-    eval_->code.back().integer = expr.text == "true" ? 1 : 0;
+    code_.back().integer = expr.text == "true" ? 1 : 0;
     return typed;
   }
   switch (binding->kind) {
     case Binding::Kind::kConstant: {
-      const Constant& constant = binding->constant;
+      const Constant& constant = names_.constant(*binding);
       const Typed typed =
           Add(Kind::kConstant, {constant.whole ? Scalar::kI32 : Scalar::kF32, {}}, {}, first, true);
-      eval_->code.back().integer = constant.integer;
-      eval_->code.back().number = constant.number;
+      code_.back().integer = constant.integer;
+      code_.back().number = constant.number;
       return typed;
     }
     case Binding::Kind::kPartial: {
-      const Branch& branch = program_.branches[binding->branch];
+      const Branch& branch = program_.branches[binding->detail];
       out_.Error("A4", expr.where,
                  fmt::format("'{}' is defined only where {}{}{}", expr.text,
                              binding->arm ? "" : "!(", branch.text, binding->arm ? "" : ")"))
@@ -298,20 +282,18 @@ ExprTyper::MaybeTyped ExprTyper::Name(const Expr& expr) {
       return std::nullopt;
   }
   const size_t def = Index(binding->def);
-  if (def >= seen_in_.size()) {
-    operand_of_.resize(program_.defs.size());
-    seen_in_.resize(program_.defs.size(), 0);
-  }
-  if (std::exchange(seen_in_[def], eval_number_) != eval_number_) {
-    operand_of_[def] = static_cast<uint32_t>(eval_->ins.size());
+  if (def >= operand_of_.size()) operand_of_.resize(program_.defs.size());
+  Operand& operand = operand_of_[def];
+  if (operand.seen_in != eval_number_) {
+    operand = {eval_number_, static_cast<uint32_t>(eval_->ins.size())};
     eval_->ins.push_back(binding->def);
   }
   const Typed typed = Add(Kind::kOperand, program_.defs[def].type, {}, first);
-  eval_->code.back().index = operand_of_[def];
+  code_.back().index = operand.place;
   return typed;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Number(const Expr& expr, const ProgramType* wanted) {
+ExprTyper::MaybeTyped ExprTyper::Number(const ExprTree& expr, const ProgramType* wanted) {
   const std::optional<Constant> value = ParseConstant(expr.text);
   if (!value) {
     out_.Error("T3", expr.where,
@@ -324,13 +306,13 @@ ExprTyper::MaybeTyped ExprTyper::Number(const Expr& expr, const ProgramType* wan
   Scalar scalar = !value->whole ? Scalar::kF32 : narrow ? Scalar::kI32 : Scalar::kI64;
   if (wanted != nullptr && IsFractional(wanted->scalar)) scalar = wanted->scalar;
   const Typed typed =
-      Add(Kind::kConstant, {scalar, {}}, {}, static_cast<uint32_t>(eval_->code.size()), true);
-  eval_->code.back().integer = value->integer;
-  eval_->code.back().number = value->number;
+      Add(Kind::kConstant, {scalar, {}}, {}, static_cast<uint32_t>(code_.size()), true);
+  code_.back().integer = value->integer;
+  code_.back().number = value->number;
   return typed;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Unary(const Expr& expr, const ProgramType* wanted) {
+ExprTyper::MaybeTyped ExprTyper::Unary(const ExprTree& expr, const ProgramType* wanted) {
   MaybeTyped operand = Build(expr.operands[0], wanted);
   if (!operand) return std::nullopt;
   const ProgramType type = TypeOf(*operand);
@@ -345,17 +327,17 @@ ExprTyper::MaybeTyped ExprTyper::Unary(const Expr& expr, const ProgramType* want
              operand->loose);
 }
 
-ExprTyper::MaybeTyped ExprTyper::Binary(const Expr& expr, const ProgramType* wanted) {
+ExprTyper::MaybeTyped ExprTyper::Binary(const ExprTree& expr, const ProgramType* wanted) {
   struct Row {
     std::string_view text;
     Kind kind;
   };
   constexpr Row kRows[] = {
-      {"||", Kind::kOr},       {"&&", Kind::kAnd},          {"==", Kind::kEqual},
-      {"!=", Kind::kNotEqual}, {"<", Kind::kLess},          {"<=", Kind::kLessEqual},
-      {">", Kind::kGreater},   {">=", Kind::kGreaterEqual}, {"+", Kind::kAdd},
-      {"-", Kind::kSubtract},  {"*", Kind::kMultiply},      {"/", Kind::kDivide},
-      {"%", Kind::kModulo}};
+      {"+", Kind::kAdd},     {"-", Kind::kSubtract},   {"*", Kind::kMultiply},
+      {"/", Kind::kDivide},  {"%", Kind::kModulo},     {"<", Kind::kLess},
+      {">", Kind::kGreater}, {"<=", Kind::kLessEqual}, {">=", Kind::kGreaterEqual},
+      {"==", Kind::kEqual},  {"!=", Kind::kNotEqual},  {"||", Kind::kOr},
+      {"&&", Kind::kAnd}};
   const Kind kind = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
                       return row.text == expr.text;
                     })->kind;
@@ -387,7 +369,7 @@ ExprTyper::MaybeTyped ExprTyper::Binary(const Expr& expr, const ProgramType* wan
   return Add(kind, std::move(type), {left->node, right->node}, left->first, loose);
 }
 
-ExprTyper::MaybeTyped ExprTyper::Choice(const Expr& expr, const ProgramType* wanted) {
+ExprTyper::MaybeTyped ExprTyper::Choice(const ExprTree& expr, const ProgramType* wanted) {
   MaybeTyped condition = Build(expr.operands[0], nullptr);
   MaybeTyped yes = Build(expr.operands[1], wanted);
   MaybeTyped no = Build(expr.operands[2], wanted);
@@ -401,7 +383,7 @@ ExprTyper::MaybeTyped ExprTyper::Choice(const Expr& expr, const ProgramType* wan
   }
   if (!Settle(*yes, expr) || !Settle(*no, expr)) return std::nullopt;
   ProgramType type = TypeOf(TypeOf(*yes).shape.empty() ? *no : *yes);
-  const std::vector<uint64_t>& by = TypeOf(*condition).shape;
+  const Dimensions& by = TypeOf(*condition).shape;
   if (!by.empty() && !type.shape.empty() && by != type.shape) {
     Mismatch(expr, TypeOf(*condition), type);
     return std::nullopt;
@@ -411,7 +393,7 @@ ExprTyper::MaybeTyped ExprTyper::Choice(const Expr& expr, const ProgramType* wan
              condition->first);
 }
 
-ExprTyper::MaybeTyped ExprTyper::Element(const Expr& expr) {
+ExprTyper::MaybeTyped ExprTyper::Element(const ExprTree& expr) {
   MaybeTyped out = Tensor(expr.operands[0]);
   for (size_t i = 1; out && i < expr.operands.size(); ++i) {
     const ProgramType i32{Scalar::kI32, {}};
@@ -430,21 +412,21 @@ ExprTyper::MaybeTyped ExprTyper::Element(const Expr& expr) {
           fmt::format("'{}' is {}, which has no elements", Text(expr.operands[0]), TypeText(type)));
       return std::nullopt;
     }
-    type.shape.erase(type.shape.begin());
+    type.shape.pop_front();
     out = Add(Kind::kElement, std::move(type), {out->node, index->node}, out->first);
   }
   return out;
 }
 
-ExprTyper::MaybeTyped ExprTyper::Array(const Expr& expr, const ProgramType* wanted) {
-  const auto first = static_cast<uint32_t>(eval_->code.size());
+ExprTyper::MaybeTyped ExprTyper::Array(const ExprTree& expr, const ProgramType* wanted) {
+  const auto first = static_cast<uint32_t>(code_.size());
   if (expr.operands.empty()) {
     out_.Error("T1", expr.where, "an array has at least one element");
     return std::nullopt;
   }
   const ProgramType element{wanted != nullptr ? wanted->scalar : Scalar::kI32, {}};
   std::vector<Typed> parts;
-  for (const Expr& operand : expr.operands) {
+  for (const ExprTree& operand : expr.operands) {
     MaybeTyped part = Build(operand, wanted != nullptr ? &element : nullptr);
     if (!part) return std::nullopt;
     parts.push_back(*part);
@@ -468,7 +450,7 @@ ExprTyper::MaybeTyped ExprTyper::Array(const Expr& expr, const ProgramType* want
     }
     args.push_back(parts[i].node);
   }
-  type.shape.insert(type.shape.begin(), parts.size());
+  type.shape.push_front(parts.size());
   if (!CheckSize(type, expr.where)) return std::nullopt;
   return Add(Kind::kArray, std::move(type), std::move(args), first);
 }

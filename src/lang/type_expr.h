@@ -1,6 +1,9 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "lang/diagnostics.h"
@@ -17,8 +20,8 @@ struct Callables {
     std::vector<ProgramType> params, results;
     uint32_t index = 0;  // into the program's functions
   };
-  std::unordered_map<std::string, Function> functions;
-  std::unordered_map<std::string, uint32_t> externs, classes;
+  std::unordered_map<std::string_view, Function> functions;  // by name, as in the source
+  std::unordered_map<std::string_view, uint32_t> externs, classes;
 };
 
 // What is wrong with a program, at most once for each cause.
@@ -46,21 +49,21 @@ class ExprTyper {
   ExprTyper(Program& program, NameTable& names, const Callables& callables, Complaints& out)
       : program_(program), names_(names), callables_(callables), out_(out) {}
 
-  // Appends the expression to the eval's code, and what it reads to its operands. `wanted`: what
+  // Makes the expression the eval's code, and what it reads its operands. `wanted`: what
   // the statement declares. Nothing, and reported (or known to be broken), if it has no type. A
   // call of several results is allowed only as `results` of them.
-  std::optional<ProgramType> Append(const Expr& expr, const ProgramType* wanted, Eval& eval,
+  std::optional<ProgramType> Append(const ExprTree& expr, const ProgramType* wanted, Eval& eval,
                                     size_t results = 1);
 
   // Nothing if the expression is not known while the program is read.
-  std::optional<Constant> Evaluate(const Expr& expr) const;
+  std::optional<Constant> Evaluate(const ExprTree& expr) const;
   std::optional<ProgramType> Resolve(const TypeSyntax& type);
   // The types of the results of a call of several; for a function of one, that.
   const std::vector<ProgramType>& call_results() const { return call_results_; }
   // A size, a count: reported if it is none.
-  std::optional<uint64_t> WholeConstant(const Expr& expr, std::string_view what);
+  std::optional<uint64_t> WholeConstant(const ExprTree& expr, std::string_view what);
   // Says that a name means nothing here; returns nothing.
-  std::nullopt_t Unknown(const std::string& name, Span where);
+  std::nullopt_t Unknown(std::string_view name, Span where);
 
  private:
   struct Typed {
@@ -71,57 +74,62 @@ class ExprTyper {
   using MaybeTyped = std::optional<Typed>;
   using Kind = ExprNode::Kind;
 
-  MaybeTyped Build(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Name(const Expr& expr);
-  MaybeTyped Number(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Unary(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Binary(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Choice(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Element(const Expr& expr);
-  MaybeTyped Array(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Call(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Input(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Builtin(const Expr& expr, std::string_view name, const ProgramType* wanted,
+  MaybeTyped Build(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Name(const ExprTree& expr);
+  MaybeTyped Number(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Unary(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Binary(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Choice(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Element(const ExprTree& expr);
+  MaybeTyped Array(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Call(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Input(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Builtin(const ExprTree& expr, std::string_view name, const ProgramType* wanted,
                      bool& known);
-  MaybeTyped Elementwise(const Expr& expr, Kind kind, const ProgramType* wanted);
-  MaybeTyped Fractional(const Expr& expr, Kind kind, const ProgramType* wanted);
-  MaybeTyped Reduction(const Expr& expr, Kind kind);
-  MaybeTyped Matmul(const Expr& expr);
-  MaybeTyped Transpose(const Expr& expr);
-  MaybeTyped Rows(const Expr& expr);
-  MaybeTyped Concat(const Expr& expr);
-  MaybeTyped Reshape(const Expr& expr);
-  MaybeTyped Fill(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Iota(const Expr& expr, const ProgramType* wanted);
-  MaybeTyped Shift(const Expr& expr);
-  MaybeTyped Histogram(const Expr& expr);
-  MaybeTyped Convert(const Expr& expr, Scalar scalar);
-  MaybeTyped Callee(const Expr& expr, const std::string& name, Kind kind, uint32_t index,
+  MaybeTyped Elementwise(const ExprTree& expr, Kind kind, const ProgramType* wanted);
+  MaybeTyped Fractional(const ExprTree& expr, Kind kind, const ProgramType* wanted);
+  MaybeTyped Reduction(const ExprTree& expr, Kind kind);
+  MaybeTyped Matmul(const ExprTree& expr);
+  MaybeTyped Transpose(const ExprTree& expr);
+  MaybeTyped Rows(const ExprTree& expr);
+  MaybeTyped Concat(const ExprTree& expr);
+  MaybeTyped Reshape(const ExprTree& expr);
+  MaybeTyped Fill(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Iota(const ExprTree& expr, const ProgramType* wanted);
+  MaybeTyped Shift(const ExprTree& expr);
+  MaybeTyped Histogram(const ExprTree& expr);
+  MaybeTyped Convert(const ExprTree& expr, Scalar scalar);
+  MaybeTyped Callee(const ExprTree& expr, Kind kind, uint32_t index,
                     const std::vector<ProgramType>& params, const ProgramType& result);
 
   // Parts of the above.
-  bool Arguments(const Expr& expr, size_t least, size_t most);
-  MaybeTyped Tensor(const Expr& expr);  // an operand that is not loose
-  bool Join(Typed& a, Typed& b, const Expr& expr);
-  bool Fit(Typed& typed, const ProgramType& type, const Expr& expr);
-  bool Settle(Typed& typed, const Expr& expr);
-  bool Retype(const Typed& typed, Scalar scalar, const Expr& expr);
-  std::optional<std::vector<uint64_t>> Shape(const Expr& expr);
+  bool Arguments(const ExprTree& expr, size_t least, size_t most);
+  MaybeTyped Tensor(const ExprTree& expr);  // an operand that is not loose
+  bool Join(Typed& a, Typed& b, const ExprTree& expr);
+  bool Fit(Typed& typed, const ProgramType& type, const ExprTree& expr);
+  bool Settle(Typed& typed, const ExprTree& expr);
+  bool Retype(const Typed& typed, Scalar scalar, const ExprTree& expr);
+  std::optional<Dimensions> ShapeOf(const ExprTree& expr);
   bool CheckSize(const ProgramType& type, Span where);
   Typed Add(Kind kind, ProgramType type, ExprNode::Args args, uint32_t first, bool loose = false);
-  const ProgramType& TypeOf(const Typed& typed) const { return eval_->code[typed.node].type; }
-  std::string Text(const Expr& expr) const;
-  void Mismatch(const Expr& expr, const ProgramType& a, const ProgramType& b);
+  const ProgramType& TypeOf(const Typed& typed) const { return code_[typed.node].type; }
+  std::string Text(const ExprTree& expr) const;
+  void Mismatch(const ExprTree& expr, const ProgramType& a, const ProgramType& b);
 
   Program& program_;
   NameTable& names_;
   const Callables& callables_;
   Complaints& out_;
-  Eval* eval_ = nullptr;  // that is being built
+  Eval* eval_ = nullptr;        // that is being built
+  std::vector<ExprNode> code_;  // its code
   size_t results_ = 1;
-  const Expr* whole_ = nullptr;                 // the expression of the statement
-  std::vector<ProgramType> call_results_;       // of a call of several
-  std::vector<uint32_t> operand_of_, seen_in_;  // by def: place among `ins`, if seen in this eval
+  const ExprTree* whole_ = nullptr;        // the expression of the statement
+  std::vector<ProgramType> call_results_;  // of a call of several
+  struct Operand {
+    uint32_t seen_in = 0;  // the last eval that reads it, by number
+    uint32_t place = 0;    // among its `ins`
+  };
+  std::vector<Operand> operand_of_;  // by def
   uint32_t eval_number_ = 0;
 };
 

@@ -2,25 +2,27 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
-#include "lang/schedule.h"
+#include "lang/expr_tree.h"
 #include "lang/source.h"
 
 namespace tinyai {
 
 // The statements and declarations of a value program as they are written; nothing is resolved.
+// Names are looked at where they stand in the source.
 
 struct NameAt {
-  std::string text;
+  std::string_view text;
   Where where = {};
 };
 
 // f32[4, n]; more than one scalar: a tuple of a function's results.
 struct TypeSyntax {
-  std::string scalar;
-  std::vector<Expr> shape;
+  std::string_view scalar;
+  std::vector<ExprTree> shape;
   Where where = {};
 };
 
@@ -33,36 +35,36 @@ struct Let {
   NameAt name;
   std::vector<NameAt> more;  // a, b = f(x)
   std::optional<TypeSyntax> type;
-  Expr value;
+  ExprTree value;
 };
 struct If {
-  Expr condition;
+  ExprTree condition;
   ValueBlock then, otherwise;
 };
 // name = init: carried from iteration to iteration.
 struct Carry {
   NameAt name;
-  Expr init;
+  ExprTree init;
 };
 struct For {
   NameAt index;
-  Expr begin, end;
+  ExprTree begin, end;
   std::vector<Carry> carried;
   ValueBlock body;
 };
 struct While {
-  Expr condition;
+  ExprTree condition;
   std::vector<Carry> carried;
   std::optional<uint64_t> most;
   ValueBlock body;
 };
 struct Next {
   NameAt name;
-  Expr value;
+  ExprTree value;
 };
 struct Output {
   bool returns = false;
-  std::vector<Expr> values;
+  std::vector<ExprTree> values;
 };
 struct Function {
   struct Param {
@@ -89,7 +91,7 @@ struct Class {
 };
 struct Const {
   NameAt name;
-  Expr value;
+  ExprTree value;
 };
 
 }  // namespace val
