@@ -121,6 +121,7 @@ class Writer {
     entries_.resize(plan_.queues.size());
     for (size_t place = 0; place < plan_.queues.size(); ++place) {
       std::vector<Entry>& entries = entries_[place];
+      entries.reserve(plan_.queues[place].size());
       for (size_t at = 0; at < plan_.queues[place].size(); ++at) {
         const NetCommand& command = plan_.queues[place][at];
         const NetOp& op = net_.op(command.op);
@@ -385,13 +386,10 @@ class Writer {
     block_place_.reset();
     open_.clear();
   }
-  void Add(Command::What what) {
-    Command command;
-    command.what = std::move(what);
-    open_.back().commands->push_back(std::move(command));
-  }
+  void Add(Command::What what) { open_.back().commands->emplace_back().what = std::move(what); }
   // Opens and closes arms.
   void GoTo(RegionId region) {
+    if (open_.back().region == region) return;
     std::vector<RegionId> path;
     for (RegionId at = region; Index(at) != 0; at = net_.regions[Index(at)].parent) {
       path.insert(path.begin(), at);

@@ -63,7 +63,7 @@ void WayExplorer::FindAgains() {
 std::optional<NetOpId> WayExplorer::HostedCondition(size_t branch) const {
   const Def& condition = task_.program.def(task_.program.branches[branch].condition);
   const std::optional<NetOpId> op = net_.op_of[Index(condition.maker)];
-  if (!op || !condition.implied || wishes_.placed.contains(Index(*op))) return std::nullopt;
+  if (!op || !condition.implied || wishes_.IsPlaced(*op)) return std::nullopt;
   return net_.net.op(*op).choices.size() < 2 ? std::nullopt : op;
 }
 
@@ -118,7 +118,7 @@ Way WayExplorer::Start(const Choice& choice) const {
   const auto fix = [&](NetOpId op, PlaceId place) {
     NetOp& fixed = out.net.net.ops[Index(op)];
     fixed.choices = {*fixed.choice_at(place)};
-    out.wishes.placed.try_emplace(Index(op), Span{});
+    out.wishes.SetPlaced(op);
   };
   for (size_t i = 0; i < free_.size(); ++i) fix(free_[i], choice.places[i]);
   for (size_t branch = 0; branch < choice.arms.size(); ++branch) {

@@ -83,7 +83,7 @@ class WayFinder {
     if (!placed) return Explain(std::move(placed).error());
     for (size_t i = 0; i < net_.net.ops.size(); ++i) {
       NetOp& op = net_.net.ops[i];
-      op.choices = {*op.choice_at(placed->place_of[i])};
+      op.choices = NetChoices{*op.choice_at(placed->place_of[i])};
     }
     return true;
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "fmt/format.h"
 #include "program/line_clocks.h"
@@ -58,6 +59,7 @@ class Fitter {
       }
     }
     std::erase_if(needs_, [](const NetNeed& need) { return need.distance != 0; });
+    before_.emplace(NeedLists::ByLater(needs_, ops));
   }
 
   // By two places: syncs of the second with fences of the first, as pairs of lines in order.
@@ -80,10 +82,9 @@ class Fitter {
   // arms are taken, else with what ops of arms know.
   void FindReach(bool sure) {
     reach_.assign(net_.net.ops.size() * places_, 0);
-    const NeedLists before = NeedLists::ByLater(needs_, net_.net.ops.size());
     for (const NetOpId op : order_) {
       uint32_t* const row = &reach_[Index(op) * places_];
-      for (const NetNeed& need : before.of(op)) {
+      for (const NetNeed& need : before_->of(op)) {
         const RegionId arm = net_.net.op(need.earlier).region;
         if (sure && !IsInside(net_.net, net_.net.op(op).region, arm)) continue;
         const uint32_t* const other = &reach_[Index(need.earlier) * places_];
@@ -99,6 +100,7 @@ class Fitter {
 
   // I6: a listed op in front of a sync that knows what the sync waits for.
   bool CheckStale() {
+    if (net_.net.fixed_syncs.empty()) return true;
     FindReach(true);
     for (size_t op = 0; op < net_.net.ops.size(); ++op) {
       if (!line_of_[op]) continue;
@@ -135,15 +137,13 @@ class Fitter {
     const size_t ops = net_.net.ops.size();
     low_.assign(ops, 0);
     high_.assign(ops, kLast);
-    const NeedLists after = NeedLists::ByEarlier(needs_, ops);
     for (size_t i = order_.size(); i-- > 0;) {
       uint32_t& high = high_[Index(order_[i])];
-      if (const auto line = line_of_[Index(order_[i])]) {
-        high = *line;
-        continue;
-      }
-      for (const NetNeed& need : after.of(order_[i])) {
-        high = std::min(high, high_[Index(need.later)]);
+      if (const auto line = line_of_[Index(order_[i])]) high = *line;
+      for (const NetNeed& need : before_->of(order_[i])) {
+        if (line_of_[Index(need.earlier)]) continue;
+        uint32_t& earlier = high_[Index(need.earlier)];
+        earlier = std::min(earlier, high);
       }
     }
     for (size_t op = 0; op < ops; ++op) {
@@ -167,10 +167,9 @@ class Fitter {
   // Each unlisted op goes to a gap between lines of its place; what others wait for to the first
   // one, since none of their syncs may stand in front of its fence.
   bool Assign() {
-    const NeedLists before = NeedLists::ByLater(needs_, net_.net.ops.size());
     for (const NetOpId id : order_) {
       const size_t op = Index(id);
-      for (const NetNeed& need : before.of(id)) {
+      for (const NetNeed& need : before_->of(id)) {
         if (!line_of_[op]) low_[op] = std::max(low_[op], low_[Index(need.earlier)]);
         UseWait(need.earlier, op);
       }
@@ -286,6 +285,7 @@ class Fitter {
   const LineClocks clocks_;
   std::vector<std::optional<uint32_t>> line_of_;  // by op
   std::vector<NetNeed> needs_;
+  std::optional<NeedLists> before_;  // the same, by who needs
   std::vector<NetOpId> order_;
   std::vector<std::vector<Wait>> waits_;
   std::vector<uint32_t> reach_;       // by op and place

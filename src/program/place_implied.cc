@@ -46,8 +46,8 @@ void PlaceImplied(const Program& program, const Wishes& wishes, ProgramNet& net)
   };
   const auto put = [&](NetOpId id, PlaceId place) {
     NetOp& op = net.net.ops[Index(id)];
-    if (op.choice_at(place) == nullptr || wishes.placed.contains(Index(id))) return;
-    op.choices = {*op.choice_at(place)};
+    if (op.choice_at(place) == nullptr || wishes.IsPlaced(id)) return;
+    op.choices = NetChoices{*op.choice_at(place)};
   };
   EachUsualPlace(program, net.net, net.work, net.branch_of, place_of, put);
 }

@@ -20,6 +20,8 @@ class NetBuilder {
     out_.value_of.resize(program_.defs.size());
     out_.net.ops.reserve(program_.evals.size());
     out_.net.values.reserve(program_.defs.size());
+    out_.work.reserve(program_.evals.size());
+    out_.def_of.reserve(program_.defs.size());
     for (size_t i = 0; i < program_.evals.size(); ++i) {
       if (IsOwnOp(program_.evals[i].scope)) AddOp(EvalId(i));
     }

@@ -96,6 +96,7 @@ void WishReader::HandOff(const Wishes::Fence& fence, const std::string& name, Pl
 }
 
 void WishReader::WaitBefore(PlaceId place) {
+  if (pending_[Index(place)].empty()) return;
   std::vector<Pending> pending = std::exchange(pending_[Index(place)], {});
   for (const Pending& one : pending) {
     const auto key = std::pair(Index(place), Index(one.fence->place));

@@ -28,10 +28,10 @@ void WishReader::Do(const cmd::Work& work, PlaceId place, RegionId region, Span 
   const MemoryId memory = net_.net.place(place).memory;
   switch (work.verb) {
     case cmd::Verb::kEvaluate: {
-      const std::optional<ResolvedRef> ref = refs_.Resolve(work.ref, region);
+      std::optional<ResolvedRef> ref = refs_.Resolve(work.ref, region);
       if (ref && ref->speculates && !ComputeBoth(*ref, where)) return;
       if (ref && Put(*ref, place, where, true)) {
-        AddLine(Kind::kEvaluate, place, region, ref->ops, where);
+        AddLine(Kind::kEvaluate, place, region, std::move(ref->ops), where);
       }
       return;
     }

@@ -88,15 +88,16 @@ std::string WishReader::EffectPlaces() const {
 bool WishReader::Put(const ResolvedRef& ref, PlaceId place, Span where, bool listed) {
   for (const NetOpId id : ref.ops) {
     NetOp& op = net_.net.ops[Index(id)];
-    const auto [known, added] = placed_.try_emplace(Index(id), PlacedAt{place, where, listed});
-    if (!added && (known->second.place != place || (listed && known->second.listed))) {
-      ReportTwice(op, ref, known->second, place, where);
+    std::optional<PlacedAt>& known = placed_[Index(id)];
+    if (known && (known->place != place || (listed && known->listed))) {
+      ReportTwice(op, ref, *known, place, where);
       return false;
     }
-    known->second.listed = known->second.listed || listed;
-    wishes_.placed.try_emplace(Index(id), where);
+    if (!known) known = {place, where, listed};
+    known->listed = known->listed || listed;
+    wishes_.SetPlaced(id);
     if (!CheckCanRun(id, ref, place, where)) return false;
-    op.choices = {*op.choice_at(place)};
+    op.choices = NetChoices{*op.choice_at(place)};
   }
   return true;
 }

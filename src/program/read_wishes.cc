@@ -18,6 +18,7 @@ WishReader::WishReader(const Program& program, const Devices& devices, const Cos
   wishes_.open_end.assign(devices.places.size(), true);
   wishes_.has_closed.assign(devices.places.size(), false);
   pending_.resize(devices.places.size());
+  placed_.resize(net.net.ops.size());
 }
 
 Wishes WishReader::Read(const Schedule& schedule) {

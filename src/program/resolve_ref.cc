@@ -9,7 +9,18 @@
 
 namespace tinyai {
 
+namespace {
+
+// One name and nothing else, as nearly all are.
+bool IsSingle(const Ref& ref) {
+  return ref.parts.size() == 1 && ref.parts[0].last.empty() && ref.slice.empty() &&
+         ref.qualifier.empty();
+}
+
+}  // namespace
+
 std::string RefText(const Ref& ref) {
+  if (IsSingle(ref)) return ref.parts[0].text;
   std::string out = DottedName(ref);
   for (const Expr& index : ref.slice) out += fmt::format("[{}]", PrintExpr(index));
   if (!ref.qualifier.empty()) out += fmt::format("@{}", ref.qualifier);
@@ -18,6 +29,11 @@ std::string RefText(const Ref& ref) {
 
 // What is no reference is quoted as a whole.
 Ref RefFromName(const std::string& name) {
+  if (IsName(name)) {
+    Ref single;
+    single.parts.push_back({name});
+    return single;
+  }
   const size_t at = std::min(name.find('@'), name.size());
   const size_t open = std::min(name.find('['), at);
   Ref out = RefFromDotted(std::string_view(name).substr(0, open));
@@ -51,7 +67,15 @@ RefResolver::RefResolver(const Program& program, const ProgramNet& net, const So
 }
 
 std::optional<DefId> RefResolver::DefOf(std::string_view name) {
+  constexpr size_t kLookedAt = 8;
+  const size_t end = std::min(next_ + kLookedAt, net_.def_of.size());
+  for (size_t value = next_; value < end; ++value) {
+    if (program_.def(net_.def_of[value]).name != name) continue;
+    next_ = value + 1;
+    return net_.def_of[value];
+  }
   if (defs_.empty()) {
+    names_.Expect(net_.def_of.size());
     defs_.reserve(net_.def_of.size());
     for (const DefId def : net_.def_of) {
       if (names_.Add(program_.def(def).name) == defs_.size()) defs_.push_back(def);
@@ -59,6 +83,7 @@ std::optional<DefId> RefResolver::DefOf(std::string_view name) {
   }
   const uint32_t found = names_.Find(name);
   if (found == NameIndex::kNone) return std::nullopt;
+  next_ = Index(*net_.value_of[Index(defs_[found])]) + 1;
   return defs_[found];
 }
 
@@ -142,6 +167,9 @@ std::optional<DefId> RefResolver::FindArm(const Ref& ref, bool arm) {
 }
 
 std::optional<DefId> RefResolver::Find(const Ref& ref, RegionId) {
+  if (endings_.empty() && IsSingle(ref)) {
+    if (const auto found = DefOf(ref.parts[0].text)) return found;
+  }
   const std::string text = RefText(ref);
   std::string ending;
   for (const std::string& one : endings_) ending += one;

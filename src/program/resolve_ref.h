@@ -64,7 +64,10 @@ class RefResolver {
   Diagnostics& out_;
   // Of defs that have ops of the net; made when the first name is looked for.
   NameIndex names_;
-  std::vector<DefId> defs_;                                    // by number of the name
+  std::vector<DefId> defs_;  // by number of the name
+  // The value of the net behind the one named last: schedules mostly name what the program defines
+  // next.
+  size_t next_ = 0;
   std::unordered_map<size_t, std::vector<EvalId>> merges_of_;  // by def
   std::vector<std::string> endings_;
 };

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -109,7 +109,7 @@ class WishReader {
   Diagnostics& out_;
   RefResolver refs_;
   Wishes wishes_;
-  std::unordered_map<size_t, PlacedAt> placed_;       // by op
+  std::vector<std::optional<PlacedAt>> placed_;       // by op
   std::map<std::string, Span, std::less<>> written_;  // all fences of the text
   struct Synced {
     uint32_t first = 0;  // the fence's line

@@ -61,13 +61,19 @@ struct Wishes {
     Span where;
   };
   std::vector<Before> befores;
-  std::map<size_t, Span> placed;      // by op of the net: what fixed its place
+  std::vector<bool> placed;           // by op, as far as it goes: the schedule fixes its place
   std::map<size_t, Expr> conditions;  // by branch: as the user wrote it
   std::optional<NetObjective> objective;
   std::string objective_text;  // as written
   NetObjective::Counting counting = NetObjective::Counting::kStatic;
   std::map<size_t, Span> budgets;   // by memory
   std::vector<uint32_t> branch_of;  // by region: into the program's branches
+
+  bool IsPlaced(NetOpId op) const { return Index(op) < placed.size() && placed[Index(op)]; }
+  void SetPlaced(NetOpId op) {
+    if (Index(op) >= placed.size()) placed.resize(Index(op) + 1);
+    placed[Index(op)] = true;
+  }
 };
 
 // Resolves a schedule and adds to the net what it brings: prints, marks, fixed syncs, and the
