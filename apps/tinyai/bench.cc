@@ -153,7 +153,7 @@ class BenchCommand : public Command {
   Result<std::vector<Test>> PassTests(Session& session);
   Status Compute(Session& session, const Test& test) const;
   Result<Sample> Once(Session& session, const Test& test) const;
-  static std::string Heading(const Session& session);
+  std::string Heading(const Session& session) const;
   static Json Answer(const Session& session, const std::vector<Test>& tests);
 
   SessionFlags session_;
@@ -234,16 +234,16 @@ Status BenchCommand::Measure(Session& session, Test& test, Console& console) con
   return {};
 }
 
-std::string BenchCommand::Heading(const Session& session) {
+std::string BenchCommand::Heading(const Session& session) const {
   const SessionStats stats = session.stats();
   const SessionPlan& plan = session.plan();
   return fmt::format(
       "{} in {}: {} of {} stay, {} are read per pass ({}); {} {}, {} threads, {}\n\n{}",
-      session.model().graph().architecture, FormatByteSize(stats.budget_bytes),
-      FormatByteSize(stats.resident_weight_bytes), FormatByteSize(plan.report.pass_bytes),
-      FormatByteSize(plan.plan.streamed_read_bytes), Name(stats.io_path),
-      plan.layers ? "batch" : "context", plan.plan.context, plan.plan.workers, ActiveIsa(),
-      Header(WordsOf(plan)));
+      plan.layers ? session_.model.Title() : session.model().graph().architecture,
+      FormatByteSize(stats.budget_bytes), FormatByteSize(stats.resident_weight_bytes),
+      FormatByteSize(plan.report.pass_bytes), FormatByteSize(plan.plan.streamed_read_bytes),
+      Name(stats.io_path), plan.layers ? "batch" : "context", plan.plan.context, plan.plan.workers,
+      ActiveIsa(), Header(WordsOf(plan)));
 }
 
 Json BenchCommand::Answer(const Session& session, const std::vector<Test>& tests) {

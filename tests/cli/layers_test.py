@@ -288,7 +288,9 @@ class LayerGraphs(Case):
         self.assertEqual((row["test"], row["passes"], len(row["all_passes_per_second"])), ("pass5", 5, 2))
         self.assertEqual(ended.json["counted_peak_bytes"], ended.json["predicted_peak_bytes"])
         self.assertGreater(row["predicted_passes_per_second"], 0)
-        self.assertIn("passes/s", tinyai("bench", "-m", model, "-n", "1", "-r", "1").text)
+        text = tinyai("bench", "-m", model, "-n", "1", "-r", "1").text
+        self.assertTrue(text.startswith("net.tmai in "), text)
+        self.assertIn("passes/s", text)
 
     def test_an_onnx_model_needs_no_converting(self):
         model, given = self.net(nets.u_net())
