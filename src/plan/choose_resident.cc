@@ -119,6 +119,7 @@ PinnedEmbedding FindPinnedEmbedding(const PlanDraft& draft) {
 }
 
 void ExplainEmbedding(PlanDraft& draft, std::string why) {
+  if (!draft.graph.is_text()) return;
   draft.reasons.Add("embedding",
                     fmt::format("{}: {}",
                                 draft.embedding_resident ? "the whole table stays"

@@ -52,7 +52,6 @@ void ExplainRing(const Sizes& sizes, uint64_t more_bytes, uint64_t share, Reason
 
 void ExplainChunk(const PlanRequest& request, const Sizes& sizes, uint64_t wanted,
                   Reasons& reasons) {
-  if (!reasons.wanted()) return;
   reasons.Add("chunk",
               request.chunk != 0
                   ? fmt::format("{} tokens of the prompt per pass, as asked for", sizes.chunk)
@@ -62,9 +61,7 @@ void ExplainChunk(const PlanRequest& request, const Sizes& sizes, uint64_t wante
                                 sizes.chunk, wanted, kBufferShare));
 }
 
-void ExplainResident(const PlanRequest& request, const Sizes& sizes, Reasons& reasons) {
-  if (!reasons.wanted()) return;
-  reasons.Add("ring", "none: every weight fits and stays");
+void ExplainResidentChunk(const PlanRequest& request, const Sizes& sizes, Reasons& reasons) {
   reasons.Add("chunk",
               request.chunk != 0
                   ? fmt::format("{} tokens of the prompt per pass, as asked for", sizes.chunk)
@@ -295,7 +292,8 @@ Sizes Sizing::ChooseRing(const Least& least, uint64_t room, uint64_t share) {
 Sizes Sizing::Choose(const Least& least, uint64_t room, Reasons& reasons) {
   const Sizes resident = AllResident(room, kLeastUsefulChunk);
   if (resident.chunk != 0) {
-    ExplainResident(request_, resident, reasons);
+    if (reasons.wanted()) reasons.Add("ring", "none: every weight fits and stays");
+    if (reasons.wanted() && graph_.is_text()) ExplainResidentChunk(request_, resident, reasons);
     return resident;
   }
   const uint64_t share = (room - least.room()) / kBufferShare;
@@ -310,7 +308,7 @@ Sizes Sizing::Choose(const Least& least, uint64_t room, Reasons& reasons) {
     sizes = tried;
     break;
   }
-  ExplainChunk(request_, sizes, wanted, reasons);
+  if (reasons.wanted() && graph_.is_text()) ExplainChunk(request_, sizes, wanted, reasons);
   return sizes;
 }
 

@@ -108,6 +108,7 @@ class LayerGraphs(Case):
         text = tinyai("plan", "-m", model, "--explain").text
         for part in ("per pass", "passes/s", "One pass:", "batches of 1", "inputs", "Why:"):
             self.assertIn(part, text)
+        self.assertNotIn("token", text)
         for form in ("schedule", "json", "trace", "html", "dot"):
             ended = tinyai("plan", "-m", model, "--emit", form)
             self.assertEqual(ended.code, 0, ended.err)
