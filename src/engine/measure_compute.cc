@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/row_group.h"
 #include "kernel/matmul.h"
 #include "kernel/quantized_rows.h"
 #include "os/clock.h"
@@ -22,7 +23,7 @@ constexpr uint64_t kCols = 2048, kRows = 128, kTokens = 64;
 constexpr uint64_t kLongCols = 4096, kFewRows = 448, kManyRows = 14336;
 constexpr uint64_t kSmallPerLarge = 16;
 // As the executor divides a product.
-constexpr uint64_t kPiecesPerThread = 8, kRowGroup = 16;
+constexpr uint64_t kPiecesPerThread = 8;
 constexpr uint64_t kRegionAlignment = 4096;
 constexpr DType kType = DType::kQ4_0;
 

@@ -2,13 +2,11 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "base/row_group.h"
 #include "plan/draft.h"
 
 namespace tinyai {
 namespace {
-
-// Rows of a slice are a multiple of this where they can be: kernels work on groups of rows.
-constexpr uint64_t kRowGroup = 16;
 
 ModelWishes::Stay StayOf(const PlanDraft& draft, WeightId id) {
   const ModelWishes* const wishes = draft.request.wishes;

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "base/row_group.h"
 #include "kernel/attend.h"
 #include "kernel/conv_pieces.h"
 #include "kernel/elementwise.h"
@@ -10,9 +11,6 @@
 
 namespace tinyai {
 namespace {
-
-// Kernels work on groups of rows of weights.
-constexpr uint64_t kRowGroup = 16;
 
 WeightRows RowsOf(const LayerJob& job, uint64_t begin, uint64_t end) {
   const Weight& weight = job.graph.weight(job.op().weights[0]);

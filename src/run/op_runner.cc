@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/row_group.h"
 #include "kernel/attention.h"
 #include "kernel/elementwise.h"
 #include "kernel/matmul.h"
@@ -15,8 +16,6 @@
 namespace tinyai {
 namespace {
 
-// Kernels work on groups of rows.
-constexpr uint64_t kRowGroup = 16;
 // Pieces per worker that a product is divided into: enough to even out disturbances, few enough
 // that taking one costs nothing.
 constexpr uint64_t kPiecesPerWorker = 8;
