@@ -198,6 +198,14 @@ Error Flags::UnknownFlag(const std::string& text) const {
                                    : fmt::format("did you mean {}?", near))};
 }
 
+Error Flags::MissingValue(const std::string& text) const {
+  const std::string name = text.substr(0, text.find(':'));
+  const Known* const known = Find(name);
+  return {ErrorCode::kUsage, "BAD_USAGE",
+          fmt::format("{} wants a value{}; see tinyai {} --help", name,
+                      known == nullptr ? "" : ", " + known->type, verb_)};
+}
+
 Status Flags::Parse(std::span<const std::string> args) {
   Switch("-h,--help", "show this help", &help_asked_);
   std::vector<std::string> reversed = WithDoubleDashes(args);
@@ -206,6 +214,8 @@ Status Flags::Parse(std::span<const std::string> args) {
     parsing_->app.parse(std::move(reversed));
   } catch (const CLI::ExtrasError&) {
     return tl::unexpected<Error>(UnknownFlag(parsing_->app.remaining().front()));
+  } catch (const CLI::ArgumentMismatch& error) {
+    return tl::unexpected<Error>(MissingValue(error.what()));
   } catch (const CLI::ParseError& error) {
     if (parsing_->error) return tl::unexpected<Error>(*parsing_->error);
     return Fail(ErrorCode::kUsage, "BAD_USAGE",

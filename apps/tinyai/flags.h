@@ -81,6 +81,8 @@ class Flags {
   std::vector<std::string> WithDoubleDashes(std::span<const std::string> args) const;
   const Known* Find(std::string_view name) const;
   Error UnknownFlag(const std::string& text) const;
+  // The error of a flag without its value; `text` starts with the flag's name and a colon.
+  Error MissingValue(const std::string& text) const;
   const Known& Remember(std::string_view names, std::string_view type, std::string_view help);
 
   std::string verb_, summary_;

@@ -39,6 +39,7 @@ class Usage(Case):
             with self.subTest(args):
                 ended = tinyai("run", *args)
                 self.assert_error(ended, 2, "BAD_USAGE")
+        self.assertIn("--predict wants a value, N;", tinyai("run", "-n").err)
 
     def test_values_out_of_range_are_refused_and_name_the_flag(self):
         for flag, value in (("-n", "-5"), ("-n", "abc"), ("-n", "1.5"), ("-n", ""), ("--temp", "nan"),
