@@ -16,6 +16,7 @@
 #include "program/read_machine.h"
 #include "program_view.h"
 #include "run_compiled.h"
+#include "stoppable_search.h"
 #include "view/write_view.h"
 #include "whole_file.h"
 
@@ -126,7 +127,6 @@ Result<int> CompileJob::Run(Console& console) {
   TRY(flags_.search.Check());
   TRY(ReadTexts());
   CompileOptions options;
-  options.limits = flags_.search.Limits();
   options.pareto = flags_.pareto;
   TRY(ReadMachine(options, console));
   std::unique_ptr<GpuDevice> gpu;
@@ -136,8 +136,11 @@ Result<int> CompileJob::Run(Console& console) {
   Diagnostics values(*program_text_);
   std::optional<Diagnostics> schedule;
   if (schedule_text_) schedule.emplace(*schedule_text_);
+  TRY_ASSIGN(std::unique_ptr<StoppableSearch> search, StoppableSearch::Start(flags_.search));
+  options.limits = search->limits();
   Result<CompiledProgram> compiled =
       CompileProgram(values, schedule ? &*schedule : nullptr, options);
+  search.reset();  // a run has its own way to stop
   console.Explain(values);
   if (schedule) console.Explain(*schedule);
   if (costs_) console.Explain(*costs_);
@@ -153,10 +156,9 @@ Result<int> CompileJob::Run(Console& console) {
       out["warnings"].push_back(tinyai::ToJson(one));
     }
     TRY(console.Answer(Dump(out)));
+  } else if (flags_.run.run) {
     return 0;
-  }
-  if (flags_.run.run) return 0;
-  if (flags_.pareto) {
+  } else if (flags_.pareto) {
     TRY(console.Answer(ParetoTable(*compiled)));
   } else if (flags_.check) {
     TRY(console.Answer(CertificateText(compiled->certificate) + "\n"));
@@ -165,7 +167,7 @@ Result<int> CompileJob::Run(Console& console) {
   } else {
     TRY(console.Answer(PrintSchedule(compiled->schedule)));
   }
-  return 0;
+  return ExitCodeOfSearch(0, console);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "plan_source.h"
 #include "plan_view.h"
 #include "session_flags.h"
+#include "stoppable_search.h"
 #include "view/write_view.h"
 
 namespace tinyai {
@@ -192,6 +193,7 @@ class PlanCommand : public Command {
 
   SessionFlags session_;
   PlanSource plan_source_{session_};
+  SearchFlags search_;
   const Form* form_ = nullptr;
   std::optional<std::string> file_;
   bool explain_ = false;
@@ -218,6 +220,7 @@ void PlanCommand::AddFlags(Flags& flags) {
                &explain_);
   session_.AddTo(flags);
   plan_source_.AddTo(flags, false);
+  search_.Add(flags);
 }
 
 Status PlanCommand::CheckFlags(const Console& console) const {
@@ -233,8 +236,11 @@ Status PlanCommand::CheckFlags(const Console& console) const {
 
 Result<int> PlanCommand::Run(Console& console) {
   TRY(CheckFlags(console));
+  TRY(search_.Check());
   session_.options.details = true;
   TRY_ASSIGN(Prepared prepared, Prepare(session_, console));
+  TRY_ASSIGN(const std::unique_ptr<StoppableSearch> search, StoppableSearch::Start(search_));
+  prepared.options.limits = search->limits();
   const Model& model = *prepared.model;
   TRY(plan_source_.Read(prepared, console));
   Result<SessionPlan> session = plan_source_.Plan(prepared, console);
@@ -250,10 +256,10 @@ Result<int> PlanCommand::Run(Console& console) {
   }
   for (const std::string& note : session->notes) console.Note(note);
   if (form_ != nullptr) TRY(Emit(model, *session, console));
-  if (form_ != nullptr && !console.json) return 0;
+  if (form_ != nullptr && !console.json) return ExitCodeOfSearch(0, console);
   const Outcome outcome{!infeasible, std::move(*session), model.bytes(), prepared.machine.rates};
   TRY(console.Answer(console.json ? Dump(ToJson(outcome)) : Text(outcome)));
-  if (!infeasible) return 0;
+  if (!infeasible) return ExitCodeOfSearch(0, console);
   console.Fail(*infeasible);
   return static_cast<int>(infeasible->code);
 }

@@ -1,8 +1,7 @@
 #include "solve.h"
 
 #include "fmt/format.h"
-#include "os/signals.h"
-#include "stop_watcher.h"
+#include "stoppable_search.h"
 #include "whole_file.h"
 
 namespace tinyai {
@@ -50,17 +49,11 @@ void SolveCommand::AddFlags(Flags& flags) {
 }
 
 Result<SolveCommand::Answer> SolveCommand::SolveFile(Console& console) const {
-  SearchLimits limits = search_.Limits();
   const Clock::time_point start = Clock::now();
-  std::stop_source stop;
-  limits.stop = stop.get_token();
-  TRY_ASSIGN(const std::unique_ptr<StopWatcher> watcher, StopWatcher::Start());
-  watcher->CallOnStop([&stop] { stop.request_stop(); });
-  Result<Answer> answer = Solve(limits);
-  watcher->CallOnStop({});
-  if (!answer) return answer;
-  answer->json["seconds"] = SecondsSince(start);
-  if (StopSignal() != 0) console.Note("stopped: this is the best found so far");
+  TRY_ASSIGN(const std::unique_ptr<StoppableSearch> search, StoppableSearch::Start(search_));
+  TRY_ASSIGN(Answer answer, Solve(search->limits()));
+  answer.json["seconds"] = SecondsSince(start);
+  answer.code = ExitCodeOfSearch(answer.code, console);
   return answer;
 }
 
@@ -83,7 +76,7 @@ Result<int> SolveCommand::Run(Console& console) {
   }
   TRY_ASSIGN(const Answer answer, solution_file_ ? CheckFile() : SolveFile(console));
   TRY(console.Answer(console.json ? Dump(answer.json) : answer.text));
-  return StopSignal() != 0 ? 128 + StopSignal() : answer.code;
+  return answer.code;
 }
 
 }  // namespace tinyai

@@ -124,6 +124,7 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
   request.speed = options.speed;
   request.rates = machine.rates;
   request.device = options.device;
+  request.limits = options.limits;
   request.details = options.details;
   request.wishes = wishes;
   return request;

@@ -40,6 +40,7 @@ struct SessionOptions {
   // Starts with the least plan even where the budget or the cgroup is smaller than that. The budget
   // still holds, so this fails when it would be passed: it shows that the least is no padding.
   bool force = false;
+  SearchLimits limits;       // how long to look for a better plan
   bool details = false;      // SessionPlan::details too
   uint64_t trace_bytes = 0;  // to keep what ran when in, until Session::Stop; 0: nothing is kept
 };

@@ -37,9 +37,8 @@ std::optional<ResidencyChoice> ChooseByChain(const PlanDraft& draft, const Model
   if (!streams || !IsFree(draft.request)) return std::nullopt;
   const ChainProblem chain = ResidencyChain(draft, model, resident_room);
   if (ChainBound(chain) >= pass_seconds * (1 - kWorth)) return std::nullopt;
-  const SearchLimits limits{.effort = chain.ops.size() <= kMostSearched ? Effort::kNormal
-                                                                        : Effort::kFast};
-  const std::optional<ChainResult> best = SolveChain(chain, limits);
+  const std::optional<ChainResult> best =
+      SolveChain(chain, LimitsFor(draft.request, chain, kMostSearched));
   if (!best || best->period_seconds >= pass_seconds * (1 - kWorth)) return std::nullopt;
   ResidencyChoice out{draft, 0, best->period_seconds};
   out.resident_bytes = KeepSlices(out.draft, StaysBySlice(draft, best->stays));

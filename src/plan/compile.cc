@@ -18,7 +18,7 @@ namespace {
 
 void ExplainOrder(const Graph& graph, const PlanRequest& request, const Sizes& sizes,
                   Reasons& reasons) {
-  const OpOrder order = OrderOps(graph, sizes.chunk, request.wishes, request.whole_layers);
+  const OpOrder order = OrderOps(graph, request, sizes.chunk);
   const bool wished = request.wishes != nullptr && !request.wishes->orders.empty();
   const bool own = std::is_sorted(order.ops.begin(), order.ops.end());
   reasons.Add("order", fmt::format("the ops run in {}: activations of {} at once, {}",

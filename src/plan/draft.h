@@ -68,16 +68,15 @@ struct PlanDraft {
 // --- the passes, in order; each in the file of its name ---
 
 // In which order the ops of a graph run, so that activations of chunks of this many tokens take the
-// least memory at once: the graph's own order where none is better.
+// least memory at once: the graph's own order where none better was found within the request's
+// limits.
 struct OpOrder {
   std::vector<OpId> ops;
   uint64_t peak_bytes = 0;
   uint64_t lower_bound_bytes = 0;  // no order needs less
 };
-// Wishes come before memory; they have no cycle. `whole_layers`: the ops of a layer follow each
-// other, and wishes do not count.
-OpOrder OrderOps(const Graph& graph, uint64_t chunk, const ModelWishes* wishes = nullptr,
-                 bool whole_layers = false);
+// Wishes come before memory; they have no cycle. With `whole_layers` they do not count.
+OpOrder OrderOps(const Graph& graph, const PlanRequest& request, uint64_t chunk);
 
 // Cuts every matrix into slices of whole rows, none of which the wishes treat differently. From
 // here on `slices` only changes in residency. What the device needs is not cut: it is laid out

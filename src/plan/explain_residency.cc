@@ -49,6 +49,13 @@ ChainProblem ResidencyChain(const PlanDraft& draft, const ModelNet& model,
   return out;
 }
 
+SearchLimits LimitsFor(const PlanRequest& request, const ChainProblem& chain,
+                       size_t most_searched) {
+  SearchLimits out = request.limits;
+  if (out.effort == Effort::kNormal && chain.ops.size() > most_searched) out.effort = Effort::kFast;
+  return out;
+}
+
 void ExplainResidency(const PlanDraft& draft, const ModelNet& model, uint64_t resident_bytes,
                       double pass_seconds, Reasons& reasons) {
   const bool streams = std::any_of(draft.slices.begin(), draft.slices.end(),
@@ -56,9 +63,8 @@ void ExplainResidency(const PlanDraft& draft, const ModelNet& model, uint64_t re
   if (!reasons.wanted() || !streams || draft.request.wishes != nullptr) return;
   const ChainProblem chain = ResidencyChain(draft, model, resident_bytes);
   constexpr size_t kFewOps = 24;  // a search ends
-  const SearchLimits limits{.effort =
-                                chain.ops.size() <= kFewOps ? Effort::kNormal : Effort::kFast};
-  const std::optional<ChainResult> best = SolveChain(chain, limits);
+  const std::optional<ChainResult> best =
+      SolveChain(chain, LimitsFor(draft.request, chain, kFewOps));
   if (!best) return;
   const double least = best->lower_bound_seconds;
   reasons.Add("weights",

@@ -56,6 +56,9 @@ uint64_t StagingStride(const Graph& graph, uint64_t block);
 // stays and the ring. And how near to the best choice for it a pass of so many seconds is, as a
 // reason; nothing where the schedule has wishes.
 ChainProblem ResidencyChain(const PlanDraft& draft, const ModelNet& model, uint64_t resident_bytes);
+// The request's limits for such a chain: with normal effort one of more than `most_searched` ops is
+// not searched.
+SearchLimits LimitsFor(const PlanRequest& request, const ChainProblem& chain, size_t most_searched);
 void ExplainResidency(const PlanDraft& draft, const ModelNet& model, uint64_t resident_bytes,
                       double pass_seconds, Reasons& reasons);
 

@@ -167,9 +167,9 @@ class LayerProblem {
   std::vector<bool> leaves_;   // its layer, by tensor
 };
 
-OpOrder OrderLayers(const Graph& graph, const OrderProblem& problem) {
+OpOrder OrderLayers(const Graph& graph, const OrderProblem& problem, const SearchLimits& limits) {
   const OrderProblem layers = LayerProblem(graph, problem).Write();
-  const OrderResult solved = SolveOrder(layers);
+  const OrderResult solved = SolveOrder(layers, limits);
   std::vector<uint32_t> given(layers.ops.size());
   std::iota(given.begin(), given.end(), 0u);
   const bool keep = PeakOfOrder(layers, given) == solved.peak_bytes;
@@ -187,16 +187,17 @@ OpOrder OrderLayers(const Graph& graph, const OrderProblem& problem) {
 
 }  // namespace
 
-OpOrder OrderOps(const Graph& graph, uint64_t chunk, const ModelWishes* wishes, bool whole_layers) {
+OpOrder OrderOps(const Graph& graph, const PlanRequest& request, uint64_t chunk) {
   const OrderProblem problem = ProblemWriter(graph, chunk).Write();
-  if (whole_layers) return OrderLayers(graph, problem);
-  const OrderResult solved = SolveOrder(problem);
+  if (request.whole_layers) return OrderLayers(graph, problem, request.limits);
+  const OrderResult solved = SolveOrder(problem, request.limits);
   OpOrder out{{}, solved.peak_bytes, solved.lower_bound_bytes};
   std::vector<uint32_t> given(graph.ops.size());
   std::iota(given.begin(), given.end(), 0u);
   // Of equally good orders the graph's own: it follows the file.
   const bool keep = PeakOfOrder(problem, given) == solved.peak_bytes;
   for (const uint32_t op : keep ? given : solved.order) out.ops.push_back(OpId(op));
+  const ModelWishes* const wishes = request.wishes;
   if (wishes == nullptr || wishes->orders.empty()) return out;
   out.ops = OrderByWishes(graph, out.ops, *wishes);
   std::vector<uint32_t> wished;

@@ -11,6 +11,7 @@
 #include "graph/graph.h"
 #include "plan/model_wishes.h"
 #include "plan/plan.h"
+#include "solve/search_limits.h"
 
 namespace tinyai {
 
@@ -74,6 +75,9 @@ struct PlanRequest {
   bool arena_only = false;
   const ModelWishes* wishes = nullptr;  // if there are some; outlives the planning
   std::optional<RequestDevice> device;
+  // How long to look for a better order and for what is better kept. With a deadline two plans of
+  // the same request can differ.
+  SearchLimits limits;
   bool details = false;  // also what plan/details.h shows to people
 };
 

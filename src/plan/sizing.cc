@@ -134,7 +134,7 @@ const std::vector<OpId>& Sizing::OrderFor(uint64_t chunk) {
   // Wishes about reading ahead take slots that depend on the order: one for all chunks.
   if (request_.wishes != nullptr) chunk = LeastChunk();
   const auto [known, added] = orders_.try_emplace(chunk);
-  if (added) known->second = OrderOps(graph_, chunk, request_.wishes, request_.whole_layers).ops;
+  if (added) known->second = OrderOps(graph_, request_, chunk).ops;
   return known->second;
 }
 

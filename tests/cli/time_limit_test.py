@@ -1,9 +1,11 @@
 """--time 0 and 0.001: whatever the size of the problem, an answer that is valid (faults.md, K8)."""
 import json
 import random
+import signal
+import time as clock
 import unittest
 
-from support import Case, tinyai
+from support import Case, start, tinyai
 
 TIMES = ("0", "0.001")
 SIZES = (0, 1, 100_000)
@@ -66,6 +68,28 @@ class TimeLimits(Case):
                     completed = self.write("p.sched", ended.text)
                     again = tinyai("compile", program, completed, "--check", "--time", time)
                     self.assertEqual(again.code, 0, again.err)
+
+    def test_plans_of_a_model(self):
+        for effort in ("--fast", "--exact", ""):
+            for time in TIMES:
+                with self.subTest(f"{effort} --time {time}"):
+                    ended = tinyai("plan", "--json", "--time", time, *effort.split())
+                    self.assertEqual(ended.code, 0, ended.err)
+                    self.assertGreater(ended.json["predicted_peak_bytes"], 0)
+        self.assert_error(tinyai("plan", "--fast", "--exact"), 2, "BAD_OPTION")
+
+    def test_a_signal_ends_a_search_with_the_best_so_far(self):
+        lines = [f"x{i} = input();" for i in range(200)]
+        lines += [f"y{i} = x{i} * x{i * 37 % 200};" for i in range(200)]
+        program = self.write("p.value", "".join(line + "\n" for line in lines))
+        process = start("compile", "--exact", program)
+        clock.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertIn(b"best found so far", err)
+        completed = self.write("p.sched", out.decode())
+        self.assertEqual(tinyai("compile", program, completed, "--check", "--fast").code, 0)
 
 
 if __name__ == "__main__":
