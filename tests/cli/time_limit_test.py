@@ -1,5 +1,6 @@
 """--time 0 and 0.001: whatever the size of the problem, an answer that is valid (faults.md, K8)."""
 import json
+import pathlib
 import random
 import signal
 import time as clock
@@ -29,6 +30,16 @@ class TimeLimits(Case):
                 self.assertEqual(checked.code, 0, checked.err)
                 self.assertTrue(checked.json["valid"])
                 self.assertEqual(checked.json["value"], ended.json["value"])
+
+    def wait_for_search(self, pid):
+        """Until there is the thread that would end the search."""
+        end = clock.monotonic() + 30
+        while clock.monotonic() < end:
+            names = [task.read_text() for task in pathlib.Path(f"/proc/{pid}/task").glob("*/comm")]
+            if "stop-watcher\n" in names:
+                return
+            clock.sleep(0.01)
+        self.fail("no search has begun")
 
     def test_orders(self):
         for size in SIZES:
@@ -83,7 +94,7 @@ class TimeLimits(Case):
         lines += [f"y{i} = x{i} * x{i * 37 % 200};" for i in range(200)]
         program = self.write("p.value", "".join(line + "\n" for line in lines))
         process = start("compile", "--exact", program)
-        clock.sleep(1)
+        self.wait_for_search(process.pid)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 130, err)
