@@ -66,10 +66,9 @@ void AddLayers(const SessionPlan& session, Json& out) {
   out["fetched_bytes_per_pass"] = session.report.fetched_bytes;
   out["recompute_ratio"] = session.layers->recompute_ratio;
   Json& changes = out["changes"] = Json::array();
-  constexpr std::string_view kKinds[] = {"bands", "recompute", "spill", "fetch_earlier"};
   for (const GraphChange& change : session.layers->changes) {
     Json& it = changes.emplace_back();
-    it["kind"] = kKinds[static_cast<size_t>(change.kind)];
+    it["kind"] = NameOf(change.kind);
     it["name"] = change.name;
     if (change.kind == GraphChange::Kind::kBands) it["count"] = change.bands;
   }

@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "fmt/format.h"
+#include "plan/plan_names.h"
 
 namespace tinyai {
 namespace {
@@ -151,6 +152,11 @@ std::string MovesText(const PlanDetails& details) {
 }
 
 }  // namespace
+
+std::string_view NameOf(GraphChange::Kind kind) {
+  return std::ranges::find(kChangeKinds, kind, &std::pair<GraphChange::Kind, const char*>::first)
+      ->second;
+}
 
 std::vector<std::pair<std::string, std::string>> DescribeChanges(const SessionPlan& session) {
   std::vector<std::pair<std::string, std::string>> out;

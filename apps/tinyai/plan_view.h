@@ -18,6 +18,9 @@ struct PassWords {
 // "token" of texts, "pass" of a layer graph.
 PassWords WordsOf(const SessionPlan& session);
 
+// As a plan's text has it.
+std::string_view NameOf(GraphChange::Kind kind);
+
 // How a layer graph was changed so that it fits, a line each: what, and which layers. None of
 // texts.
 std::vector<std::pair<std::string, std::string>> DescribeChanges(const SessionPlan& session);
