@@ -45,6 +45,9 @@ const Case kCases[] = {
     {kApart, kChain, "GPU { a; b; c; d; e; f; }\n", "[7]"},
     {kApart, kChain, "GPU { b; c; evict b; d; e; f; }\n", "[7]"},
     {kApart, kChain, "CPU { a; b; }\nGPU { recompute a; c; d; e; f; pin c; }\n", "[7]"},
+    {kApart, kChain, "GPU { b; c; d; e; free c; recompute b; f; free e; free b; }\n", "[7]"},
+    {kApart, kArms, "CPU { x; y; }\nGPU { z; if (b > 0) { free y; } w; }\nCPU { free x; }\n",
+     "[1, 20, 3]"},
     {kOwnQueue, kChain, "GPU { b; c; d; e; f; }\n", "[7]"},
     {kOwnQueue, kChain, "CPU { a; }\nGPU.copy { prefetch a; }\nGPU { b; c; d; e; f; }\n", "[7]"},
 };

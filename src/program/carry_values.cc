@@ -352,7 +352,8 @@ class Carrier {
       if (best == nullptr || MemoryId(link.from) == home) best = &link;
     }
     op.choices[0].seconds = Seconds(*best, op.ins[0]);
-    if (Find(move, def, MemoryId(best->from)) == nullptr && Find(move, def, to) != nullptr) {
+    if (Find(move, def, MemoryId(best->from)) == nullptr && Find(move, def, to) != nullptr &&
+        !IsFreed(move, def, to)) {
       const WishedLine& line = wishes_.lines[static_cast<size_t>(LineOf(move))];
       const std::string& memory = net_.net.memories[Index(to)].name;
       out_.Error("I9", line.where,
@@ -361,6 +362,13 @@ class Carrier {
       return std::nullopt;
     }
     return MemoryId(best->from);
+  }
+
+  bool IsFreed(NetOpId reader, DefId def, MemoryId memory) const {
+    const auto end = wishes_.lines.begin() + LineOf(reader);
+    return std::any_of(wishes_.lines.begin(), end, [&](const WishedLine& line) {
+      return line.kind == Kind::kFree && line.def == def && line.memory == memory;
+    });
   }
 
   // What leaves a memory has to be in another one.

@@ -12,15 +12,17 @@ namespace {
 
 using Edge = SyncNet::Edge;
 
+// A point where the user wrote a fence or a sync.
+bool IsWait(const NetWork& work) {
+  const auto* mark = std::get_if<work::Mark>(&work);
+  return mark != nullptr && !mark->frees;
+}
+
 // What ops need of each other, with the marks of fences and syncs left out: who stood in front of
 // one comes before who stood behind it.
 std::vector<Edge> WithoutMarks(const CompiledProgram& compiled, const std::vector<Edge>& edges) {
-  const auto is_mark = [&](uint32_t op) {
-    return std::holds_alternative<work::Mark>(compiled.work[op]);
-  };
-  const bool marked = std::any_of(compiled.work.begin(), compiled.work.end(), [](const NetWork& w) {
-    return std::holds_alternative<work::Mark>(w);
-  });
+  const auto is_mark = [&](uint32_t op) { return IsWait(compiled.work[op]); };
+  const bool marked = std::any_of(compiled.work.begin(), compiled.work.end(), IsWait);
   if (!marked) return edges;
   std::vector<std::vector<uint32_t>> after(compiled.net.ops.size());
   for (const Edge& edge : edges) {
@@ -92,7 +94,7 @@ void FindWitness(const CompiledProgram& compiled, Certificate& out) {
     std::vector<std::string> names;
     for (size_t i = 0; i < path.size(); ++i) {
       const NetWork& work = compiled.work[path[i]];
-      if (std::holds_alternative<work::Mark>(work)) continue;
+      if (IsWait(work)) continue;
       // Where the path crosses, and its ends.
       const bool ends = i == 0 || i + 1 == path.size();
       const bool crosses = !ends && (net.place[path[i]] != net.place[path[i - 1]] ||

@@ -35,7 +35,9 @@ struct Move {
   DefId def{};
 };
 // Nothing to do: the point of a queue where the user wrote a fence or a sync. Its syncs count.
-struct Mark {};
+struct Mark {
+  bool frees = false;  // a value ends there, which is a reason to wait
+};
 
 }  // namespace work
 using NetWork = std::variant<work::Evaluate, work::Print, work::Move, work::Mark>;

@@ -279,10 +279,7 @@ class Writer {
   void AddOp(const Entry& entry) {
     const WishedLine* line = LineOf(entry.op);
     if (line != nullptr && line->kind >= LineKind::kPrefetch) {
-      const cmd::Verb verb = line->kind == LineKind::kPin     ? cmd::Verb::kPin
-                             : line->kind == LineKind::kEvict ? cmd::Verb::kEvict
-                                                              : cmd::Verb::kPrefetch;
-      return Add(cmd::Work{verb, RefOf(line->def)});
+      return Add(cmd::Work{VerbOf(line->kind), RefOf(line->def)});
     }
     if (IsMark(entry.op)) {
       cmd::Sync sync;
@@ -304,6 +301,18 @@ class Writer {
     Add(cmd::Work{
         evaluate.again ? cmd::Verb::kRecompute : cmd::Verb::kEvaluate,
         RefFromName(IsComputedAnyway(made) ? NameOfArm(made) : compiled_.program.def(made).name)});
+  }
+  static cmd::Verb VerbOf(LineKind kind) {
+    switch (kind) {
+      case LineKind::kPin:
+        return cmd::Verb::kPin;
+      case LineKind::kEvict:
+        return cmd::Verb::kEvict;
+      case LineKind::kFree:
+        return cmd::Verb::kFree;
+      default:
+        return cmd::Verb::kPrefetch;
+    }
   }
   // Whether the branch of an arm's value has both of its arms computed.
   bool IsComputedAnyway(DefId def) const {

@@ -6,6 +6,7 @@
 
 #include "program/carry_values.h"
 #include "program/complete_schedule.h"
+#include "program/free_values.h"
 #include "program/order_lines.h"
 #include "program/place_implied.h"
 
@@ -54,6 +55,7 @@ class WayFinder {
       if (!fixed) return false;
     }
     if (!CarryValues(task_.program, task_.devices, task_.values, way_.wishes, net_, out_) ||
+        !EndFreed(task_.program, task_.values, way_.wishes, net_, out_) ||
         !FitUnlisted(way_.wishes, task_.program, net_, out_)) {
       return false;
     }

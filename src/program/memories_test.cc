@@ -74,6 +74,17 @@ const std::vector<Case>& Cases() {
        "b = input();\nx = input();\nif (b > 0) { c = x * 2; d = c + x; f = d * c; } else { f = x; "
        "}\noutput f;\n",
        "GPU { if (b > 0) { c; d; evict c; recompute c; f; } else { f'; } }\n"},
+      {"freed", "", kExample2, "GPU { a; }\nCPU { c; free x; d; }\n"},
+      {"freed, what is not listed in front of it", "", kExample2, "CPU { x; y; z; free x; }\n"},
+      {"freed in an arm", "",
+       "b = input();\nx = input();\na = x + 1;\nif (b > 0) { c = a * 2; d = c + 1; } else { d = a; "
+       "}\noutput d;\n",
+       "CPU { a; if (b > 0) { c; free a; d; free c; } else { d'; free a; } }\n"},
+      {"freed and made again", "", kMade, "CPU { b; c; d; e; free b; recompute b; f; free b; }\n"},
+      {"freed in one memory of two", kApart, kExample2,
+       "CPU { x; y; z; c; free x; }\nGPU { a; b; free y; }\n"},
+      {"freed and fetched back", kApart, kExample2,
+       "CPU { x; y; c; free x; }\nGPU { a; b; move x -> CPU; free x; }\nCPU { print(x); }\n"},
       {"kept", kApart, kExample2, "GPU { pin x; a; }\nCPU { print(a); }\n"},
   };
   return all;

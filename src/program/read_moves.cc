@@ -17,6 +17,8 @@ WishedLine::Kind KindOf(cmd::Verb verb) {
       return WishedLine::Kind::kEvict;
     case cmd::Verb::kPin:
       return WishedLine::Kind::kPin;
+    case cmd::Verb::kFree:
+      return WishedLine::Kind::kFree;
     default:
       return WishedLine::Kind::kEvaluate;
   }
@@ -40,29 +42,45 @@ void WishReader::Do(const cmd::Work& work, PlaceId place, RegionId region, Span 
     case cmd::Verb::kPrefetch:
       return MoveTo(work.ref, memory, Kind::kPrefetch, place, region, where);
     case cmd::Verb::kEvict:
-    case cmd::Verb::kPin: {
-      const std::optional<DefId> def = refs_.ResolveValue(work.ref, region);
-      if (!def) return;
-      const bool pin = work.verb == cmd::Verb::kPin;
-      if (pin && (Index(region) != 0 || InArm(*def))) {
-        Wrong("I9", where, fmt::format("'{}' is there in one arm only", program_.def(*def).name))
-            .Help("pin what is there on every path");
-        return;
-      }
-      const std::string name = fmt::format("{} {}", pin ? "pin" : "evict", program_.def(*def).name);
-      WishedLine& line =
-          AddLine(KindOf(work.verb), place, region, {net_.AddMark(place, region, name)}, where);
-      line.def = *def;
-      line.memory = memory;
-      return;
-    }
-    case cmd::Verb::kLoad:
+    case cmd::Verb::kPin:
     case cmd::Verb::kFree:
-      Wrong("I9", where,
-            fmt::format("'{}' is not known for values of programs", out_.source().Slice(where)))
-          .Help("delete it: the compiler keeps values as long as they are needed");
+      return Keep(work, place, region, where);
+    case cmd::Verb::kLoad:
+      Wrong("I9", where, "'load' reads weights of models, and a program has none")
+          .Help(fmt::format("what a program reads is input(); to have '{0}' in the memory of {1}: "
+                            "move {0} -> {1};",
+                            RefText(work.ref), NameOf(place)));
       return;
   }
+}
+
+void WishReader::Keep(const cmd::Work& work, PlaceId place, RegionId region, Span where) {
+  const std::optional<DefId> def = refs_.ResolveValue(work.ref, region);
+  if (!def) return;
+  const std::string& name = program_.def(*def).name;
+  const Kind kind = KindOf(work.verb);
+  if (kind == Kind::kPin && (Index(region) != 0 || InArm(*def))) {
+    Wrong("I9", where, fmt::format("'{}' is there in one arm only", name))
+        .Help("pin what is there on every path");
+    return;
+  }
+  const MemoryId memory = net_.net.place(place).memory;
+  for (const WishedLine& other : wishes_.lines) {
+    const bool both = (other.kind == Kind::kPin && kind == Kind::kFree) ||
+                      (other.kind == Kind::kFree && kind == Kind::kPin);
+    if (!both || other.def != *def || other.memory != memory) continue;
+    Wrong("A1", where,
+          fmt::format("'{}' is both pinned and freed ({}, {})", name, At(other.where), At(where)))
+        .NoteAt(other.where, kind == Kind::kFree ? "pinned here" : "freed here")
+        .Help("delete one");
+    return;
+  }
+  const std::string_view word = kind == Kind::kPin ? "pin" : kind == Kind::kFree ? "free" : "evict";
+  WishedLine& line = AddLine(
+      kind, place, region, {net_.AddMark(place, region, fmt::format("{} {}", word, name))}, where);
+  line.def = *def;
+  line.memory = memory;
+  std::get<work::Mark>(net_.work[Index(line.ops.front())]).frees = kind == Kind::kFree;
 }
 
 bool WishReader::ComputeBoth(const ResolvedRef& ref, Span where) {

@@ -65,12 +65,14 @@ class WishReader {
   // The iterations of an unrolled loop, one after the other.
   void Do(const cmd::Loop& loop, PlaceId place, RegionId region, Span where);
 
-  // --- one value: recompute, move, prefetch, evict, pin (read_moves.cc) ---
+  // --- one value: recompute, move, prefetch, evict, pin, free (read_moves.cc) ---
   void Do(const cmd::Work& work, PlaceId place, RegionId region, Span where);
   void Do(const cmd::Move& move, PlaceId place, RegionId region, Span where);
   // Of a value of an arm that is listed outside: false, and reported, if that cannot be.
   bool ComputeBoth(const ResolvedRef& ref, Span where);
   bool InArm(DefId def) const;
+  // evict, pin, free
+  void Keep(const cmd::Work& work, PlaceId place, RegionId region, Span where);
   void Again(const Ref& written, PlaceId place, RegionId region, Span where);
   void MoveTo(const Ref& written, MemoryId memory, Kind kind, PlaceId place, RegionId region,
               Span where);

@@ -26,6 +26,7 @@ struct WishedLine {
     kPrefetch,
     kEvict,
     kPin,
+    kFree,
   };
   Kind kind = Kind::kEvaluate;
   PlaceId place{};
@@ -33,8 +34,8 @@ struct WishedLine {
   std::vector<NetOpId> ops;         // in their order
   std::string fence;                // kFence
   std::vector<std::string> fences;  // kSync, kHandOff, kWait
-  DefId def{};                      // kAgain to kPin: the value
-  MemoryId memory{};                // kMove to kPin: where it goes, leaves or stays
+  DefId def{};                      // kAgain to kFree: the value
+  MemoryId memory{};                // kMove to kFree: where it goes, leaves or stays
   std::optional<Place> to;          // kMove: as written
   Span where;
   bool open_before = true;  // more may be put in front of it
