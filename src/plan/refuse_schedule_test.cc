@@ -37,6 +37,10 @@ TEST(RefuseSchedule, SaysWhatCannotBeObeyedAndWhere) {
       "CPU { evict blk.0.attn_norm; evict cache; pin blk.0.rope_q; print(blk.0.attn_q); load "
       "blk.0; }",
       "CPU { move blk.0 -> GPU; free blk.0; recompute blk.0.attn_q; sync(a@-1); --- a; }",
+      "CPU { blk.0.attn_norm; free blk.0.attn_norm; blk.1.ffn_up; free blk.1; blk.1.ffn_down; }",
+      "DISK { free blk.0.attn_norm; }\nCPU { free cache; free output; free blk.0.attn_norm.weight; "
+      "}",
+      "CPU { free blk.1.ffn_norm; blk.0.attn_q; }",
       "CPU { if (x) { blk.0; } loop i { blk.0; } pin blk.0: hard; pin blk.0.attn_q[0..4]; }",
       "objective lex(syncs);\nbefore cache, blk.0;\nDISK.rows { blk.0; prefetch blk.0; --- f; }",
       "CPU { pin blk; }",

@@ -14,6 +14,7 @@
 #include "plan/plan_names.h"
 #include "plan/report_cycle.h"
 #include "plan/schedule_fences.h"
+#include "plan/schedule_frees.h"
 #include "plan/schedule_places.h"
 #include "plan/schedule_weights.h"
 
@@ -35,7 +36,8 @@ class Resolver {
         out_(out),
         names_(graph),
         places_(graph, device, out),
-        weights_(graph, result_.wishes, out) {}
+        weights_(graph, result_.wishes, out),
+        frees_(graph, out) {}
 
   ResolvedSchedule Resolve(const Schedule& schedule) {
     fences_.Collect(schedule, out_);
@@ -154,10 +156,17 @@ class Resolver {
         .Help("write what stands inside");
   }
   void Do(const cmd::Move& move, const std::string&, Span where) {
+    const std::string name = DottedName(move.ref);
+    if (device_ == nullptr) {
+      Wrong("I9", where,
+            fmt::format("'{}' cannot be moved: all of a model lies in {}", name, kMemory))
+          .Help("delete it");
+      return;
+    }
     Wrong("I9", where,
-          fmt::format("'{}' cannot be moved: all of a model lies in {}", DottedName(move.ref),
-                      kMemory))
-        .Help("delete it");
+          fmt::format("'{}' is moved by {} itself, once, if what reads it is elsewhere", name,
+                      device_->name))
+        .Help(fmt::format("put there what reads it: {} {{ .. }}", device_->name));
   }
 
   void Do(const cmd::Print& print, const std::string& place, Span where) {
@@ -216,12 +225,29 @@ class Resolver {
                 fmt::format("move it to a DISK block: DISK {{ load {}; }}", DottedName(work.ref)));
         return;
       case cmd::Verb::kFree:
+        return Free(*named, work.ref, place, where);
       case cmd::Verb::kRecompute:
-        Wrong("I9", where,
-              "memory of a model's values is used again as soon as they are not needed")
-            .Help(fmt::format("for weights that shall not stay: evict {};", DottedName(work.ref)));
+        Wrong("I9", where, fmt::format("'{}' is computed once in a pass", DottedName(work.ref)))
+            .Help("delete it; of a layer graph the planner computes again what does not fit into "
+                  "--memory");
         return;
     }
+  }
+
+  // What reads the values, and what makes them, is done before the next that this place lists.
+  void Free(const ModelNames::Named& named, const Ref& ref, const std::string& place, Span where) {
+    if (place != kCpu && !places_.IsDevice(place)) {
+      Wrong("I9", where, fmt::format("{} holds no values of a pass", place))
+          .Help(fmt::format("move it to a CPU block: CPU {{ free {}; }}", DottedName(ref)));
+      return;
+    }
+    std::vector<OpId> users = frees_.End(named, ref, where);
+    if (users.empty()) return;
+    (place == kCpu ? freed_on_cpu_ : freed_on_device_).push_back(AddGroup(std::move(users), where));
+  }
+  void EndFreed(std::vector<uint32_t>& freed, uint32_t group) {
+    for (const uint32_t users : freed) AddOrder(users, group, "free", block_->closed);
+    freed.clear();
   }
 
   void Compute(const ModelNames::Named& named, const Ref& ref, Span where) {
@@ -238,13 +264,16 @@ class Resolver {
                         Span where) {
     if (!places_.Place(named, ref, place, where, true) || !places_.IsDevice(place)) return;
     if (!result_.on_device) result_.on_device = where;
+    if (!frees_.Check(named.ops, where)) return;
     const uint32_t group = AddGroup(named.ops, where);
+    EndFreed(freed_on_device_, group);
     if (device_last_) AddOrder(*device_last_, group, place + " block order", block_->closed);
     device_last_ = group;
   }
 
   // The next in the order of the CPU queue.
   void ListOps(std::vector<OpId> ops, Span where) {
+    if (!frees_.Check(ops, where)) return;
     for (const OpId op : ops) places_.List(op, where);
     const uint32_t group = AddGroup(std::move(ops), where);
     if (!row_.row.empty()) {
@@ -253,6 +282,7 @@ class Resolver {
     row_.row.push_back(group);
     row_.open.push_back(gap_open_);
     gap_open_ = !block_->closed;
+    EndFreed(freed_on_cpu_, group);
     for (const WeightId weight : before_next_) wishes().ahead.push_back({weight, group});
     before_next_.clear();
     for (; cpu_waited_ < cpu_waits_; ++cpu_waited_) {
@@ -408,6 +438,7 @@ class Resolver {
   ScheduleWeights weights_;
   OrderOrigins origins_;
   ScheduleFences fences_;
+  ScheduleFrees frees_;
   std::vector<Earlier> earlier_;
   const Block* block_ = nullptr;
   GappedRow row_;          // what CPU blocks list
@@ -417,6 +448,7 @@ class Resolver {
   size_t cpu_waits_ = 0, cpu_waited_ = 0;  // loads: to wait for, of which are dealt with
   size_t disk_waits_ = 0;                  // groups of the row to wait for
   std::optional<uint32_t> device_last_;    // the group that a device's blocks listed last
+  std::vector<uint32_t> freed_on_cpu_, freed_on_device_;  // groups to be done before the next one
 };
 
 }  // namespace

@@ -236,6 +236,16 @@ TEST(ResolveSchedule, ReadingWaitsForFences) {
   EXPECT_TRUE(waits(kCpuQueue, runs["blk.1.attn_norm"].first, kDiskQueue, loads.last));
 }
 
+TEST(ResolveSchedule, WhatReadsAFreedValueIsDoneBeforeTheNextOpListed) {
+  const Graph graph = SmallGraph();
+  const Outcome out =
+      PlanBy(graph, "CPU { blk.0.attn_q; free blk.0.attn_norm; blk.0.rope_q; }",
+             SmallRequest(graph, kMiB));
+  ASSERT_TRUE(out.planned) << out.complaints;
+  EXPECT_EQ(Disobeyed(graph, out.wanted->wishes, out.planned->plan), std::nullopt);
+  EXPECT_EQ(out.wanted->wishes.orders.size(), 2u);
+}
+
 TEST(ResolveSchedule, TheSmallerBudgetHolds) {
   const Graph graph = SmallGraph();
   PlanRequest request = SmallRequest(graph, 100 * kMiB);
