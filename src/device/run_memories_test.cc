@@ -27,6 +27,10 @@ constexpr std::string_view kOwnQueue =
 constexpr std::string_view kArms =
     "b = input();\nx = input();\ny = input();\nif (b > 0) { z = x + y; } else { z = x - y; }\n"
     "w = z * x;\noutput z, w;\n";
+constexpr std::string_view kNested =
+    "x = input();\ny = input();\na = x * 3;\nb = y + a;\nif (a > 10) { q = b * 2;\n"
+    "if (q > 20) { z = q + x; } else { z = q - x; } } else { z = a + 1; }\nw = z * 2;\n"
+    "output w, z;\n";
 constexpr std::string_view kChain =
     "s = input();\na = fill(s, [1024]) + iota(1024);\nb = a * 3;\nc = b * 2;\nd = c + c;\n"
     "e = d * c;\nf = e + b;\noutput f;\noutput sum(a);\n";
@@ -42,6 +46,10 @@ const Case kCases[] = {
     {kOwnQueue, kArms, "GPU { z; w; }\n", "[1, 20, 3]"},
     {kApart, kArms, "GPU { z@then; z@else; }\nCPU { z@join; w; }\n", "[-1, 20, 3]"},
     {kApart, kArms, "GPU { z@then; z@else; w; }\n", "[1, 20, 3]"},
+    {kApart, kNested, "GPU { b; q@then; z@then; }\nCPU { w; }\n", "[1, 2]"},
+    {kApart, kNested, "GPU { b; q@then; }\nCPU { z''@else; z@join'; w; }\n", "[5, 6]"},
+    {kApart, kNested, "CPU { a; b; q@then; }\nGPU { z'@else; z@join; w; }\n", "[100, -303]"},
+    {kApart, kNested, "GPU { b; if (a > 10) { q; z@then; } }\nCPU { w; }\n", "[100, -303]"},
     {kApart, kChain, "GPU { a; b; c; d; e; f; }\n", "[7]"},
     {kApart, kChain, "GPU { b; c; evict b; d; e; f; }\n", "[7]"},
     {kApart, kChain, "CPU { a; b; }\nGPU { recompute a; c; d; e; f; pin c; }\n", "[7]"},

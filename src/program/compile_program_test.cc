@@ -117,6 +117,60 @@ TEST(CompileProgram, BothArmsAreComputedWhereThatTakesFewerSyncsOrLessTime) {
   EXPECT_EQ(CompileTexts(values, weighed.text()).text(), weighed.text());
 }
 
+// The same with an `if` in an arm: all three are computed, and two are selected from.
+TEST(CompileProgram, AllArmsOfNestedConditionalsAreComputedWhereThatTakesFewerSyncs) {
+  const std::string values =
+      "extern fn up(a: i32) -> i32 { GPU: \"up\"; };\nextern fn down(a: i32) -> i32 { GPU: "
+      "\"down\"; };\nx = input();\na = x * 3;\nc = a > 10;\nd = a > 20;\n"
+      "if (c) { if (d) { z = up(a); } else { z = down(a); } } else { z = up(a) + 1; }\n"
+      "w = z * 2;\noutput w;\n";
+  const std::string schedule = "GPU { a; }\nCPU { c; d; w; }\n";
+  const Compiled usual = CompileTexts(values, schedule);
+  const Compiled weighed = CompileTexts(values, "objective lex(syncs, makespan);\n" + schedule);
+  ASSERT_TRUE(usual.program) << usual.said;
+  ASSERT_TRUE(weighed.program) << weighed.said;
+  EXPECT_EQ(usual.program->certificate.syncs.value, 4u) << usual.text();
+  EXPECT_EQ(weighed.program->certificate.syncs.value, 2u) << weighed.text();
+  EXPECT_NE(weighed.text().find("  a;\n  z@then;\n  z'@else;\n  z''@else;\n"), std::string::npos)
+      << weighed.text();
+  EXPECT_NE(weighed.text().find("  d;\n  z@join;\n  z@join';\n  w;\n"), std::string::npos)
+      << weighed.text();
+  EXPECT_EQ(CompileTexts(values, weighed.text()).text(), weighed.text());
+  const Compiled listed = CompileTexts(
+      values,
+      "objective lex(syncs);\nGPU { a; }\nCPU { c; d; }\nGPU { if (c) { if (d) { z; } } }\n");
+  ASSERT_TRUE(listed.program) << listed.said;  // what was listed in an arm stays there
+  EXPECT_NE(listed.text().find("  if (c) {\n    if (d) {\n      z;\n"), std::string::npos)
+      << listed.text();
+  EXPECT_NE(usual.text().find("      z';\n    }\n  } else {\n    z'';\n  }\n"), std::string::npos)
+      << usual.text();
+}
+
+// Conditions that stand in an arm are named by that arm, too.
+TEST(CompileProgram, WhatIsComputedWhicheverArmIsTakenIsCalledSo) {
+  const std::string values =
+      "x = input();\ny = input();\na = x * 3;\nb = y + a;\n"
+      "if (a > 10) { q = b * 2; if (q > 20) { z = q + x; } else { z = q - x; } } else { z = a; }\n"
+      "w = z * 2;\noutput w;\n";
+  const Compiled all = CompileTexts(values, "GPU { a; b; q@then; }\nCPU { z''@else; w; }\n");
+  ASSERT_TRUE(all.program) << all.said;
+  EXPECT_NE(all.text().find("\"q > 20\"@then;\n"), std::string::npos) << all.text();
+  EXPECT_EQ(CompileTexts(values, all.text()).text(), all.text());
+  const Compiled inner = CompileTexts(values, "GPU { if (a > 10) { q; z@then; z'@else; } }\n");
+  ASSERT_TRUE(inner.program) << inner.said;
+  EXPECT_NE(inner.text().find("    \"q > 20\";\n    z@then;\n    z'@else;\n    z@join;\n"),
+            std::string::npos)
+      << inner.text();
+  EXPECT_EQ(CompileTexts(values, inner.text()).text(), inner.text());
+  const auto said = [&](const std::string& schedule) {
+    return CompileTexts(values, schedule).said;
+  };
+  EXPECT_NE(said("GPU { z@else; }").find("error[A4]: 'z@else' could be any of 2"),
+            std::string::npos);
+  EXPECT_NE(said("GPU { z@then; if (a > 10) { q; } }").find("error[A1]: 'q' is computed whichever"),
+            std::string::npos);
+}
+
 // From s to t and back, once in each iteration.
 TEST(CompileProgram, OfALoopThatGoesToAndFroEachIterationNeedsSyncs) {
   const std::string values =

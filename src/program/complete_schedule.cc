@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "fmt/format.h"
+#include "program/both_arms.h"
 #include "program/carry_values.h"
 #include "program/place_implied.h"
 #include "program/resolve_ref.h"
@@ -31,10 +32,13 @@ struct Entry {
 class Writer {
  public:
   Writer(const CompiledProgram& compiled, const Wishes& wishes)
-      : compiled_(compiled), net_(compiled.net), plan_(compiled.plan), wishes_(wishes) {}
+      : compiled_(compiled),
+        net_(compiled.net),
+        plan_(compiled.plan),
+        wishes_(wishes),
+        both_(compiled, wishes.branch_of) {}
 
   std::optional<Schedule> Write() {
-    FindBoth();
     FindUsualPlaces();
     NameFences();
     MakeEntries();
@@ -162,8 +166,8 @@ class Writer {
     if (evaluate == nullptr) return false;
     const Eval& eval = compiled_.program.eval(evaluate->eval);
     if (eval.outs.empty()) return true;
-    if (evaluate->again || decides_.contains(eval.outs[0])) return false;
-    if (eval.kind == Eval::Kind::kMerge && both_.contains(eval.index)) return false;
+    if (evaluate->again || both_.DecidesOne(eval.outs[0])) return false;
+    if (eval.kind == Eval::Kind::kMerge && both_.Has(eval.index)) return false;
     if (!compiled_.program.def(eval.outs[0]).implied) return false;
     return !line_is_explicit(line, op) &&
            usual_places_[Index(op)] == compiled_.details.place_of[Index(op)];
@@ -300,7 +304,7 @@ class Writer {
     const DefId made = compiled_.program.eval(evaluate.eval).outs.front();
     Add(cmd::Work{
         evaluate.again ? cmd::Verb::kRecompute : cmd::Verb::kEvaluate,
-        RefFromName(IsComputedAnyway(made) ? NameOfArm(made) : compiled_.program.def(made).name)});
+        both_.Holds(made) ? both_.RefOf(made) : RefFromName(compiled_.program.def(made).name)});
   }
   static cmd::Verb VerbOf(LineKind kind) {
     switch (kind) {
@@ -314,43 +318,11 @@ class Writer {
         return cmd::Verb::kPrefetch;
     }
   }
-  // Whether the branch of an arm's value has both of its arms computed.
-  bool IsComputedAnyway(DefId def) const {
-    const Eval& eval = compiled_.program.eval(compiled_.program.def(def).maker);
-    const ProgramScope& scope = compiled_.program.scope(eval.scope);
-    const bool arm =
-        scope.kind == ProgramScope::Kind::kThen || scope.kind == ProgramScope::Kind::kElse;
-    return arm && both_.contains(scope.index);
-  }
-  std::string NameOfArm(DefId id) const {
-    const Def& def = compiled_.program.def(id);
-    const Eval& eval = compiled_.program.eval(def.maker);
-    const bool then = compiled_.program.scope(eval.scope).kind == ProgramScope::Kind::kThen;
-    return def.name.substr(0, def.name.find('\'')) + (then ? "@then" : "@else");
-  }
-  void FindBoth() {
-    for (size_t i = 0; i < net_.ops.size(); ++i) {
-      const auto* evaluate = std::get_if<work::Evaluate>(&compiled_.work[i]);
-      if (evaluate == nullptr) continue;
-      const Eval& eval = compiled_.program.eval(evaluate->eval);
-      const ProgramScope& scope = compiled_.program.scope(eval.scope);
-      const bool arm =
-          scope.kind == ProgramScope::Kind::kThen || scope.kind == ProgramScope::Kind::kElse;
-      const size_t region = Index(net_.ops[i].region);
-      if (arm && (region == 0 || wishes_.branch_of[region] != scope.index)) {
-        both_.insert(scope.index);
-      }
-    }
-    for (const uint32_t branch : both_) {
-      decides_.insert(compiled_.program.branches[branch].condition);
-    }
-  }
-
   // A merged value is called by the name that both arms define, where that means it.
   Ref RefOf(DefId id) const {
     const Def& def = compiled_.program.def(id);
     const std::string base = def.name.substr(0, def.name.find('@'));
-    if (IsComputedAnyway(id)) return RefFromName(NameOfArm(id));
+    if (both_.Holds(id)) return both_.RefOf(id);
     DefId first = id;
     while (compiled_.program.eval(compiled_.program.def(first).maker).kind == Eval::Kind::kMerge) {
       first = compiled_.program.eval(compiled_.program.def(first).maker).ins[1];
@@ -415,8 +387,8 @@ class Writer {
     std::vector<Command>& around = *open_.back().commands;
     const uint32_t branch = wishes_.branch_of[Index(region)];
     cmd::If* last = around.empty() ? nullptr : std::get_if<cmd::If>(&around.back().what);
-    const bool goes_on = !arm.arm && last != nullptr && !last->otherwise &&
-                         last_branch_ == branch && last_if_ == &around.back();
+    const bool goes_on =
+        !arm.arm && last != nullptr && !last->otherwise && open_.back().last_branch == branch;
     if (!goes_on) {
       const auto written = wishes_.conditions.find(branch);
       Command command;
@@ -428,8 +400,7 @@ class Writer {
       around.push_back(std::move(command));
       last = std::get_if<cmd::If>(&around.back().what);
     }
-    last_branch_ = branch;
-    last_if_ = &around.back();
+    open_.back().last_branch = branch;
     if (!arm.arm) last->otherwise.emplace();
     open_.push_back({region, arm.arm ? &last->then : &*last->otherwise});
   }
@@ -438,10 +409,9 @@ class Writer {
   const TaskNet& net_;
   const NetPlan& plan_;
   const Wishes& wishes_;
+  const BothArms both_;
   Schedule out_;
   std::vector<std::string> fence_names_;              // by fence of the plan
-  std::set<uint32_t> both_;                           // branches of which both arms are computed
-  std::set<DefId> decides_;                           // their conditions
   std::vector<std::optional<PlaceId>> usual_places_;  // by op: where it is when nobody says it
   std::set<uint32_t> given_;                          // fences that the user wrote
   std::vector<std::vector<uint32_t>> fence_at_;       // by place and command
@@ -454,13 +424,12 @@ class Writer {
   struct Open {
     RegionId region;
     std::vector<Command>* commands;
+    uint32_t last_branch = 0;  // of the last `if` in it
   };
   std::vector<Open> open_;
   std::optional<size_t> block_place_;
   bool block_closed_ = false;
   bool in_order_ = true;  // of all lines of the schedule, not only of each place's
-  uint32_t last_branch_ = 0;
-  const Command* last_if_ = nullptr;
 };
 
 }  // namespace

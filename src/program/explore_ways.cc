@@ -67,6 +67,21 @@ std::optional<NetOpId> WayExplorer::HostedCondition(size_t branch) const {
   return net_.net.op(*op).choices.size() < 2 ? std::nullopt : op;
 }
 
+// What the schedule lists in an arm stays there.
+bool WayExplorer::MayComputeBoth(size_t branch) const {
+  const Program& program = task_.program;
+  for (const auto& [listed, condition] : wishes_.conditions) {
+    for (ScopeId at = program.branches[listed].then; Index(at) != 0;
+         at = program.scope(at).parent) {
+      const ProgramScope& scope = program.scope(at);
+      const bool arm =
+          scope.kind == ProgramScope::Kind::kThen || scope.kind == ProgramScope::Kind::kElse;
+      if (arm && scope.index == branch) return false;
+    }
+  }
+  return CanSpeculate(program, net_, branch);
+}
+
 bool WayExplorer::IsReadAt(const Found& found, NetOpId op, PlaceId place) const {
   if (found.place_of[Index(op)] == place) return false;
   return std::any_of(readers_[Index(op)].begin(), readers_[Index(op)].end(),
@@ -86,7 +101,7 @@ std::vector<WayExplorer::Choice> WayExplorer::Neighbours(const Found& found) con
     for (const Arms arms : {Arms::kUsual, Arms::kHost, Arms::kBoth}) {
       if (arms == found.choice.arms[branch]) continue;
       if (arms == Arms::kHost && !HostedCondition(branch)) continue;
-      if (arms == Arms::kBoth && !CanSpeculate(task_.program, net_, branch)) continue;
+      if (arms == Arms::kBoth && !MayComputeBoth(branch)) continue;
       out.push_back(found.choice);
       out.back().arms[branch] = arms;
     }

@@ -41,6 +41,7 @@ class WayExplorer {
   void FindFree();
   void FindAgains();
   std::optional<NetOpId> HostedCondition(size_t branch) const;
+  bool MayComputeBoth(size_t branch) const;
   std::vector<Choice> Neighbours(const Found& found) const;
   bool IsReadAt(const Found& found, NetOpId op, PlaceId place) const;
   Found Describe(const Choice& choice, const Way& way) const;

@@ -32,10 +32,14 @@ class Writer {
   }
   // An op of the arms around this place.
   uint32_t Add(std::vector<uint32_t> needs, std::optional<uint32_t> place) {
-    for (const uint32_t condition : conditions_) needs.push_back(condition);
+    RandomOp& op = out_.ops.emplace_back();
+    op.place = place;
+    op.data = needs;
+    op.arms = conditions_;
+    needs.insert(needs.end(), conditions_.begin(), conditions_.end());
     std::sort(needs.begin(), needs.end());
     needs.erase(std::unique(needs.begin(), needs.end()), needs.end());
-    out_.ops.push_back({std::move(needs), place});
+    op.needs = std::move(needs);
     return static_cast<uint32_t>(out_.ops.size() - 1);
   }
   std::string NewName(char letter) { return fmt::format("{}{}", letter, names_++); }
@@ -77,7 +81,7 @@ class Writer {
     out_.values += fmt::format("{} = {} {} {};\n", name, a.name, "+-*"[Below(3)], b.name);
     const uint32_t place = Below(shape_.places);
     const bool listed = shape_.lines && !(shape_.gaps && Below(3) == 0);
-    const bool said = listed || (alone && !shape_.lines);
+    const bool said = listed || ((alone || shape_.arms) && !shape_.lines);
     std::vector<uint32_t> needs = {a.op, b.op};
     if (listed && last_line_[place]) needs.push_back(*last_line_[place]);
     const uint32_t op = Add(std::move(needs), said ? std::optional(place) : std::nullopt);
@@ -86,7 +90,8 @@ class Writer {
       last_line_[place] = op;
       Line(place, name);
     } else if (said) {
-      out_.schedule += fmt::format("place {}: {};\n", name, kPlaceNames[place]);
+      const std::string_view arm = alone ? "" : path_.back().then ? "@then" : "@else";
+      out_.schedule += fmt::format("place {}{}: {};\n", name, arm, kPlaceNames[place]);
     }
   }
 

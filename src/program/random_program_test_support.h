@@ -12,6 +12,8 @@ namespace tinyai {
 
 struct RandomOp {
   std::vector<uint32_t> needs;    // ops before it: what it reads, conditions of its arms, orders
+  std::vector<uint32_t> data;     // the same without the conditions of its arms
+  std::vector<uint32_t> arms;     // these conditions, the outermost first
   std::optional<uint32_t> place;  // nothing: nobody says it, and every place can do it
 };
 
@@ -28,6 +30,7 @@ struct RandomTextShape {
   bool lines = false;  // the schedule lists ops in blocks, which fixes their order; else it says
                        // only where each is
   bool gaps = false;  // of these lines some are missing: the compiler puts those ops where it likes
+  bool arms = false;  // without lines: what both arms define is placed too, else it is not
   uint32_t reach = ~uint32_t{0};  // ops read only the last so many values
 };
 

@@ -180,6 +180,61 @@ TEST(RandomPrograms, HaveTheLeastFencesAndSyncs) {
   EXPECT_GT(branches, programs / 3);
 }
 
+// Over all sets of conditionals of which all arms are computed whichever is taken. Whoever is in an
+// inner one is in the outer one, too.
+Counts LeastWithAnyArms(const RandomText& text, uint32_t places) {
+  std::vector<uint32_t> conditions;
+  for (const RandomOp& op : text.ops)
+    conditions.insert(conditions.end(), op.arms.begin(), op.arms.end());
+  std::sort(conditions.begin(), conditions.end());
+  conditions.erase(std::unique(conditions.begin(), conditions.end()), conditions.end());
+  Counts least{~uint32_t{0}, ~uint32_t{0}};
+  for (uint32_t both = 0; both < uint32_t{1} << conditions.size(); ++both) {
+    const auto is_both = [&](uint32_t condition) {
+      const auto at = std::lower_bound(conditions.begin(), conditions.end(), condition);
+      return (both >> (at - conditions.begin()) & 1) != 0;
+    };
+    RandomText trial = text;
+    for (RandomOp& op : trial.ops) {
+      const auto taken = std::find_if(op.arms.begin(), op.arms.end(), is_both);
+      op.needs = op.data;
+      op.needs.insert(op.needs.end(), op.arms.begin(), taken);
+    }
+    least = std::min(least, LeastCounts(trial, places, true));
+  }
+  return least;
+}
+
+TEST(RandomPrograms, HaveTheLeastWhereAllArmsMayBeComputed) {
+  const uint64_t programs = Programs(200);
+  uint64_t branches = 0, nested = 0, fewer = 0, more = 0;
+  for (uint64_t seed = 0; seed < programs; ++seed) {
+    RandomTextShape shape;
+    shape.arms = true;
+    shape.most_ops = 10 + static_cast<uint32_t>(seed % 3);
+    const RandomText text = MakeRandomText(shape, seed);
+    CompileOptions options = WithPlaces(shape.places);
+    options.limits.effort = Effort::kExact;
+    const std::string schedule = "objective lex(syncs, fences);\n" + text.schedule;
+    const Compiled compiled = CompileTexts(text.values, schedule, options);
+    ASSERT_TRUE(compiled.program) << seed << "\n" << text.values << schedule << compiled.said;
+    const Counts least = LeastWithAnyArms(text, shape.places);
+    const Counts ours = CountsOf(compiled);
+    EXPECT_EQ(ours, least) << seed << "\n" << text.values << schedule << compiled.text();
+    branches += text.branches;
+    nested += std::any_of(text.ops.begin(), text.ops.end(),
+                          [](const RandomOp& op) { return op.arms.size() > 1; });
+    fewer += least < LeastCounts(text, shape.places, true);
+    more += ours != least;
+  }
+  fmt::print(
+      "{} programs, {} with conditionals, {} with nested ones: {} have fewer syncs since all arms "
+      "are computed, {} more than the least\n",
+      programs, branches, nested, fewer, more);
+  EXPECT_GT(nested, 0u);
+  EXPECT_GT(fewer, 0u);
+}
+
 // The most crossings on a path that crosses first from the CPU to the GPU, and the other way; by
 // theorem 1 the least number of syncs follows.
 uint32_t LeastByTheorem(const RandomText& text) {

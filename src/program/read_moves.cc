@@ -31,7 +31,7 @@ void WishReader::Do(const cmd::Work& work, PlaceId place, RegionId region, Span 
   switch (work.verb) {
     case cmd::Verb::kEvaluate: {
       std::optional<ResolvedRef> ref = refs_.Resolve(work.ref, region);
-      if (ref && ref->speculates && !ComputeBoth(*ref, where)) return;
+      if (ref && !ComputeBoth(*ref, region, where)) return;
       if (ref && Put(*ref, place, where, true)) {
         AddLine(Kind::kEvaluate, place, region, std::move(ref->ops), where);
       }
@@ -83,8 +83,16 @@ void WishReader::Keep(const cmd::Work& work, PlaceId place, RegionId region, Spa
   std::get<work::Mark>(net_.work[Index(line.ops.front())]).frees = kind == Kind::kFree;
 }
 
-bool WishReader::ComputeBoth(const ResolvedRef& ref, Span where) {
-  if (IsSpeculated(program_, net_, ref.ops.front())) return true;
+bool WishReader::ComputeBoth(const ResolvedRef& ref, RegionId region, Span where) {
+  const NetOpId op = ref.ops.front();
+  const RegionId now = net_.net.op(op).region;
+  if (!IsInside(net_.net, now, region)) {
+    Wrong("A1", where,
+          fmt::format("'{}' is computed whichever arm is taken, as an earlier line says", ref.text))
+        .Help("list it outside of the 'if', as '@then' or '@else'");
+    return false;
+  }
+  if (!ref.speculates || now == region) return true;
   const Branch& branch = program_.branches[*ref.speculates];
   if (!CanSpeculate(program_, net_, *ref.speculates)) {
     Wrong("I9", where, fmt::format("both arms of 'if ({})' cannot be computed", branch.text))

@@ -143,15 +143,19 @@ void RefResolver::ReportUnknown(const Ref& ref, const std::string& text) {
                         known.size() > 8 ? ", .." : ""));
 }
 
-// z@then, z@else
+// z@then, z@else, and z'@else where there are several.
 std::optional<DefId> RefResolver::FindArm(const Ref& ref, bool arm) {
   Ref base = ref;
   base.qualifier.clear();
   std::string name = RefText(base);
+  const auto is_of_arm = [&](DefId def) {
+    const RegionId region = RegionOf(def);
+    return Index(region) != 0 && net_.net.regions[Index(region)].arm == arm;
+  };
+  if (const auto def = DefOf(name); def && is_of_arm(*def)) return def;
   std::vector<DefId> found;
   for (auto def = DefOf(name); def; def = DefOf(name += '\'')) {
-    const RegionId region = RegionOf(*def);
-    if (Index(region) != 0 && net_.net.regions[Index(region)].arm == arm) found.push_back(*def);
+    if (is_of_arm(*def)) found.push_back(*def);
   }
   if (found.size() == 1) return found[0];
   const std::string text = RefText(ref);
@@ -162,7 +166,8 @@ std::optional<DefId> RefResolver::FindArm(const Ref& ref, bool arm) {
   out_.Error("A4", ref.where,
              fmt::format("'{}' could be any of {}: '{}' to '{}'", text, found.size(),
                          program_.def(found.front()).name, program_.def(found.back()).name))
-      .Help("write the one that is meant");
+      .Help(fmt::format("write the one that is meant: {}@{}", program_.def(found.front()).name,
+                        ref.qualifier));
   return std::nullopt;
 }
 
@@ -219,14 +224,20 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
   ResolvedRef out;
   out.text = RefText(ref);
   const RegionId home = RegionOf(*def);
-  if (home == region && ref.qualifier.starts_with("join")) {
-    out.ops = {*net_.op_of[Index(program_.def(*def).maker)]};
+  const NetOpId op = *net_.op_of[Index(program_.def(*def).maker)];
+  const bool join = ref.qualifier.starts_with("join");
+  if (join && net_.net.op(op).region == region) {
+    out.ops = {op};
   } else if (home == region) {
     CollectMerged(*def, out.ops);
   } else if ((ref.qualifier == "then" || ref.qualifier == "else") &&
-             net_.net.regions[Index(home)].parent == region) {
-    out.ops = {*net_.op_of[Index(program_.def(*def).maker)]};
-    out.speculates = net_.branch_of[Index(home)];
+             IsInside(net_.net, home, region)) {
+    out.ops = {op};
+    RegionId arm = home;
+    while (net_.net.regions[Index(arm)].parent != region) {
+      arm = net_.net.regions[Index(arm)].parent;
+    }
+    out.speculates = net_.branch_of[Index(arm)];
   } else if (IsInside(net_.net, home, region) && !program_.def(*def).name.ends_with('\'') &&
              ref.qualifier.empty()) {
     // Listed outside of its `if`: the whole conditional.
@@ -255,7 +266,8 @@ std::optional<DefId> RefResolver::ResolveValue(const Ref& ref, RegionId region) 
   const std::optional<DefId> def = Find(ref, region);
   if (!def) return std::nullopt;
   const RegionId made = net_.net.op(*net_.op_of[Index(program_.def(*def).maker)]).region;
-  const bool speculated = ref.qualifier == "then" || ref.qualifier == "else";
+  const bool speculated =
+      ref.qualifier == "then" || ref.qualifier == "else" || ref.qualifier.starts_with("join");
   if (IsInside(net_.net, region, speculated ? made : RegionOf(*def))) return def;
   if (IsInside(net_.net, RegionOf(*def), region) && !program_.def(*def).name.ends_with('\'')) {
     if (const std::optional<DefId> merged = MergedIn(*def, region)) return merged;

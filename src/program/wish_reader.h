@@ -68,8 +68,9 @@ class WishReader {
   // --- one value: recompute, move, prefetch, evict, pin, free (read_moves.cc) ---
   void Do(const cmd::Work& work, PlaceId place, RegionId region, Span where);
   void Do(const cmd::Move& move, PlaceId place, RegionId region, Span where);
-  // Of a value of an arm that is listed outside: false, and reported, if that cannot be.
-  bool ComputeBoth(const ResolvedRef& ref, Span where);
+  // Of a value of an arm that is listed outside, or was before: false, and reported, if that cannot
+  // be.
+  bool ComputeBoth(const ResolvedRef& ref, RegionId region, Span where);
   bool InArm(DefId def) const;
   // evict, pin, free
   void Keep(const cmd::Work& work, PlaceId place, RegionId region, Span where);
