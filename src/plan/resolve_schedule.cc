@@ -228,8 +228,9 @@ class Resolver {
         return Free(*named, work.ref, place, where);
       case cmd::Verb::kRecompute:
         Wrong("I9", where, fmt::format("'{}' is computed once in a pass", DottedName(work.ref)))
-            .Help("delete it; of a layer graph the planner computes again what does not fit into "
-                  "--memory");
+            .Help(
+                "delete it; of a layer graph the planner computes again what does not fit into "
+                "--memory");
         return;
     }
   }

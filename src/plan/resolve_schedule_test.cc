@@ -238,9 +238,8 @@ TEST(ResolveSchedule, ReadingWaitsForFences) {
 
 TEST(ResolveSchedule, WhatReadsAFreedValueIsDoneBeforeTheNextOpListed) {
   const Graph graph = SmallGraph();
-  const Outcome out =
-      PlanBy(graph, "CPU { blk.0.attn_q; free blk.0.attn_norm; blk.0.rope_q; }",
-             SmallRequest(graph, kMiB));
+  const Outcome out = PlanBy(graph, "CPU { blk.0.attn_q; free blk.0.attn_norm; blk.0.rope_q; }",
+                             SmallRequest(graph, kMiB));
   ASSERT_TRUE(out.planned) << out.complaints;
   EXPECT_EQ(Disobeyed(graph, out.wanted->wishes, out.planned->plan), std::nullopt);
   EXPECT_EQ(out.wanted->wishes.orders.size(), 2u);
