@@ -45,7 +45,8 @@ Status WriteCostFile(const CostFileFlags& flags, Console& console) {
   run.gpu = flags.gpu;
   TRY_ASSIGN(const std::unique_ptr<GpuDevice> gpu, OpenGpuFor(devices, run, console));
   console.Progress("programs");
-  TRY_ASSIGN(const MeasuredCosts costs, MeasureCosts(devices, gpu.get()));
+  TRY_ASSIGN(MeasuredCosts costs, MeasureCosts(devices, gpu.get()));
+  TRY_ASSIGN(costs.models, MeasureModelCosts(devices));
   TRY(file.Write(CostFileText(costs, ProbeMachineFacts().cpu_model)));
   TRY(file.Commit());
   if (console.json) {

@@ -1,14 +1,20 @@
 #include "measure_costs.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <map>
 #include <string_view>
 #include <utility>
 
 #include "base/budget.h"
+#include "base/units.h"
 #include "device/run_program.h"
+#include "engine/measure_compute.h"
 #include "fmt/format.h"
+#include "os/cpu_mask.h"
+#include "os/machine.h"
+#include "os/measure.h"
 #include "os/signals.h"
 #include "program/compile_program.h"
 
@@ -20,6 +26,9 @@ namespace {
 constexpr uint64_t kSmall = 32, kLarge = 384;
 constexpr int kRuns = 9;
 constexpr uint64_t kChain = 64;  // ops between which fences and syncs are put
+// What a model's ops are measured on, more than any cache holds, and for how long.
+constexpr uint64_t kMostMeasuredBlock = 256 * kMiB;
+constexpr std::chrono::milliseconds kMeasuredTime(300);
 
 // As cost files call it, and as it is written over a and t: tensors of n elements; p: their
 // comparison; m: a as a matrix; x: a number.
@@ -268,6 +277,30 @@ Result<MeasuredCosts> MeasureCosts(const Devices& devices, GpuDevice* gpu) {
   return Meter(devices, gpu).Run();
 }
 
+Result<std::vector<MeasuredCosts::OfModels>> MeasureModelCosts(const Devices& devices) {
+  std::vector<MeasuredCosts::OfModels> out;
+  MeasuredCosts::OfModels thread;
+  for (const Devices::Place& place : devices.places) {
+    if (!place.computes || place.effects || place.api != Devices::Api::kThread) continue;
+    if (out.empty()) {
+      Budget budget("doctor", Budget::kUnlimited);
+      const Machine machine = ProbeMachine();
+      const uint64_t block =
+          std::clamp(machine.available_bytes / 8, uint64_t{kMiB}, kMostMeasuredBlock);
+      TRY_ASSIGN(const std::vector<uint32_t> cpus, ChooseCpus({}, 1));
+      TRY_ASSIGN(thread.activation_bytes_per_second,
+                 MeasureMemoryRate(budget, 1, block, kMeasuredTime));
+      TRY_ASSIGN(const ProductRate products,
+                 MeasureProductRate(budget, cpus, block, kMeasuredTime));
+      thread.product_bytes_per_second = products.bytes_per_second;
+      TRY_ASSIGN(thread.macs_per_second, MeasureComputeRate(budget, cpus, kMeasuredTime));
+    }
+    thread.place = place.name;
+    out.push_back(thread);
+  }
+  return out;
+}
+
 std::string CostFileText(const MeasuredCosts& costs, const std::string& machine) {
   std::string out = fmt::format("// Measured by tinyai doctor: {}.\n", machine);
   for (const MeasuredCosts::Link& link : costs.links) {
@@ -278,6 +311,13 @@ std::string CostFileText(const MeasuredCosts& costs, const std::string& machine)
                      Seconds(costs.fence_seconds), Seconds(costs.sync_seconds));
   for (const MeasuredCosts::Op& op : costs.ops) {
     out += fmt::format("  op {} on {} = {};\n", op.name, op.place, Formula(op.cost, op.by_flops));
+  }
+  for (const MeasuredCosts::OfModels& one : costs.models) {
+    out += fmt::format(
+        "  op product on {0} = max(bytes / {1}, flops / {2});\n  op activation on {0} = bytes / "
+        "{3};\n",
+        one.place, Rate(one.product_bytes_per_second, false), Rate(2 * one.macs_per_second, true),
+        Rate(one.activation_bytes_per_second, false));
   }
   return out + "}\n";
 }

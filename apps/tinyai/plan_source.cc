@@ -35,25 +35,47 @@ void PlanSource::AddTo(Flags& flags, bool with_plan) {
       "--device", "FILE",
       "a device with its own memory, which a thread stands for: a schedule may put ops on it",
       &device_path_);
+  flags.Text("--cost", "FILE",
+             "with --device, what the device's ops take; else a thread's share of the CPU's rates",
+             &cost_path_);
   if (!with_plan) return;
   flags.Text("--plan", "FILE",
              "do as this plan says, which tinyai plan --emit schedule has written", &plan_path_);
 }
 
 Status PlanSource::ReadDevice(Prepared& prepared, Console& console) const {
-  if (!device_path_) return {};
+  if (!device_path_) {
+    if (!cost_path_) return {};
+    return Fail(ErrorCode::kUsage, "BAD_USAGE", "--cost is for a device; name it with --device");
+  }
   TRY_ASSIGN(std::string text, ReadWholeFile(*device_path_, kMostSourceBytes));
   const SourceText source(*device_path_, std::move(text));
   Diagnostics diagnostics(source);
+  Devices devices;
   const auto read = [&]() -> Result<std::optional<RequestDevice>> {
-    TRY_ASSIGN(const Devices devices, ReadDevices(diagnostics));
+    TRY_ASSIGN(devices, ReadDevices(diagnostics));
     return DeviceForModel(devices, diagnostics);
   };
   Result<std::optional<RequestDevice>> device = read();
   console.Explain(diagnostics);
   if (!device) return tl::unexpected<Error>(std::move(device).error());
   prepared.options.device = std::move(*device);
-  return {};
+  return cost_path_ ? ReadCostsOf(devices, prepared, console) : Status();
+}
+
+Status PlanSource::ReadCostsOf(const Devices& devices, Prepared& prepared, Console& console) const {
+  TRY_ASSIGN(std::string text, ReadWholeFile(*cost_path_, kMostSourceBytes));
+  const SourceText source(*cost_path_, std::move(text));
+  Diagnostics diagnostics(source);
+  const auto read = [&]() -> Status {
+    TRY_ASSIGN(Costs costs, ReadCosts(devices, diagnostics));
+    if (!prepared.options.device) return {};
+    prepared.options.device->costs = std::make_shared<const Costs>(std::move(costs));
+    return CheckDeviceCosts(prepared.model->graph(), *prepared.options.device, diagnostics);
+  };
+  const Status done = read();
+  console.Explain(diagnostics);
+  return done;
 }
 
 Status PlanSource::Read(Prepared& prepared, Console& console) {

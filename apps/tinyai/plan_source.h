@@ -8,6 +8,7 @@
 #include "console.h"
 #include "engine/session_plan.h"
 #include "flags.h"
+#include "lang/devices.h"
 #include "lang/diagnostics.h"
 #include "session_flags.h"
 
@@ -19,7 +20,7 @@ class PlanSource {
  public:
   // `session` decides the rest; it outlives this object.
   explicit PlanSource(const SessionFlags& session) : session_(session) {}
-  // --schedule and --device; and --plan where a plan is carried out.
+  // --schedule, --device and --cost; and --plan where a plan is carried out.
   void AddTo(Flags& flags, bool with_plan);
 
   // Reads the files that are named, if some are; a schedule may be a whole plan. What the flags of
@@ -35,9 +36,10 @@ class PlanSource {
 
  private:
   Status ReadDevice(Prepared& prepared, Console& console) const;
+  Status ReadCostsOf(const Devices& devices, Prepared& prepared, Console& console) const;
 
   const SessionFlags& session_;
-  std::optional<std::string> plan_path_, schedule_path_, device_path_;
+  std::optional<std::string> plan_path_, schedule_path_, device_path_, cost_path_;
   std::unique_ptr<SourceText> schedule_;  // what is no plan
   std::optional<SavedPlan> saved_;
 };

@@ -107,6 +107,16 @@ std::vector<Component> FixedParts(const Model& model, const SessionOptions& opti
   return fixed;
 }
 
+// A thread stands for a device: its share of what all threads reach together.
+Rates RatesOfAThread(const Machine& machine) {
+  Rates out = machine.rates;
+  const double threads = std::max(1u, machine.threads);
+  out.memory_bytes_per_second /= threads;
+  out.product_bytes_per_second /= threads;
+  out.compute_macs_per_second /= threads;
+  return out;
+}
+
 PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Machine& machine,
                        const ModelWishes* wishes = nullptr) {
   const SessionOptions& options = session.options;
@@ -124,6 +134,7 @@ PlanRequest RequestFor(const Model& model, const SessionPlan& session, const Mac
   request.speed = options.speed;
   request.rates = machine.rates;
   request.device = options.device;
+  if (request.device) request.device->rates = RatesOfAThread(machine);
   request.limits = options.limits;
   request.details = options.details;
   request.wishes = wishes;

@@ -1,8 +1,12 @@
 #include "plan/device_for_model.h"
 
 #include <algorithm>
+#include <cmath>
+#include <set>
+#include <string_view>
 
 #include "fmt/format.h"
+#include "plan/pass_costs.h"
 
 namespace tinyai {
 namespace {
@@ -84,6 +88,30 @@ Result<std::optional<RequestDevice>> DeviceForModel(const Devices& devices, Diag
   std::optional<RequestDevice> device = Finder(devices, out).Find();
   if (!out.has_errors()) return device;
   return tl::unexpected<Error>(out.AsError("SCHEDULE_IMPOSSIBLE"));
+}
+
+Status CheckDeviceCosts(const Graph& graph, const RequestDevice& device, Diagnostics& out) {
+  PlanRequest request;
+  request.device = device;
+  const PassCosts costs = PassCosts::OfDevice(graph, request, 1);
+  std::set<std::string_view> said;
+  for (const Op& op : graph.ops) {
+    const bool product = IsProduct(op.kind);
+    const std::string_view name = product ? kProductCost : kActivationCost;
+    const Costs::Op* const cost =
+        device.costs == nullptr ? nullptr : device.costs->Find(name, device.name);
+    if (cost == nullptr) continue;
+    const double seconds = product
+                               ? costs.ProductSeconds(op, graph.weight(op.weights[0]).rows, false)
+                               : costs.OpSeconds(op);
+    if ((std::isfinite(seconds) && seconds >= 0) || !said.insert(name).second) continue;
+    out.Error("I15", cost->seconds.where,
+              fmt::format("cost of '{} on {}' is {}", name, cost->place,
+                          std::isfinite(seconds) ? "negative" : "no finite number"))
+        .Help(fmt::format("'{}' asks for it", op.name));
+  }
+  if (!out.has_errors()) return {};
+  return tl::unexpected<Error>(out.AsError("COST_MODEL"));
 }
 
 }  // namespace tinyai

@@ -14,4 +14,8 @@ namespace tinyai {
 // (I9) for what a model has no use for.
 Result<std::optional<RequestDevice>> DeviceForModel(const Devices& devices, Diagnostics& out);
 
+// Reports costs of the device, in the source of `out`, that are negative or no finite number for
+// the ops of a model: I15. Error: COST_MODEL.
+Status CheckDeviceCosts(const Graph& graph, const RequestDevice& device, Diagnostics& out);
+
 }  // namespace tinyai

@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "fmt/format.h"
 #include "graph/spill.h"
+#include "plan/pass_costs.h"
 
 namespace tinyai {
 namespace {
@@ -78,6 +79,9 @@ class SetUp {
       net.memories.push_back({device.memory, device.memory_bytes,
                               std::max(kCacheLine, device.alignment), draft_.device_weight_bytes});
       net.places.push_back({device.name, kDeviceMemory, false});
+      const MeetingCosts costs = MeetingCostsOf(device);
+      net.fence_seconds = costs.fence_seconds;
+      net.sync_seconds = costs.sync_seconds;
     }
     net.regions = {{"pass", {}, {}, true}, {"logits", {}, {}, true}};
     net.loops = true;

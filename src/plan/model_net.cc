@@ -25,7 +25,7 @@ class Builder {
       : draft_(draft),
         graph_(draft.graph),
         costs_(draft.graph, draft.request.rates, draft.plan.workers, tokens),
-        device_costs_(draft.graph, draft.request.rates, 1, tokens),
+        device_costs_(PassCosts::OfDevice(draft.graph, draft.request, tokens)),
         tokens_(tokens),
         resident_bytes_(resident_bytes),
         stride_(StagingStride(draft.graph, draft.request.io_alignment)),

@@ -3,6 +3,23 @@
 #include <algorithm>
 
 namespace tinyai {
+
+PassCosts PassCosts::OfDevice(const Graph& graph, const PlanRequest& request, uint64_t tokens) {
+  if (!request.device) return PassCosts(graph, request.rates, 1, tokens);
+  const RequestDevice& device = *request.device;
+  PassCosts out(graph, device.rates, 1, tokens);
+  if (device.costs != nullptr) {
+    out.product_ = device.costs->Find(kProductCost, device.name);
+    out.activation_ = device.costs->Find(kActivationCost, device.name);
+  }
+  return out;
+}
+
+MeetingCosts MeetingCostsOf(const RequestDevice& device) {
+  if (device.costs == nullptr) return {0, device.rates.meeting_seconds};
+  return {device.costs->fence_seconds, device.costs->sync_seconds};
+}
+
 double PassCosts::OpSeconds(const Op& op) const {
   uint64_t bytes = 0;
   const auto add = [&](ValueId id) {
@@ -11,6 +28,9 @@ double PassCosts::OpSeconds(const Op& op) const {
   };
   for (const ValueId in : op.ins) add(in);
   if (op.out) add(*op.out);
+  if (activation_ != nullptr) {
+    return CostValue(activation_->seconds, {{"bytes", static_cast<double>(bytes)}});
+  }
   return static_cast<double>(bytes) / rates_.memory_bytes_per_second;
 }
 
@@ -19,11 +39,14 @@ double PassCosts::ProductSeconds(const Op& product, uint64_t rows, bool logits) 
   // A row of weights meets as many columns of the operand as the result has places for it.
   const uint64_t places = graph_.value(*product.out).width / weight.rows;
   const uint64_t tokens = logits ? 1 : tokens_;
+  const auto bytes = static_cast<double>(rows * weight.row_bytes());
+  const auto macs = static_cast<double>(rows * weight.cols * tokens * places);
+  if (product_ != nullptr) {
+    return CostValue(product_->seconds, {{"bytes", bytes}, {"flops", 2 * macs}});
+  }
   const double meeting = workers_ > 1 ? rates_.meeting_seconds : 0;
   return meeting +
-         std::max(static_cast<double>(rows * weight.row_bytes()) / rates_.product_bytes_per_second,
-                  static_cast<double>(rows * weight.cols * tokens * places) /
-                      rates_.compute_macs_per_second);
+         std::max(bytes / rates_.product_bytes_per_second, macs / rates_.compute_macs_per_second);
 }
 
 double PassCosts::LoadSeconds(uint64_t bytes) const {

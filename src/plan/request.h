@@ -15,6 +15,8 @@
 
 namespace tinyai {
 
+struct Costs;
+
 // Bytes a process holds, by what for.
 struct Component {
   std::string name;
@@ -48,6 +50,10 @@ struct RequestDevice {
   uint64_t memory_bytes = ~uint64_t{0};
   uint64_t alignment = 1;
   Way to, from;
+  // How fast its ops are: as the costs have it for `product` and `activation` there, else by rates
+  // of its own. Of the costs its fences and syncs are, too; else each sync is a meeting.
+  Rates rates;
+  std::shared_ptr<const Costs> costs;  // null: none
 };
 
 // What a plan is to be made for.

@@ -15,11 +15,16 @@ class StepNet {
         plan_(plan),
         tokens_(graph.is_text() ? 1 : plan.chunk),
         costs_(graph, request.rates, plan.workers, tokens_),
-        device_costs_(graph, request.rates, 1, tokens_),
+        device_costs_(PassCosts::OfDevice(graph, request, tokens_)),
         device_(request.device) {
     net_.memories = {{plan.memory.name}};
     net_.regions = {{"pass", {}, {}, true}};
     net_.loops = true;
+    if (plan.device && device_) {
+      const MeetingCosts costs = MeetingCostsOf(*device_);
+      net_.fence_seconds = costs.fence_seconds;
+      net_.sync_seconds = costs.sync_seconds;
+    }
     for (size_t i = 0; i < plan.queues.size(); ++i) AddQueue(i);
     for (const Fence& fence : plan.fences) {
       net_plan_.fences.push_back({PlaceId(fence.queue), fence.step});

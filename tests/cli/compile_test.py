@@ -136,6 +136,7 @@ class Measuring(Case):
         self.assertEqual(ended.code, 0, ended.err)
         for line in ("fence = ", "sync = ", "op matmul on GPU = ", "op exp on CPU = "):
             self.assertIn(line, costs.read_text())
+        self.assertNotIn("op product", costs.read_text())  # no device that a model's ops can go to
         self.assertEqual(tinyai("compile", "--format", "--check", str(costs)).code, 0)
         program = self.directory / "p.value"
         program.write_text("x = input(f32[64, 64]);\ny = exp(matmul(x, x));\noutput y;\n")

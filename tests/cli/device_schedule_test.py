@@ -26,6 +26,34 @@ class DeviceSchedules(Case):
         path.write_text(text, encoding="utf-8")
         return str(path)
 
+    def speed(self, costs):
+        schedule = self.write("my.schedule", "GPU { blk.1; }")
+        costs = self.write("my.cost", f"cost here {{ {costs} }}")
+        return tinyai("plan", "-m", self.tales, "--memory", "100M", "--schedule", schedule,
+                      "--device", self.device, "--cost", costs, "--json")
+
+    def test_a_cost_file_says_how_fast_the_device_is(self):
+        rates = "op product on GPU = {}; op activation on GPU = bytes / 1GB/s; sync = {};"
+        products = 7  # of a block
+        slow = self.speed(rates.format("10ms", "0"))
+        self.assertEqual(slow.code, 0, slow.err)
+        seconds = 1 / slow.json["predicted_tokens_per_second"]
+        self.assertGreater(seconds, products * 10e-3)
+        self.assertLess(seconds, products * 10e-3 + 5e-3)
+        waits = self.speed(rates.format("10ms", "20ms")).json
+        self.assertAlmostEqual(1 / waits["predicted_tokens_per_second"],
+                               seconds + 20e-3 * waits["syncs"]["value"], delta=21e-3)
+        wrong = self.speed(rates.format("bytes / 1GB/s - 1s", "0"))
+        self.assertEqual(wrong.code, 7)
+        self.assertIn("error[I15]: cost of 'product on GPU' is negative", wrong.err)
+        self.assertIn("COST_MODEL", wrong.err)
+        unknown = self.speed("op product on NPU = 1ms;")
+        self.assertEqual(unknown.code, 7)
+        self.assertIn("error[I7]: no device 'NPU'", unknown.err)
+        alone = tinyai("plan", "-m", self.tales, "--cost", self.write("a.cost", "cost a { }"))
+        self.assertEqual(alone.code, 2)
+        self.assertIn("--device", alone.err)
+
     def ask(self, verb, text, *flags, device=None):
         schedule = self.write("my.schedule", text)
         return tinyai(verb, "-m", self.tales, "--schedule", schedule, "--device",
