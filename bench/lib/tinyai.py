@@ -11,7 +11,7 @@ import subprocess
 from lib import limited
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SHORT_FLAGS = {"n", "p", "r", "s", "ub", "ctk", "ctv"}
+SHORT_FLAGS = {"n", "o", "p", "r", "s", "ub", "ctk", "ctv"}
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 

@@ -11,6 +11,7 @@
 #include "graph/changes.h"
 #include "graph/recompute.h"
 #include "graph/spill.h"
+#include "plan/activation_peak.h"
 #include "plan/choose_bands.h"
 #include "plan/choose_evictions.h"
 #include "run/layer_ops.h"
@@ -19,6 +20,10 @@ namespace tinyai {
 namespace {
 
 constexpr std::string_view kInfeasible = "BUDGET_INFEASIBLE";
+// Sizes of bands that are tried between the smallest and none, where memory is short.
+constexpr int kBandSteps = 5;
+// And where it is shortest: what activations take, of the least that bands come to.
+constexpr double kBandShares[] = {0, 1.15, 1.5};
 
 // Plans one pass in any of the modes.
 class ForwardPlanner {
@@ -62,10 +67,15 @@ class ForwardPlanner {
       if (Result<ForwardPlan> normal = PlanNormal(); Fits(normal)) return normal;
     }
     Result<ForwardPlan> lean = PlanLean(PlanMode::kAdaptive);
-    if (!Fits(lean) && request_.thorough) return PlanThoroughly(std::move(lean));
-    if (!Fits(lean)) return PlanLean(PlanMode::kStreaming);
-    lean->mode = PlanMode::kMemoryOptimised;  // in which some weights may stay
-    return lean;
+    if (Fits(lean)) {
+      lean->mode = PlanMode::kMemoryOptimised;  // in which some weights may stay
+      return lean;
+    }
+    Result<ForwardPlan> narrow = PlanNarrowFast(std::move(lean));
+    if (request_.thorough) return narrow;
+    if (!Fits(narrow)) return PlanLean(PlanMode::kStreaming);
+    narrow->mode = PlanMode::kStreaming;
+    return narrow;
   }
 
   // Whether there is such a plan, and its activations keep within their limit.
@@ -129,7 +139,7 @@ class ForwardPlanner {
   }
 
   // Nothing fits but what kStreaming does: the fastest of that.
-  Result<ForwardPlan> PlanThoroughly(Result<ForwardPlan> lean) const {
+  Result<ForwardPlan> PlanNarrowFast(Result<ForwardPlan> lean) const {
     TRY_ASSIGN(BandedGraph start, LeanStart());
     if (start.graph.is_text()) return lean;
     return PlanNarrow(std::move(start), std::move(lean), PlanMode::kAdaptive);
@@ -138,19 +148,28 @@ class ForwardPlanner {
   // In bands where that is allowed, and evicting whatever lowers the peak: what takes the least
   // memory, or in kAdaptive the least time, of what fits.
   Result<ForwardPlan> PlanNarrow(BandedGraph start, Result<ForwardPlan> best, PlanMode mode) const {
-    std::vector<std::vector<GraphChange>> tried = {start.changes};
-    std::vector<BandedGraph> starts = Starts(std::move(start));
+    struct Tried {
+      std::vector<GraphChange> changes;
+      bool fits;
+    };
+    std::vector<Tried> tried = {{start.changes, Fits(best)}};
+    const std::vector<BandedGraph> starts = Starts(std::move(start));
+    // Whether the plan for it fits.
     const auto consider = [&](BandedGraph graph) {
-      if (std::ranges::find(tried, graph.changes) != tried.end()) return;
-      tried.push_back(graph.changes);
+      const auto known = std::ranges::find(tried, graph.changes, &Tried::changes);
+      if (known != tried.end()) return known->fits;
+      std::vector<GraphChange> changes = graph.changes;
       Result<ForwardPlan> plan = Compile(std::move(graph), mode);
+      const bool fits = Fits(plan);
+      tried.push_back({std::move(changes), fits});
       if (mode == PlanMode::kStreaming) {
         best = Smaller(std::move(best), std::move(plan));
-      } else if (Fits(plan) && (!Fits(best) || IsFaster(*plan, *best))) {
+      } else if (fits && (!Fits(best) || IsFaster(*plan, *best))) {
         best = std::move(plan);
       }
+      return fits;
     };
-    if (starts.size() > 1) consider(starts[0]);
+    for (size_t i = 0; i + 1 < starts.size(); ++i) consider(starts[i]);
     for (const EvictionOptions& ways : WaysToEvict()) {
       for (const BandedGraph& from : starts) {
         BandedGraph evicted = ChooseEvictions(from, ways).back();
@@ -158,17 +177,37 @@ class ForwardPlanner {
         consider(std::move(evicted));
       }
     }
+    if (mode != PlanMode::kStreaming && Fits(best)) TryFewerBands(starts, consider);
     if (best || !request_.thorough) return best;
     for (BandedGraph& variant : Variants(starts.back())) consider(std::move(variant));
     return best;
   }
 
-  // In bands, if that is allowed, and as it is.
+  // Bands that keep more memory compute less again: `consider`s, by bisection, those that keep as
+  // much as fits.
+  template <typename Consider>
+  void TryFewerBands(const std::vector<BandedGraph>& starts, const Consider& consider) const {
+    uint64_t fits = FindActivationPeak(starts.front().graph, options_.batch).bytes;
+    uint64_t too_much = FindActivationPeak(starts.back().graph, options_.batch).bytes;
+    for (int i = 0; i < kBandSteps && fits < too_much; ++i) {
+      const uint64_t enough = fits + (too_much - fits) / 2;
+      (consider(ChooseBands(starts.back(), options_.batch, enough)) ? fits : too_much) = enough;
+    }
+  }
+
+  // In bands, if that is allowed, first those of least activations, then some fewer, since each
+  // band takes memory too; and last as it is.
   std::vector<BandedGraph> Starts(BandedGraph start) const {
     std::vector<BandedGraph> starts;
     if (options_.bands && options_.mode != PlanMode::kMemoryOptimised) {
-      starts.push_back(ChooseBands(start, options_.batch));
-      if (starts[0].changes == start.changes) starts.clear();
+      uint64_t least = 0;
+      for (const double share : kBandShares) {
+        const auto enough = static_cast<uint64_t>(share * static_cast<double>(least));
+        BandedGraph banded = ChooseBands(start, options_.batch, enough);
+        if (least == 0) least = FindActivationPeak(banded.graph, options_.batch).bytes;
+        const BandedGraph& before = starts.empty() ? start : starts.back();
+        if (banded.changes != before.changes) starts.push_back(std::move(banded));
+      }
     }
     starts.push_back(std::move(start));
     return starts;

@@ -66,7 +66,7 @@ struct ForwardRequest {
   // cannot be said of that one. Empty: there is no schedule.
   std::function<Result<ModelWishes>(const Graph& graph)> wishes;
   // Looks further, which takes longer: a pass that does not fit is refused with the least budget of
-  // all ways there are, and kAdaptive spends what kStreaming leaves of the memory.
+  // all ways there are. And kAdaptive stays what it was asked for.
   bool thorough = false;
   // Held for each op of the graph that is carried out, besides the model's own.
   uint64_t bytes_per_op = 0;

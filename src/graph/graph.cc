@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 #include <utility>
 
 namespace tinyai {
@@ -58,16 +59,13 @@ void Graph::EndLayer(std::string layer_name, LayerRole role, ValueId output) {
   Layer layer{.name = std::move(layer_name), .role = role, .output = output};
   if (!layers.empty()) layer.first_op = layers.back().first_op + layers.back().op_count;
   layer.op_count = static_cast<uint32_t>(ops.size()) - layer.first_op;
-  std::vector<ValueId> made;
+  std::unordered_set<size_t> known;  // operands so far, and what the layer makes itself
   for (size_t i = layer.first_op; i < ops.size(); ++i) {
     for (const ValueId in : ops[i].ins) {
-      const auto is_known = [in](const std::vector<ValueId>& ids) {
-        return std::find(ids.begin(), ids.end(), in) != ids.end();
-      };
-      if (!is_known(made) && !is_known(layer.operands)) layer.operands.push_back(in);
+      if (known.insert(Index(in)).second) layer.operands.push_back(in);
     }
     const bool given = std::holds_alternative<op::Input>(ops[i].kind);
-    if (ops[i].out && !given) made.push_back(*ops[i].out);
+    if (ops[i].out && !given) known.insert(Index(*ops[i].out));
   }
   layers.push_back(std::move(layer));
 }

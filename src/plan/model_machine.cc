@@ -25,7 +25,7 @@ class SetUp {
           Add({.name = value.name, .bytes = BytesOf(value), .memory = memory_of_[i]}));
     }
     out_.moved.resize(graph_.values.size());
-    if (Spills(graph_)) AddScratchFile();
+    if (spills_) AddScratchFile();
   }
 
  private:
@@ -34,7 +34,7 @@ class SetUp {
   // Where some are written to disk all are whole blocks, so that they may take each other's place.
   uint64_t BytesOf(const Value& value) const {
     const uint64_t rows = value.rows == Rows::kTokens ? draft_.sizes.chunk : 1;
-    return RoundUp(rows * value.row_bytes, Spills(graph_) ? draft_.request.io_alignment : 1);
+    return RoundUp(rows * value.row_bytes, spills_ ? draft_.request.io_alignment : 1);
   }
 
   // A memory of its own, and what lies there.
@@ -124,6 +124,7 @@ class SetUp {
 
   const PlanDraft& draft_;
   const Graph& graph_;
+  const bool spills_ = Spills(graph_);
   ModelNet& out_;
   std::vector<MemoryId> memory_of_;     // by value
   std::vector<MemoryId> cache_memory_;  // by layer
