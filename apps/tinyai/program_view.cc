@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "fmt/format.h"
+#include "lang/print_schedule.h"
 #include "plan_view.h"
 #include "program/complete_schedule.h"
 
@@ -23,6 +24,7 @@ ProgramView::ProgramView(const CompiledProgram& compiled, std::string title)
       view_{.net = compiled.net, .planned = planned_, .title = std::move(title)} {
   view_.kinds = {"value"};
   view_.kind_of.assign(compiled.net.values.size(), 0);
+  view_.text = PrintSchedule(compiled.schedule);
   view_.summary = {{"schedule", CertificateText(compiled.certificate)},
                    {"time", FormatSeconds(compiled.certificate.makespan)}};
 }

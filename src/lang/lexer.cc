@@ -98,6 +98,9 @@ constexpr std::array<uint8_t, 256> kFirstSymbols = [] {
   return out;
 }();
 
+// Of a letter that no name has.
+bool IsForeign(char c) { return static_cast<uint8_t>(c) >= 0x80; }
+
 Span MakeSpan(size_t begin, size_t end) {
   return {static_cast<uint32_t>(begin), static_cast<uint32_t>(end)};
 }
@@ -126,6 +129,7 @@ Token Lexer::Next(Mode mode) {
     SkipBlanks();
     if (at_ >= text_.size()) break;
     const char c = Peek();
+    if (IsForeign(c)) return ForeignWord();
     if (IsLetter(c) || (mode == Mode::kPart && IsDigit(c))) return Word();
     if (IsDigit(c)) return Number();
     if (c == '"') return String();
@@ -187,6 +191,7 @@ Token Lexer::Make(TokenKind kind, size_t length) {
 Token Lexer::Word() {
   size_t length = 0;
   while (IsWordPart(Peek(length))) ++length;
+  if (IsForeign(Peek(length))) return ForeignWord();
   while (Peek(length) == '\'') ++length;
   const Token token = Make(TokenKind::kName, length);
   if (length > kMostNameBytes) {
@@ -195,6 +200,20 @@ Token Lexer::Word() {
         fmt::format("this name has {} bytes; at most {} are allowed", length, kMostNameBytes));
   }
   return token;
+}
+
+// What someone meant as a name, so that nothing else is said of it.
+Token Lexer::ForeignWord() {
+  size_t length = 0;
+  while (IsWordPart(Peek(length))) ++length;
+  const size_t strange = at_ + length;
+  const size_t bytes = std::max<size_t>(1, Utf8SequenceLength(text_.substr(strange)));
+  diagnostics_
+      .Error("S2", MakeSpan(strange, strange + bytes),
+             fmt::format("'{}' means nothing here", text_.substr(strange, bytes)))
+      .Help("names have A to Z, a to z, 0 to 9, _ and $");
+  while (IsWordPart(Peek(length)) || IsForeign(Peek(length))) ++length;
+  return Make(TokenKind::kName, length);
 }
 
 // Digits with what follows them directly, so that 12GBs is one wrong number and not two tokens.
@@ -242,12 +261,9 @@ Token Lexer::String() {
 }
 
 void Lexer::StrangeCharacter() {
-  const size_t begin = at_;
-  at_ += std::max<size_t>(1, Utf8SequenceLength(text_.substr(at_)));
-  const std::string_view character = text_.substr(begin, at_ - begin);
-  while (at_ < text_.size() && static_cast<uint8_t>(Peek()) >= 0x80) ++at_;  // the rest of the word
-  diagnostics_.Error("S2", MakeSpan(begin, begin + character.size()),
-                     fmt::format("'{}' means nothing here", character));
+  diagnostics_.Error("S2", MakeSpan(at_, at_ + 1),
+                     fmt::format("'{}' means nothing here", text_.substr(at_, 1)));
+  ++at_;
 }
 
 bool IsNamePart(std::string_view text) {

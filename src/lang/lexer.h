@@ -46,6 +46,7 @@ class Lexer {
   Token Make(TokenKind kind, size_t length);
   void Break(Span span, std::string message);
   void StrangeCharacter();
+  Token ForeignWord();
 
   Diagnostics& diagnostics_;
   std::string_view text_;

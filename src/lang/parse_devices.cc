@@ -243,6 +243,7 @@ class DeviceParser {
     if (!to || !in_.Expect(TokenKind::kAssign)) return false;
     Devices::Link link;
     link.where = head;
+    const bool negative = in_.Accept(TokenKind::kMinus);
     const Token latency = in_.token();
     if (!in_.Expect(TokenKind::kNumber) || !in_.Expect(TokenKind::kPlus)) return false;
     if (!Word("bytes")) {
@@ -254,8 +255,9 @@ class DeviceParser {
     if (!in_.Expect(TokenKind::kNumber)) return false;
     link.latency_seconds = NumberValue(in_.Text(latency));
     link.bytes_per_second = NumberValue(in_.Text(speed));
-    if (!std::isfinite(link.latency_seconds)) {
-      in_.Error("I15", latency.span, "the latency of this link is infinite");
+    if (negative || !std::isfinite(link.latency_seconds)) {
+      in_.Error("I15", latency.span,
+                fmt::format("the latency of this link is {}", negative ? "negative" : "infinite"));
     }
     if (link.bytes_per_second <= 0 || !std::isfinite(link.bytes_per_second)) {
       in_.Error("I15", speed.span,

@@ -68,6 +68,14 @@ class Compiler {
     }
     compiled_.program = ResolveProgram(values_, resolve);
     if (values_.has_errors()) return FirstOf(values_, false);
+    const std::string& name = compiled_.program.name;
+    if (!schedule.program.empty() && !name.empty() && schedule.program != name) {
+      out_.Error("I7", {},
+                 fmt::format("no program '{}': this schedule is compiled for '{}'",
+                             schedule.program, name))
+          .Help(fmt::format("schedule {} for {} {{ .. }}", schedule.name, name));
+      return FirstOf(out_, true);
+    }
     compiled_.devices = options_.devices;
     net_ = BuildProgramNet(compiled_.program, compiled_.devices, options_.costs);
     if (!CheckPlaces()) return FirstOf(values_, false);

@@ -50,7 +50,9 @@ class WayFinder {
     PlaceImplied(task_.program, way_.wishes, net_);
     const bool chosen = std::any_of(net_.net.ops.begin(), net_.net.ops.end(),
                                     [](const NetOp& op) { return op.choices.size() > 1; });
-    if (chosen && (apart_ || !way_.wishes.lines.empty())) {
+    const bool closed = std::any_of(way_.wishes.has_closed.begin(), way_.wishes.has_closed.end(),
+                                    [](bool is) { return is; });
+    if (chosen && (apart_ || closed || !way_.wishes.lines.empty())) {
       TRY_ASSIGN(const bool fixed, FixPlaces());
       if (!fixed) return false;
     }

@@ -250,7 +250,8 @@ class Fitter {
     const std::string& name = net_.net.ops[Index(id)].name;
     const uint32_t low = low_[Index(id)], high = high_[Index(id)];
     const std::vector<uint32_t>& lines = lines_of_[Index(PlaceOf(Index(id)))];
-    Span closed = wishes_.lines[lines.front()].where;
+    Span closed = lines.empty() ? wishes_.closed_at[Index(PlaceOf(Index(id)))]
+                                : wishes_.lines[lines.front()].where;
     std::string why = "every block is closed";
     std::optional<Span> other;
     if (low > 0) {
@@ -295,7 +296,9 @@ class Fitter {
 }  // namespace
 
 bool FitUnlisted(const Wishes& wishes, const Program& program, ProgramNet& net, Diagnostics& out) {
-  if (wishes.lines.empty()) return true;
+  const bool closed =
+      std::any_of(wishes.has_closed.begin(), wishes.has_closed.end(), [](bool is) { return is; });
+  if (wishes.lines.empty() && !closed) return true;
   return Fitter(wishes, program, net, out).Run();
 }
 

@@ -137,12 +137,10 @@ class CycleReport {
       if (best.empty() || path.size() < best.size()) best = std::move(path);
     }
     if (best.empty()) {
-      out_.Error("I3", wishes_.befores.empty() ? Span{} : wishes_.befores[0].where,
-                 "the orders that 'before' asks for go round in a circle with the data")
-          .Help("delete one of them");
-      return true;
+      ReportBefore(after);
+    } else {
+      Report(best);
     }
-    Report(best);
     return true;
   }
 
@@ -157,6 +155,31 @@ class CycleReport {
   Span WhereOf(NetOpId op) const {
     const auto line = wishes_.line_of[Index(op)];
     return line ? wishes_.lines[*line].where : Span{};
+  }
+
+  // I3 without any block: the shortest cycle through what 'before' asks for.
+  void ReportBefore(const std::vector<std::vector<size_t>>& after) {
+    const Wishes::Before* blamed = nullptr;
+    std::vector<std::string_view> way;
+    for (const Wishes::Before& before : wishes_.befores) {
+      const std::vector<size_t> path = ShortestPath(edges_, after, before.second, before.first);
+      const bool none = path.empty() && before.first != before.second;
+      if (none || (blamed != nullptr && path.size() + 1 >= way.size())) continue;
+      blamed = &before;
+      way = {Name(before.second)};
+      for (const size_t edge : path) way.push_back(Name(edges_[edge].to));
+    }
+    if (blamed == nullptr) blamed = &wishes_.befores[0];
+    if (blamed->first == blamed->second) {
+      out_.Error("I3", blamed->where,
+                 fmt::format("'{}' cannot be complete before it starts", Name(blamed->first)))
+          .Help("delete the 'before'");
+      return;
+    }
+    out_.Error("I3", blamed->where,
+               fmt::format("cycle: {} before {} ({}), {} (data and orders)", Name(blamed->first),
+                           Name(blamed->second), At(blamed->where), fmt::join(way, " -> ")))
+        .Help("delete the 'before'");
   }
 
   // The first and the last op of each stretch of the text in the cycle.

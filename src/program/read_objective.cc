@@ -87,6 +87,11 @@ bool IsJust(const NetObjective::Sum& sum, Term term) {
 std::optional<NetObjective> ReadObjective(const Expr& written, const Devices& devices,
                                           Diagnostics& out) {
   const bool list = written.kind == Expr::Kind::kCall && written.operands[0].text == "lex";
+  if (list && written.operands.size() == 1) {
+    out.Error("I7", written.where, "an objective has at least one term")
+        .Help("objective lex(syncs, fences, bytes, makespan);");
+    return std::nullopt;
+  }
   Reader reader(devices, out);
   NetObjective objective;
   for (size_t i = list ? 1 : 0; i < (list ? written.operands.size() : 1); ++i) {

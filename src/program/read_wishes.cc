@@ -17,6 +17,7 @@ WishReader::WishReader(const Program& program, const Devices& devices, const Cos
       gap_open_(devices.places.size(), false) {
   wishes_.open_end.assign(devices.places.size(), true);
   wishes_.has_closed.assign(devices.places.size(), false);
+  wishes_.closed_at.resize(devices.places.size());
   pending_.resize(devices.places.size());
   placed_.resize(net.net.ops.size());
 }
@@ -57,6 +58,7 @@ void WishReader::Do(const Block& block, Span) {
 void WishReader::DoBlock(const Block& block, PlaceId place, RegionId region) {
   const size_t at = Index(place);
   if (!block.closed) gap_open_[at] = true;
+  if (block.closed && !wishes_.has_closed[at]) wishes_.closed_at[at] = block.where;
   wishes_.has_closed[at] = wishes_.has_closed[at] || block.closed;
   const bool closed = std::exchange(closed_, block.closed);
   const uint32_t around = std::exchange(block_, ++blocks_);

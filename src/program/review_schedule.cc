@@ -119,6 +119,22 @@ std::vector<bool> Ancestors(const TaskNet& net, NetOpId op) {
   return seen;
 }
 
+// W5: a whole number divided by what is 0 whatever comes in.
+void WarnOfZeros(const Program& program, Diagnostics& values) {
+  using Kind = ExprNode::Kind;
+  for (const Eval& eval : program.evals) {
+    for (const ExprNode& node : eval.code) {
+      if (node.kind != Kind::kDivide && node.kind != Kind::kModulo) continue;
+      if (node.type.scalar != Scalar::kI32 && node.type.scalar != Scalar::kI64) continue;
+      const ExprNode& divisor = eval.code[node.args[1]];
+      if (divisor.kind != Kind::kConstant || divisor.integer != 0) continue;
+      values.Warning("W5", eval.where, "this divides by 0, which gives 0, and a run says so")
+          .Help("divide by something else, or write the 0");
+      break;
+    }
+  }
+}
+
 }  // namespace
 
 void CheckPrintOrder(const Wishes& wishes, const ProgramNet& net, Diagnostics& out) {
@@ -174,6 +190,7 @@ void WarnOfUnused(const Program& program, const Wishes& wishes, const ProgramNet
     gives = gives || eval.output;
     for (const DefId in : eval.ins) use(in);
   }
+  WarnOfZeros(program, values);
   if (!gives) return;
   for (const Branch& branch : program.branches) use(branch.condition);
   for (const ProgramLoop& loop : program.loops) {

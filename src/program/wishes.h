@@ -48,6 +48,7 @@ struct Wishes {
   std::vector<std::optional<uint32_t>> line_of;  // by op of the net
   std::vector<bool> open_end;                    // by place: more may follow its last line
   std::vector<bool> has_closed;                  // by place
+  std::vector<Span> closed_at;                   // by place: its first closed block
   struct Fence {
     NetOpId mark{};
     PlaceId place{};

@@ -32,6 +32,7 @@ struct NetView {
   std::vector<uint64_t> memory_begins;
   uint64_t BeginOf(MemoryId memory) const;
   std::vector<Reason> reasons;
+  std::string text;  // the plan as a schedule; empty: not shown
   std::vector<std::pair<std::string, std::string>> summary;  // lines of two words: what, how much
 };
 

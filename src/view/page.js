@@ -419,6 +419,7 @@ function drawArena() {
       const from = toX(canvas, v[4] + k * period), to = toX(canvas, v[5] + k * period);
       if (to < LEFT || from > right) continue;
       drawBlock(g, v[1], v[2], v[3], from, to, k === 0 ? 0.9 : 0.4);
+      if (!P.loops) nameBlock(g, v, Math.max(from, LEFT), Math.min(to, right));
     }
   }
   g.restore();
@@ -432,6 +433,16 @@ function drawBlock(g, kind, offset, size, from, to, alpha) {
   g.fillStyle = kindColor[kind];
   g.fillRect(from, top, Math.max(0.75, to - from - (to - from > 3 ? 1 : 0)), Math.max(0.75, height - (height > 3 ? 1 : 0)));
   g.globalAlpha = 1;
+}
+// Where it fits. Of a pass that repeats there are too many to be read.
+function nameBlock(g, value, from, to) {
+  const zone = map.zones.find(z => value[2] >= z.from && value[2] < z.to);
+  if (!zone) return;
+  const top = toY(zone, value[2]), height = toY(zone, value[2] + value[3]) - top;
+  if (height < 13 || to - from < 16) return;
+  g.textAlign = 'left';
+  g.fillStyle = '#fff';
+  g.fillText(fitText(g, value[0], to - from - 8), from + 4, top + Math.min(height / 2, 12));
 }
 function findBuffer(canvas, x, y) {
   if (x < LEFT || x > canvas.clientWidth - RIGHT) return null;
@@ -556,8 +567,11 @@ function writeText() {
     for (const cell of [choice, text]) row.insertCell().textContent = cell;
     return row;
   });
-  if (!rows.length) $('why').replaceWith(Object.assign(document.createElement('p'), {textContent: 'No reasons were recorded.'}));
-  else $('why').replaceChildren(...rows);
+  $('why').replaceChildren(...rows);
+  $('why').previousElementSibling.hidden = !rows.length;
+  $('text').textContent = P.text;
+  $('text').previousElementSibling.hidden = $('text').hidden = !P.text;
+  $('moving').parentElement.hidden = !P.loops;
 }
 writeText();
 drawSoon();

@@ -49,6 +49,7 @@ class PageData {
     TRY(WriteJsonList(sink_, "reasons", view_.reasons.size(), [&](size_t i) {
       return Pair(view_.reasons[i].choice, view_.reasons[i].text);
     }));
+    TRY(sink_(fmt::format(",\n\"text\":{}", JsonString(view_.text))));
     TRY(WriteJsonList(sink_, "fences", plan_.fences.size(), [&](size_t i) {
       return fmt::format("[{},{}]", Index(plan_.fences[i].place), plan_.fences[i].command);
     }));

@@ -104,6 +104,7 @@ TEST(WritePage, IsOnePageThatAsksForNothingElse) {
   const size_t from = page.find(begin) + begin.size();
   const Json plan = Json::parse(page.substr(from, page.find("</script>", from) - from));
   EXPECT_EQ(plan["title"], "three <slices>");
+  EXPECT_EQ(plan["text"], "");
   EXPECT_EQ(plan["places"].size(), 2u);
   EXPECT_EQ(plan["values"].size(), test.net.values.size());
 }
