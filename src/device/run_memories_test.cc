@@ -46,6 +46,7 @@ const Case kCases[] = {
     {kOwnQueue, kArms, "GPU { z; w; }\n", "[1, 20, 3]"},
     {kApart, kArms, "GPU { z@then; z@else; }\nCPU { z@join; w; }\n", "[-1, 20, 3]"},
     {kApart, kArms, "GPU { z@then; z@else; w; }\n", "[1, 20, 3]"},
+    {kApart, kNested, "CPU { if (a > 10) { q; } }\nGPU { z; w; }\n", "[5, 6]"},
     {kApart, kNested, "GPU { b; q@then; z@then; }\nCPU { w; }\n", "[1, 2]"},
     {kApart, kNested, "GPU { b; q@then; }\nCPU { z''@else; z@join'; w; }\n", "[5, 6]"},
     {kApart, kNested, "CPU { a; b; q@then; }\nGPU { z'@else; z@join; w; }\n", "[100, -303]"},

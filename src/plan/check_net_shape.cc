@@ -1,6 +1,7 @@
 #include "plan/check_net_shape.h"
 
 #include <algorithm>
+#include <map>
 
 #include "fmt/format.h"
 
@@ -138,10 +139,12 @@ class ShapeChecker {
 
   // V12: what an arm makes is seen in that arm only, but by an op that merges: right behind the
   // `if` of one of its conditions, where it has a value whichever arm was taken.
-  Status CheckArms() const {
+  Status CheckArms() {
     std::vector<RegionId> made_in(net_.values.size());
     for (const NetOp& op : net_.ops) {
       for (const NetValueId out : op.outs) made_in[Index(out)] = op.region;
+      if (op.moved_bytes == 0 || op.ins.size() != 1 || net_.regions.size() == 1) continue;
+      for (const NetValueId out : op.outs) copied_.emplace(out, op.ins[0]);
     }
     for (size_t i = 0; i < net_.ops.size(); ++i) {
       const NetOp& op = net_.ops[i];
@@ -157,7 +160,14 @@ class ShapeChecker {
   }
   bool MergesArm(const NetOp& op, RegionId id, const std::vector<RegionId>& made_in) const {
     const NetRegion& arm = net_.regions[Index(id)];
-    const auto is_condition = [&](NetValueId in) { return in == arm.condition; };
+    const auto is_condition = [&](NetValueId in) {
+      while (in != arm.condition) {  // or a copy of it, in another memory
+        const auto copied = copied_.find(in);
+        if (copied == copied_.end()) return false;
+        in = copied->second;
+      }
+      return true;
+    };
     if (arm.parent != op.region || std::none_of(op.ins.begin(), op.ins.end(), is_condition)) {
       return false;
     }
@@ -171,7 +181,8 @@ class ShapeChecker {
 
   const TaskNet& net_;
   const NetPlan& plan_;
-  std::vector<CommandAt> where_;  // by op
+  std::vector<CommandAt> where_;             // by op
+  std::map<NetValueId, NetValueId> copied_;  // by copy: what it is of
 };
 
 }  // namespace

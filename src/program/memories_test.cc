@@ -85,6 +85,9 @@ const std::vector<Case>& Cases() {
        "CPU { x; y; z; c; free x; }\nGPU { a; b; free y; }\n"},
       {"freed and fetched back", kApart, kExample2,
        "CPU { x; y; c; free x; }\nGPU { a; b; move x -> CPU; free x; }\nCPU { print(x); }\n"},
+      {"an arm in both memories", kApart,
+       "x = input();\nif (x > 3) { m = x + 1; z = m + x; } else { z = x - 1; }\noutput z;\n",
+       "CPU { if (x > 3) { m; } }\nGPU { z; }\n"},
       {"kept", kApart, kExample2, "GPU { pin x; a; }\nCPU { print(a); }\n"},
   };
   return all;
