@@ -23,8 +23,9 @@ class Freer {
     for (uint32_t i = 0; i < wishes_.lines.size(); ++i) {
       const WishedLine& line = wishes_.lines[i];
       if (line.kind == Kind::kFree) frees_[line.def].push_back({i, false});
+      if (line.kind == Kind::kEvict) added_.push_back({MakerOf(line.def), i});
     }
-    if (frees_.empty()) return true;
+    if (frees_.empty() && added_.empty()) return true;
     makers_ = Makers(net_.net);
     return CheckLeaving() && PutUsersBefore() && CheckThere() && CheckOrder();
   }
@@ -34,7 +35,7 @@ class Freer {
     uint32_t line = 0;
     bool there = false;  // the value, in that memory
   };
-  // What is not listed comes before a line.
+  // What comes before a line, though nothing of the text says so.
   struct Added {
     NetOpId user{};
     uint32_t line = 0;
@@ -43,6 +44,7 @@ class Freer {
   std::optional<uint32_t> LineOf(NetOpId op) const {
     return Index(op) < wishes_.line_of.size() ? wishes_.line_of[Index(op)] : std::nullopt;
   }
+  NetOpId MakerOf(DefId def) const { return *net_.op_of[Index(program_.def(def).maker)]; }
   NetOpId MarkOf(uint32_t line) const { return wishes_.lines[line].ops.front(); }
   const std::string& NameOf(DefId def) const { return program_.def(def).name; }
   const std::string& NameOf(NetOpId op) const { return net_.net.op(op).name; }
@@ -197,11 +199,18 @@ class Freer {
     for (const NetOpId op : way) names.push_back(NameOf(op));
     const std::string& name = NameOf(line.def);
     const std::string& user = NameOf(way.back());
-    out_.Error("I3", line.where,
-               fmt::format("'{}' needs '{}' and comes after it is freed: free {} -> {}", user, name,
-                           name, fmt::join(names, " -> ")))
-        .NoteIn(values_, program_.def(line.def).where, "what it needs")
-        .Help(fmt::format("free it behind '{}'", user));
+    const bool frees = line.kind == Kind::kFree;
+    const std::string cycle =
+        fmt::format("{} {} -> {}", frees ? "free" : "evict", name, fmt::join(names, " -> "));
+    Diagnostic& error =
+        way.back() == MakerOf(line.def)
+            ? out_.Error("I3", line.where,
+                         fmt::format("'{}' leaves before it is there: {}", name, cycle))
+            : out_.Error("I3", line.where,
+                         fmt::format("'{}' needs '{}' and comes after it is freed: {}", user, name,
+                                     cycle));
+    error.NoteIn(values_, program_.def(line.def).where, fmt::format("'{}' is computed here", name))
+        .Help(fmt::format("{} it behind '{}'", frees ? "free" : "evict", user));
     return false;
   }
 

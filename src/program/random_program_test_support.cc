@@ -21,6 +21,7 @@ class Writer {
     while (Left() > 2) Statement(0);
     Output();
     EndBlock();
+    if (shape_.frees) Free();
     return std::move(out_);
   }
 
@@ -66,6 +67,14 @@ class Writer {
     std::vector<uint32_t> needs = {value.op};
     if (last_output_) needs.push_back(*last_output_);
     last_output_ = Add(std::move(needs), 0);
+  }
+
+  void Free() {
+    for (const Value& value : values_) {
+      if (Below(4) != 0) continue;
+      const char* const place = kPlaceNames[Below(shape_.places)];
+      out_.schedule += fmt::format("{} {{\n  free {};\n}}\n", place, value.name);
+    }
   }
 
   void Statement(uint32_t depth) {

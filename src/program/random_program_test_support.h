@@ -31,6 +31,7 @@ struct RandomTextShape {
                        // only where each is
   bool gaps = false;  // of these lines some are missing: the compiler puts those ops where it likes
   bool arms = false;  // without lines: what both arms define is placed too, else it is not
+  bool frees = false;  // at its end the schedule frees some values; `needs` does not say so
   uint32_t reach = ~uint32_t{0};  // ops read only the last so many values
 };
 

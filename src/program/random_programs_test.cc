@@ -339,6 +339,7 @@ TEST(RandomPrograms, AreCompletedToWhatCompilesToItselfAndKeepsTheLinesOfTheUser
     shape.places = 2 + seed % 3;
     shape.most_ops = 6 + static_cast<uint32_t>(seed % 20);
     shape.lines = seed % 3 != 0;
+    shape.frees = seed % 5 == 0;
     shape.gaps = seed % 4 < 2;
     const RandomText text = MakeRandomText(shape, seed);
     CompileOptions options = WithPlaces(shape.places);

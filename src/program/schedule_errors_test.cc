@@ -40,6 +40,7 @@ const std::vector<Mistake>& Mistakes() {
       {"A1", two, "CPU { pin x; a; free x; }\n"},
       {"I9", two, "CPU { a; b; c; free x; d; free x; }\n"},
       {"I9", two, "CPU { load x; }\n"},
+      {"I9", two, "CPU { evict x; }\n"},
       {"I3", two, "before a, a;\n"},
       {"I3", two, "before c, d;\nbefore d, x;\n"},
       {"I7", two, "objective lex();\n"},
