@@ -85,6 +85,10 @@ const std::vector<Case>& Cases() {
        "CPU { x; y; z; c; free x; }\nGPU { a; b; free y; }\n"},
       {"freed and fetched back", kApart, kExample2,
        "CPU { x; y; c; free x; }\nGPU { a; b; move x -> CPU; free x; }\nCPU { print(x); }\n"},
+      {"merged, and moved in an arm behind", kApart,
+       "x = input();\ny = input();\nif (x > 1) { m = x; } else { m = y; }\n"
+       "if (y > 2) { a = m * 2; r = a + y; } else { r = y; }\noutput r;\n",
+       "CPU { m; if (y > 2) { move m -> GPU; } }\nGPU { if (y > 2) { a; r; } }\n"},
       {"an arm in both memories", kApart,
        "x = input();\nif (x > 3) { m = x + 1; z = m + x; } else { z = x - 1; }\noutput z;\n",
        "CPU { if (x > 3) { m; } }\nGPU { z; }\n"},

@@ -269,8 +269,18 @@ std::optional<DefId> RefResolver::ResolveValue(const Ref& ref, RegionId region) 
   const bool speculated =
       ref.qualifier == "then" || ref.qualifier == "else" || ref.qualifier.starts_with("join");
   if (IsInside(net_.net, region, speculated ? made : RegionOf(*def))) return def;
-  if (IsInside(net_.net, RegionOf(*def), region) && !program_.def(*def).name.ends_with('\'')) {
-    if (const std::optional<DefId> merged = MergedIn(*def, region)) return merged;
+  // What it is merged to around both, which is there in the arms of other branches, too.
+  const RegionId around = CommonRegion(net_.net, RegionOf(*def), region);
+  RegionId arm = region;
+  while (arm != around && net_.net.regions[Index(arm)].parent != around) {
+    arm = net_.net.regions[Index(arm)].parent;
+  }
+  if (!program_.def(*def).name.ends_with('\'')) {
+    const std::optional<DefId> merged = MergedIn(*def, around);
+    const bool other_arm =
+        merged && arm != around &&
+        program_.eval(program_.def(*merged).maker).index == net_.branch_of[Index(arm)];
+    if (merged && !other_arm) return merged;
   }
   out_.Error("A4", ref.where,
              fmt::format("'{}' is only available in the {}", RefText(ref), ArmText(RegionOf(*def))))

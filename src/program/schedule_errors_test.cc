@@ -20,6 +20,7 @@ const std::vector<Mistake>& Mistakes() {
       {"A3", two, "CPU { x; --- write; }\nGPU { sync(x); a; }\n"},
       {"A4", one, "GPU { z''; }\n"},
       {"A4", one, "GPU { z'; }\n"},
+      {"A4", one, "CPU { if (b > 0) { z; } else { print(z); } }\n"},
       {"A5",
        "b = input();\nif (b > 0) { z = 1; } else { z = 2; }\nif (b < 9) { w = 1; } else { w = 2; "
        "}\n",
