@@ -92,6 +92,23 @@ TEST(Objectives, WeightsSayHowMuchTimeASyncIsWorth) {
   EXPECT_EQ(syncs("lex(2 * fences + syncs, makespan)"), 2u);
 }
 
+// A GPU that is slower than the CPU, such as one that the CPU emulates, is left out; a faster one
+// is not.
+TEST(Objectives, APlaceIsUsedWhereThatTakesLessTime) {
+  const auto text = [](std::string_view cpu, std::string_view gpu) {
+    const Machine made = CompileOn(
+        "",
+        fmt::format("cost c {{ op exp on CPU = {}; op exp on GPU = {}; op sum on * = 1us;\n"
+                    "objective makespan; }}",
+                    cpu, gpu),
+        "x = input(f32[4096]);\na = exp(x);\nb = exp(a);\noutput sum(b);\n");
+    return made.compiled.program ? made.compiled.text() : made.said;
+  };
+  EXPECT_EQ(text("100us", "3ms").find("GPU"), std::string::npos) << text("100us", "3ms");
+  EXPECT_NE(text("3ms", "100us").find("GPU {\n  a;\n  b;\n"), std::string::npos)
+      << text("3ms", "100us");
+}
+
 TEST(Objectives, TimeSpentOnFencesAndSyncsCounts) {
   const auto makespan = [](std::string_view costs) {
     const Machine made = CompileOn("", fmt::format("cost c {{ {} }}", costs),

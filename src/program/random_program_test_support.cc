@@ -186,6 +186,21 @@ std::string RandomPlaces(uint32_t places) {
   return out;
 }
 
+std::string RandomMemories(uint32_t places) {
+  std::string out;
+  for (uint32_t i = 0; i < places; ++i) {
+    out += fmt::format("memory {0}_RAM = 1GiB;\ndevice {0} {{ memory {0}_RAM; api thread;{1} }}\n",
+                       kPlaceNames[i], i == 0 ? " coordinator; effects input, print, output;" : "");
+    for (uint32_t j = 0; j < i; ++j) {
+      for (const auto& [from, to] : {std::pair(i, j), std::pair(j, i)}) {
+        out += fmt::format("link {}_RAM -> {}_RAM = 1us + bytes / 1GB/s;\n", kPlaceNames[from],
+                           kPlaceNames[to]);
+      }
+    }
+  }
+  return out;
+}
+
 RandomText MakeRandomText(const RandomTextShape& shape, uint64_t seed) {
   return Writer(shape, seed).Write();
 }

@@ -37,6 +37,8 @@ struct RandomTextShape {
 
 // A device file for as many places.
 std::string RandomPlaces(uint32_t places);
+// The same with a memory for each, and links from each to each.
+std::string RandomMemories(uint32_t places);
 RandomText MakeRandomText(const RandomTextShape& shape, uint64_t seed);
 
 }  // namespace tinyai
