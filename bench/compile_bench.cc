@@ -105,7 +105,7 @@ class Bench {
     Program program;
     Part("read the program", [&] {
       Diagnostics said(values);
-      program = ResolveProgram(said, {});
+      program = ResolveProgram(said);
     });
     Diagnostics said(wishes_text);
     Schedule schedule;

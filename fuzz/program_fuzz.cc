@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const SourceText source("in", std::string(reinterpret_cast<const char*>(data), size));
   CheckFormat(source);
   Diagnostics said(source);
-  const Program program = ResolveProgram(said, {});
+  const Program program = ResolveProgram(said);
   CheckComplaints(said);
   if (program.evals.size() > kMostEvals) return 0;
 

@@ -48,6 +48,15 @@ Json ToJson(const CompiledProgram& compiled) {
   for (const Certificate::Peak& peak : certificate.peaks) {
     out["peak"][peak.memory] = peak.bytes.value;
   }
+  out["loops"] = Json::array();
+  for (const Certificate::LoopFigures& loop : certificate.loops) {
+    out["loops"].push_back({{"name", loop.name},
+                            {"syncs", loop.syncs},
+                            {"fences", loop.fences},
+                            {"window", loop.window},
+                            {"lower_bound", loop.lower_bound * static_cast<double>(loop.window)},
+                            {"witness", loop.witness}});
+  }
   out["makespan_seconds"] = certificate.makespan;
   out["schedule"] = PrintSchedule(compiled.schedule);
   return out;

@@ -22,9 +22,14 @@ struct GpuWork {
 
 // The work of all commands of places on the GPU, with the memory it needs besides the plan's.
 struct GpuCommands {
-  std::vector<std::vector<GpuWork>> work;  // by place, by command
-  GpuArena scratch;                        // of one command at a time
-  GpuArena traps;                          // a word for each kernel that divides
+  // By place, by command, by iteration of a turn.
+  std::vector<std::vector<std::vector<GpuWork>>> work;
+  // By place, of a body: the indexes of the loops around it, then its own in each iteration of a
+  // turn; empty where nothing reads them.
+  std::vector<GpuArena> counts;
+  uint64_t count_stride = 0;
+  GpuArena scratch;  // of one command at a time
+  GpuArena traps;    // a word for each kernel that divides
   uint64_t trap_stride = 0, trap_count = 0;
 };
 

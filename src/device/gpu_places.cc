@@ -1,6 +1,7 @@
 #include "device/gpu_places.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "fmt/format.h"
 #include "os/clock.h"
@@ -9,34 +10,82 @@ namespace tinyai {
 namespace {
 
 // All commands of places on the GPU, each after what it waits for, directly or by way of others.
-std::vector<NetFence> SubmitOrder(const RunState& state) {
-  const NetPlan& plan = state.program.plan;
-  std::vector<uint32_t> next(plan.queues.size());
-  std::vector<NetFence> order;
-  const auto ready = [&](const NetCommand& command) {
-    return std::all_of(command.syncs.begin(), command.syncs.end(), [&](const NetSync& sync) {
-      const NetFence& fence = plan.fences[sync.fence];
-      return sync.distance > 0 || next[Index(fence.place)] > fence.command;
-    });
-  };
-  for (bool moved = true; moved;) {
-    moved = false;
-    for (uint32_t place = 0; place < plan.queues.size(); ++place) {
-      const std::vector<NetCommand>& queue = plan.queues[place];
-      while (next[place] < queue.size() && ready(queue[next[place]])) {
-        if (state.places[place]->on_gpu) order.push_back({PlaceId(place), next[place]});
-        ++next[place];
-        moved = true;
+// Those of one loop come together.
+class SubmitOrder {
+ public:
+  explicit SubmitOrder(const RunState& state)
+      : state_(state), queues_(state.program.plan.queues), next_(queues_.size()) {}
+
+  std::vector<NetFence> Find() {
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (uint32_t place = 0; place < queues_.size(); ++place) {
+        while (next_[place] < queues_[place].size() && IsReady(place) && IsGangReady(place)) {
+          Take(place);
+          moved = true;
+        }
       }
     }
+    return std::move(order_);
   }
-  return order;
+
+ private:
+  const NetCommand& Next(uint32_t place) const { return queues_[place][next_[place]]; }
+  bool IsReady(uint32_t place) const {
+    const NetSyncs& syncs = Next(place).syncs;
+    return std::all_of(syncs.begin(), syncs.end(), [&](const NetSync& sync) {
+      const NetFence& fence = state_.program.plan.fences[sync.fence];
+      return sync.distance > 0 || next_[Index(fence.place)] > fence.command;
+    });
+  }
+  uint32_t GangOf(const NetCommand& command) const {
+    return state_.program.net.op(command.op).gang;
+  }
+  // All of a loop on the GPU can begin.
+  bool IsGangReady(uint32_t place) const {
+    const uint32_t gang = GangOf(Next(place));
+    if (gang == 0 || !state_.places[place]->on_gpu) return true;
+    for (uint32_t other = 0; other < queues_.size(); ++other) {
+      if (!state_.places[other]->on_gpu) continue;
+      for (uint32_t at = next_[other]; at < queues_[other].size(); ++at) {
+        if (GangOf(queues_[other][at]) == gang && (at != next_[other] || !IsReady(other))) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+  void Take(uint32_t place) {
+    const uint32_t gang = GangOf(Next(place));
+    TakeOne(place);
+    for (uint32_t other = 0; other < queues_.size() && gang != 0; ++other) {
+      const bool member = state_.places[place]->on_gpu && state_.places[other]->on_gpu &&
+                          next_[other] < queues_[other].size() && GangOf(Next(other)) == gang;
+      if (member) TakeOne(other);
+    }
+  }
+  void TakeOne(uint32_t place) {
+    if (state_.places[place]->on_gpu) order_.push_back({PlaceId(place), next_[place]});
+    ++next_[place];
+  }
+
+  const RunState& state_;
+  const std::vector<std::vector<NetCommand>>& queues_;
+  std::vector<uint32_t> next_;
+  std::vector<NetFence> order_;
+};
+
+bool AnyOnGpu(const RunState& state) {
+  for (size_t i = 0; i < state.places.size(); ++i) {
+    if (state.places[i]->on_gpu && !state.program.plan.queues[i].empty()) return true;
+  }
+  return false;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<GpuPlaces>> GpuPlaces::Make(RunState& state, Budget& budget) {
-  std::unique_ptr<GpuPlaces> places(new GpuPlaces(state));
+  std::unique_ptr<GpuPlaces> places(new GpuPlaces(state, nullptr));
   TRY(places->Prepare(budget));
   return places;
 }
@@ -52,7 +101,13 @@ Status GpuPlaces::Prepare(Budget& budget) {
     }
   }
   TRY(BindCommands(state_, kernels_, budget, commands_));
-  order_ = SubmitOrder(state_);
+  order_ = SubmitOrder(state_).Find();
+  for (const auto& loop : state_.loops) {
+    loops_.emplace_back();
+    if (!AnyOnGpu(*loop)) continue;
+    loops_.back().reset(new GpuPlaces(*loop, this));
+    TRY(loops_.back()->Prepare(budget));
+  }
   return {};
 }
 
@@ -64,7 +119,7 @@ GpuPlaces::~GpuPlaces() {
   for (size_t i = 0; i < state_.places.size(); ++i) {
     RunPlace& place = *state_.places[i];
     if (place.on_gpu ? !lost : !place.gpu_waits) continue;
-    const uint64_t all = state_.program.plan.queues[i].size() + 1;
+    const uint64_t all = state_.CountAt(PlaceId(i), turns_ + 2, 0);
     if (const Result<uint64_t> value = place.gpu_ended.value(); value && *value < all) {
       static_cast<void>(place.gpu_ended.Signal(all));
     }
@@ -72,16 +127,87 @@ GpuPlaces::~GpuPlaces() {
   static_cast<void>(kernels_.device().WaitIdle());
 }
 
-Status GpuPlaces::Run() {
-  for (const NetFence& at : order_) {
-    if (state_.stopped) return {};
-    TRY(Submit(at));
+Status GpuPlaces::Run() { return Turn(1); }
+
+Status GpuPlaces::Loop(const RunState& around, const NetOp& op) {
+  const ProgramLoop& loop = state_.program.program.loops[state_.program.body->loop];
+  const LoopBounds bounds =
+      ReadBounds(around, op, loop, [&](DefId def) { return around_->IndexOf(def); });
+  last_count_ = 1;
+  for (uint64_t done = 0;;) {
+    first_ = static_cast<int64_t>(static_cast<uint64_t>(bounds.first) + done);
+    uint64_t count = 1;
+    if (loop.index) {
+      if (done == bounds.iterations) return {};
+      count = std::min(state_.program.body->window, bounds.iterations - done);
+    }
+    looked_ = false;
+    TRY(WriteCounts(count));
+    TRY(Turn(count));
+    if (state_.shared.stopped || (!loop.index && !goes_on_)) return {};
+    if (!loop.index) TRY(CheckTrips(loop, done));
+    last_count_ = count;
+    done += count;
+  }
+}
+
+std::optional<int64_t> GpuPlaces::IndexOf(DefId def) const {
+  for (const GpuPlaces* at = this; at != nullptr && at->state_.program.body; at = at->around_) {
+    if (at->state_.program.program.loops[at->state_.program.body->loop].index == def) {
+      return at->first_;
+    }
+  }
+  return std::nullopt;
+}
+
+Status GpuPlaces::WriteCounts(uint64_t count) {
+  for (uint32_t place = 0; place < commands_.counts.size(); ++place) {
+    const GpuArena& arena = commands_.counts[place];
+    if (arena.size() == 0) continue;
+    TRY(AwaitEnd(PlaceId(place), turns_ * state_.program.plan.queues[place].size()));
+    uint64_t slot = 0;
+    const auto write = [&](int64_t value) {  // the lower half comes first
+      std::memcpy(arena.data() + slot++ * commands_.count_stride, &value, sizeof(value));
+    };
+    std::vector<int64_t> outer;
+    for (const GpuPlaces* at = around_; at != nullptr && at->state_.program.body;
+         at = at->around_) {
+      outer.insert(outer.begin(), at->first_);
+    }
+    for (const int64_t value : outer) write(value);
+    for (uint64_t i = 0; i < count; ++i) {
+      write(static_cast<int64_t>(static_cast<uint64_t>(first_) + i));
+    }
+  }
+  return {};
+}
+
+Status GpuPlaces::Turn(uint64_t count) {
+  for (size_t i = 0; i < order_.size();) {
+    if (state_.shared.stopped) return {};
+    const NetFence at = order_[i];
+    const std::vector<NetCommand>& queue = state_.program.plan.queues[Index(at.place)];
+    const RunPlace& place = *state_.places[Index(at.place)];
+    uint32_t end = at.command + 1;
+    while (end < queue.size() && count > 1 && queue[end].syncs.empty() && !place.fenced[end - 1]) {
+      ++end;
+    }
+    TRY(Submit(at.place, at.command, end, count));
+    i += end - at.command;
   }
   for (uint32_t place = 0; place < lanes_.size(); ++place) {
     if (lanes_[place] == nullptr) continue;
     TRY(Flush(PlaceId(place)));
-    TRY(AwaitEnd(PlaceId(place), state_.program.plan.queues[place].size()));
+    // Of a body the next turn waits by itself where it has to; not too many are given at once.
+    constexpr size_t kMostRunning = 32;
+    const Lane& lane = *lanes_[place];
+    if (!state_.program.body) {
+      TRY(AwaitEnd(PlaceId(place), state_.program.plan.queues[place].size()));
+    } else if (lane.running.size() > kMostRunning) {
+      TRY(AwaitEnd(PlaceId(place), lane.running[lane.running.size() - kMostRunning].value));
+    }
   }
+  ++turns_;
   return {};
 }
 
@@ -89,69 +215,172 @@ bool GpuPlaces::TakeTrap() const {
   for (uint64_t i = 0; i < commands_.trap_count; ++i) {
     if (commands_.traps.data()[i * commands_.trap_stride] != std::byte{0}) return true;
   }
-  return false;
+  return std::any_of(loops_.begin(), loops_.end(),
+                     [](const auto& loop) { return loop != nullptr && loop->TakeTrap(); });
 }
 
-Status GpuPlaces::Submit(NetFence at) {
-  Lane& lane = *lanes_[Index(at.place)];
-  RunPlace& place = *state_.places[Index(at.place)];
-  const NetCommand& command = state_.program.plan.queues[Index(at.place)][at.command];
-  const int64_t begin_ns = state_.options.record ? MonotonicNs() : 0;
-  TRY_ASSIGN(const bool taken, IsTaken(state_.program.net.op(command.op)));
-  if (state_.stopped) return {};
-  if (taken) {
-    if (!command.syncs.empty()) TRY(Flush(at.place));
-    for (const NetSync& sync : command.syncs) {
-      if (sync.distance > 0) continue;
-      const NetFence& fence = state_.program.plan.fences[sync.fence];
-      lane.waits.push_back({&state_.places[Index(fence.place)]->gpu_ended, fence.command + 1});
-      if (state_.options.record || state_.watch != nullptr) {
-        TRY_ASSIGN(const bool reached, state_.Wait(fence.place, fence.command + 1));
-        if (!reached) return {};
-        if (state_.watch != nullptr) state_.watch->Sync(at.place, sync);
-      }
-    }
-    TRY(Open(lane));
-    Add(lane, commands_.work[Index(at.place)][at.command]);
+Status GpuPlaces::WaitForSyncs(PlaceId place, const NetCommand& command) {
+  Lane& lane = *lanes_[Index(place)];
+  const bool loop = std::holds_alternative<work::Loop>(state_.program.work[Index(command.op)]);
+  if (!command.syncs.empty()) TRY(Flush(place));
+  for (const NetSync& sync : command.syncs) {
+    if (sync.distance > turns_) continue;
+    const NetFence& fence = state_.program.plan.fences[sync.fence];
+    const uint64_t count = state_.CountAt(fence.place, turns_ - sync.distance, fence.command);
+    lane.waits.push_back({&state_.places[Index(fence.place)]->gpu_ended, count});
+    if (!loop && !state_.options.record && state_.watch == nullptr) continue;
+    if (lanes_[Index(fence.place)] != nullptr) TRY(Flush(fence.place));
+    TRY_ASSIGN(const bool reached, state_.Wait(fence.place, count));
+    if (!reached) return {};
+    if (state_.watch != nullptr) state_.watch->Sync(place, sync, turns_);
   }
-  if (state_.watch != nullptr) {
-    state_.watch->Begin(at.place, at.command, taken);
-    state_.watch->End(at.place, at.command);
+  return {};
+}
+
+Status GpuPlaces::Submit(PlaceId id, uint32_t begin, uint32_t end, uint64_t count) {
+  Lane& lane = *lanes_[Index(id)];
+  RunPlace& place = *state_.places[Index(id)];
+  const std::vector<NetCommand>& queue = state_.program.plan.queues[Index(id)];
+  const int64_t begin_ns = state_.options.record ? MonotonicNs() : 0;
+  const bool one = !state_.program.body || state_.program.body->window == 1;
+  bool taken = true;
+  if (one) {
+    TRY_ASSIGN(taken, IsTaken(queue[begin].op, 0));
+  }
+  if (state_.shared.stopped) return {};
+  // Syncs outside of arms are passed in the last turn of a `while` too.
+  const bool always = !one || state_.program.net.op(queue[begin].op).region == RegionId{};
+  if (taken || always) TRY(WaitForSyncs(id, queue[begin]));
+  for (uint64_t iteration = 0; iteration < count && taken; ++iteration) {
+    for (uint32_t at = begin; at < end; ++at) {
+      bool done = true;
+      if (!one) {
+        TRY_ASSIGN(done, IsTaken(queue[at].op, iteration));
+      }
+      if (state_.shared.stopped) return {};
+      if (done) TRY(Record(id, queue[at].op, at, iteration));
+    }
+  }
+  for (uint32_t at = begin; at < end && state_.watch != nullptr; ++at) {
+    state_.watch->Begin(id, at, taken, {}, turns_);
+    state_.watch->End(id, at, turns_);
   }
   TRY(Open(lane));
-  lane.last = at.command + 1;
-  const bool last = lane.last == state_.program.plan.queues[Index(at.place)].size();
-  if (place.fenced[at.command] || last || state_.options.record) TRY(Flush(at.place));
-  if (state_.options.record) TRY(RecordOne(at, begin_ns, taken));
+  lane.last = state_.CountAt(id, turns_, end - 1);
+  const bool last = end == queue.size();
+  if (place.fenced[end - 1] || last || state_.options.record) TRY(Flush(id));
+  if (state_.options.record && !state_.program.body) TRY(RecordOne({id, begin}, begin_ns, taken));
   return {};
+}
+
+Status GpuPlaces::Record(PlaceId place, NetOpId id, uint32_t command, uint64_t iteration) {
+  Lane& lane = *lanes_[Index(place)];
+  const NetOp& op = state_.program.net.op(id);
+  const NetWork& work = state_.program.work[Index(id)];
+  if (const auto* loop = std::get_if<work::Loop>(&work)) return RunLoop(loop->body, op);
+  TRY(Open(lane));
+  if (const auto* carry = std::get_if<work::Carry>(&work)) {
+    GpuWork copy;
+    copy.copy = CopyOf(place, op, *carry, iteration);
+    Add(lane, copy);
+    return {};
+  }
+  Add(lane, commands_.work[Index(place)][command][iteration]);
+  return {};
+}
+
+// The first of a loop's places carries out what all of them have on the GPU; nothing of theirs runs
+// meanwhile around it.
+Status GpuPlaces::RunLoop(uint32_t body, const NetOp& op) {
+  for (size_t i = 0; i < state_.program.net.ops.size(); ++i) {
+    const NetOp& first = state_.program.net.ops[i];
+    const PlaceId place = state_.program.details.place_of[i];
+    if (first.gang != op.gang || lanes_[Index(place)] == nullptr) continue;
+    if (&first != &op) return {};
+    break;
+  }
+  for (uint32_t place = 0; place < lanes_.size(); ++place) {
+    if (lanes_[place] == nullptr) continue;
+    TRY(Flush(PlaceId(place)));
+    TRY(AwaitEnd(PlaceId(place), lanes_[place]->last));
+  }
+  GpuPlaces& inner = *loops_[body];
+  TRY(inner.Loop(state_, op));
+  for (uint32_t place = 0; place < inner.lanes_.size(); ++place) {
+    if (inner.lanes_[place] == nullptr) continue;
+    TRY(inner.Flush(PlaceId(place)));
+    TRY(inner.AwaitEnd(PlaceId(place), inner.lanes_[place]->last));
+  }
+  return {};
+}
+
+std::optional<std::pair<GpuRange, GpuRange>> GpuPlaces::CopyOf(PlaceId place, const NetOp& op,
+                                                               const work::Carry& carry,
+                                                               uint64_t iteration) const {
+  const auto range = [&](const NetBuffer& buffer, uint64_t bytes) {
+    return GpuRange{&state_.shared.memories[Index(buffer.memory)].gpu, buffer.offset, bytes};
+  };
+  const uint64_t bytes = ByteSize(state_.program.program.def(carry.def).type);
+  const GpuRange to = range(state_.Outcome(op.outs[0], iteration), bytes);
+  if (bytes == 0) return std::nullopt;
+  if (op.ins.empty()) {  // the index of a loop
+    const GpuArena& counts = commands_.counts[Index(place)];
+    const std::vector<uint32_t>& around = state_.program.body->around;
+    uint64_t slot = 0;
+    while (slot < around.size() && state_.program.program.loops[around[slot]].index != carry.from) {
+      ++slot;
+    }
+    if (slot == around.size()) slot += iteration;
+    return std::pair(GpuRange{&counts, slot * commands_.count_stride, bytes}, to);
+  }
+  uint64_t slot = iteration;
+  if (carry.step == work::Carry::Step::kOpen) slot = last_count_ - 1;
+  if (carry.step == work::Carry::Step::kResult) slot = loops_[carry.body]->last_count_ - 1;
+  const GpuRange from = range(state_.Operand(op.ins[0], slot), bytes);
+  if (from.arena == to.arena && from.offset == to.offset) return std::nullopt;
+  return std::pair(from, to);
 }
 
 // Timings are taken one command at a time: the next is given when this one has ended.
 Status GpuPlaces::RecordOne(NetFence at, int64_t begin_ns, bool taken) {
   const int64_t started_ns = MonotonicNs();
   TRY(AwaitEnd(at.place, at.command + 1));
-  state_.run.records[Index(at.place)].push_back(
+  state_.shared.run.records[Index(at.place)].push_back(
       {at.command, taken, started_ns, MonotonicNs(),
        static_cast<uint32_t>((started_ns - begin_ns) / 1000)});
   return {};
 }
 
 // The CPU decides, as soon as the conditions are there.
-Result<bool> GpuPlaces::IsTaken(const NetOp& op) {
-  std::vector<NetFence> makers;
+Result<bool> GpuPlaces::IsTaken(NetOpId id, uint64_t iteration) {
+  const NetOp& op = state_.program.net.op(id);
+  if (const std::optional<NetValueId> test = state_.program.TestOf(id)) {
+    if (!looked_) {
+      TRY_ASSIGN(const bool there, AwaitMade(*test));
+      if (!there) return false;
+      goes_on_ = state_.OperandAt(*test, 0)[0] != std::byte{0};
+      looked_ = true;
+    }
+    if (!goes_on_) return false;
+  }
+  std::vector<NetValueId> conditions;  // from outside in
   for (RegionId region = op.region; region != RegionId{};
        region = state_.program.net.regions[Index(region)].parent) {
     const std::optional<NetValueId> condition = state_.program.net.regions[Index(region)].condition;
-    if (condition && state_.made[Index(*condition)]) {
-      makers.insert(makers.begin(), *state_.made[Index(*condition)]);
-    }
+    if (condition) conditions.insert(conditions.begin(), *condition);
   }
-  for (const NetFence& maker : makers) {
-    if (lanes_[Index(maker.place)] != nullptr) TRY(Flush(maker.place));
-    TRY_ASSIGN(const bool reached, state_.Wait(maker.place, maker.command + 1));
-    if (!reached) return false;
+  for (const NetValueId condition : conditions) {
+    TRY_ASSIGN(const bool there, AwaitMade(condition));
+    if (!there) return false;
   }
-  return state_.Taken(op);
+  return state_.Taken(op, iteration);
+}
+
+Result<bool> GpuPlaces::AwaitMade(NetValueId value) {
+  const std::optional<NetFence>& maker = state_.made[Index(value)];
+  if (!maker) return true;
+  if (lanes_[Index(maker->place)] != nullptr) TRY(Flush(maker->place));
+  return state_.Wait(maker->place, state_.CountAt(maker->place, turns_, maker->command));
 }
 
 Status GpuPlaces::Open(Lane& lane) {
@@ -214,7 +443,7 @@ Status GpuPlaces::AwaitEnd(PlaceId id, uint64_t value) {
   };
   uint64_t before = progress();
   int64_t since_ns = MonotonicNs();
-  while (!state_.stopped) {
+  while (!state_.shared.stopped) {
     TRY_ASSIGN(const bool reached, place.gpu_ended.WaitFor(value, std::chrono::milliseconds(20)));
     if (reached) return {};
     if (const uint64_t now = progress(); now != before) {
@@ -227,9 +456,10 @@ Status GpuPlaces::AwaitEnd(PlaceId id, uint64_t value) {
     const auto& queue = state_.program.plan.queues[Index(id)];
     return Fail(
         ErrorCode::kOther, "DEVICE_TIMEOUT",
-        fmt::format("{} has not ended command {} of {} ('{}') in time",
-                    kernels_.device().info().name, ended, state_.program.net.place(id).name,
-                    state_.program.net.op(queue[std::min(ended, queue.size() - 1)].op).name));
+        fmt::format(
+            "{} has not ended command {} of {} ('{}') in time", kernels_.device().info().name,
+            ended, state_.program.net.place(id).name,
+            state_.program.net.op(queue[ended % std::max<size_t>(queue.size(), 1)].op).name));
   }
   return {};
 }
@@ -248,7 +478,7 @@ void GpuPlaces::Add(Lane& lane, const GpuWork& work) {
 void GpuPlaces::AddOne(Lane& lane, const std::vector<GpuHazards::Access>& accesses) {
   const GpuHazards::Barrier needed = lane.hazards.Needs(accesses);
   if (needed != GpuHazards::Barrier::kNone) {
-    std::vector<bool>& barriers = state_.run.barriers;
+    std::vector<bool>& barriers = state_.shared.run.barriers;
     if (barriers.size() != state_.options.omitted_barrier) lane.open.Barrier();
     barriers.push_back(needed == GpuHazards::Barrier::kWithin);
     lane.hazards.Clear();

@@ -35,7 +35,7 @@ class GpuPlaces {
     GpuHazards hazards;
     GpuBatch open;
     bool is_open = false;
-    uint32_t last = 0;  // commands that the open batch or those before it end
+    uint64_t last = 0;  // commands that the open batch or those before it end
     std::vector<GpuPoint> waits;
     struct Running {
       GpuBatch batch;
@@ -44,11 +44,29 @@ class GpuPlaces {
     std::deque<Running> running;
   };
 
-  explicit GpuPlaces(RunState& state) : state_(state), kernels_(*state.options.gpu) {}
+  GpuPlaces(RunState& state, const GpuPlaces* around)
+      : state_(state), around_(around), kernels_(*state.options.gpu) {}
   Status Prepare(Budget& budget);
-  Status Submit(NetFence at);
+  // All turns of a body. `op`: the one around the loop.
+  Status Loop(const RunState& around, const NetOp& op);
+  // The index of a loop around, in the first iteration of its turn.
+  std::optional<int64_t> IndexOf(DefId def) const;
+  Status Turn(uint64_t count);
+  // The indexes for those who read them, once nothing reads those of the turn before.
+  Status WriteCounts(uint64_t count);
+  // Commands [begin, end) of a place, between syncs and fences.
+  Status Submit(PlaceId place, uint32_t begin, uint32_t end, uint64_t count);
+  Status WaitForSyncs(PlaceId place, const NetCommand& command);
+  Status Record(PlaceId place, NetOpId op, uint32_t command, uint64_t iteration);
+  Status RunLoop(uint32_t body, const NetOp& op);
+  std::optional<std::pair<GpuRange, GpuRange>> CopyOf(PlaceId place, const NetOp& op,
+                                                      const work::Carry& carry,
+                                                      uint64_t iteration) const;
   Status RecordOne(NetFence at, int64_t begin_ns, bool taken);
-  Result<bool> IsTaken(const NetOp& op);
+  // Whether an op is carried out in an iteration.
+  Result<bool> IsTaken(NetOpId op, uint64_t iteration);
+  // Until a value of this turn is there. False if the run was stopped.
+  Result<bool> AwaitMade(NetValueId value);
   Status Open(Lane& lane);
   Status Flush(PlaceId place);
   int64_t PatienceNs() const;
@@ -57,10 +75,15 @@ class GpuPlaces {
   void AddOne(Lane& lane, const std::vector<GpuHazards::Access>& accesses);
 
   RunState& state_;
+  const GpuPlaces* const around_;  // of a body: those around the loop
   GpuKernels kernels_;
   GpuCommands commands_;
-  std::vector<std::unique_ptr<Lane>> lanes_;  // by place; null for those not on the GPU
-  std::vector<NetFence> order_;               // of all commands on the GPU
+  std::vector<std::unique_ptr<Lane>> lanes_;       // by place; null for those not on the GPU
+  std::vector<NetFence> order_;                    // of all commands on the GPU
+  std::vector<std::unique_ptr<GpuPlaces>> loops_;  // by body
+  int64_t first_ = 0;                              // index of the turn's first iteration
+  bool looked_ = false, goes_on_ = true;           // of a `while`: whether this turn is carried out
+  uint64_t turns_ = 0, last_count_ = 1;            // as RunPlace's, of all places on the GPU
 };
 
 }  // namespace tinyai

@@ -6,6 +6,7 @@
 
 #include "device/cpu_stages.h"
 #include "device/map_stage.h"
+#include "device/run_state.h"
 #include "fmt/format.h"
 
 namespace tinyai {
@@ -233,11 +234,7 @@ Status Interpreter::Loop(const ProgramLoop& loop) {
       TRY(RunBody(loop.test));
       if (defs_[Index(loop.condition)][0] == std::byte{0}) break;
     }
-    if (loop.most_trips != 0 && trip >= loop.most_trips) {
-      return Fail(ErrorCode::kOther, "PROGRAM_LOOP",
-                  fmt::format("loop '{}' goes on after {} iterations, which is its 'max'",
-                              loop.name, loop.most_trips));
-    }
+    TRY(CheckTrips(loop, trip));
     TRY(RunBody(loop.body));
     for (size_t i = 0; i < next.size(); ++i) {
       std::memcpy(next[i], defs_[Index(loop.carried[i].next)], bytes(loop.carried[i].param));

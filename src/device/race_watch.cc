@@ -9,7 +9,7 @@ namespace tinyai {
 RaceWatch::RaceWatch(const TaskNet& net, const NetPlan& plan)
     : net_(net),
       plan_(plan),
-      knowledge_(net.places.size(), std::vector<uint32_t>(net.places.size())),
+      knowledge_(net.places.size(), Knowledge(net.places.size())),
       before_syncs_(knowledge_),
       at_fence_(plan.fences.size()),
       fences_after_(net.places.size()),
@@ -23,18 +23,22 @@ RaceWatch::RaceWatch(const TaskNet& net, const NetPlan& plan)
   }
 }
 
-void RaceWatch::Sync(PlaceId place, const NetSync& sync) {
+void RaceWatch::Sync(PlaceId place, const NetSync& sync, uint64_t turn) {
   const std::lock_guard lock(mutex_);
-  std::vector<uint32_t>& mine = knowledge_[Index(place)];
-  const std::vector<uint32_t>& theirs = at_fence_[sync.fence];
+  Knowledge& mine = knowledge_[Index(place)];
+  const std::map<uint64_t, Knowledge>& turns = at_fence_[sync.fence];
+  const auto found = turns.find(turn - sync.distance);
+  if (found == turns.end()) return;
+  const Knowledge& theirs = found->second;
   for (size_t i = 0; i < theirs.size(); ++i) mine[i] = std::max(mine[i], theirs[i]);
 }
 
-void RaceWatch::Begin(PlaceId place, uint32_t command, bool taken, std::optional<size_t> unread) {
+void RaceWatch::Begin(PlaceId place, uint32_t command, bool taken, std::optional<size_t> unread,
+                      uint64_t turn) {
   const std::lock_guard lock(mutex_);
   const NetOpId id = plan_.queues[Index(place)][command].op;
   const NetOp& op = net_.op(id);
-  const Access access{place, command};
+  const Access access{place, command, turn * plan_.queues[Index(place)].size() + command};
   if (!taken) {
     // Syncs in an arm that is not taken tell nothing, as the checker sees it.
     knowledge_[Index(place)] = before_syncs_[Index(place)];
@@ -56,12 +60,17 @@ void RaceWatch::Begin(PlaceId place, uint32_t command, bool taken, std::optional
   Touch(plan_.workspaces[Index(id)], access, true);
 }
 
-void RaceWatch::End(PlaceId place, uint32_t command) {
+void RaceWatch::End(PlaceId place, uint32_t command, uint64_t turn) {
+  constexpr size_t kMostTurns = 1024;  // that a place may be ahead of who waits for it
   const std::lock_guard lock(mutex_);
-  std::vector<uint32_t>& mine = knowledge_[Index(place)];
-  mine[Index(place)] = command + 1;
+  Knowledge& mine = knowledge_[Index(place)];
+  mine[Index(place)] = turn * plan_.queues[Index(place)].size() + command + 1;
   before_syncs_[Index(place)] = mine;
-  for (const uint32_t fence : fences_after_[Index(place)][command]) at_fence_[fence] = mine;
+  for (const uint32_t fence : fences_after_[Index(place)][command]) {
+    std::map<uint64_t, Knowledge>& turns = at_fence_[fence];
+    turns[turn] = mine;
+    if (turns.size() > kMostTurns) turns.erase(turns.begin());
+  }
 }
 
 std::optional<std::string> RaceWatch::found() const {
@@ -80,7 +89,7 @@ void RaceWatch::Split(Map& map, uint64_t at) {
 }
 
 bool RaceWatch::Knows(PlaceId place, const Access& access) const {
-  return access.place == place || knowledge_[Index(place)][Index(access.place)] > access.command;
+  return access.place == place || knowledge_[Index(place)][Index(access.place)] > access.count;
 }
 
 void RaceWatch::Touch(const NetBuffer& buffer, Access access, bool write) {

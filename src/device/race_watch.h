@@ -22,13 +22,14 @@ class RaceWatch {
   // Both outlive this object.
   RaceWatch(const TaskNet& net, const NetPlan& plan);
 
-  // The place has passed a sync.
-  void Sync(PlaceId place, const NetSync& sync);
+  // The place has passed a sync, in that turn of a loop's body.
+  void Sync(PlaceId place, const NetSync& sync, uint64_t turn = 0);
   // Right before the command's work, with whether it is carried out (its arm is taken).
   // `unread`: an operand that is not looked at, of a merge.
-  void Begin(PlaceId place, uint32_t command, bool taken, std::optional<size_t> unread = {});
+  void Begin(PlaceId place, uint32_t command, bool taken, std::optional<size_t> unread = {},
+             uint64_t turn = 0);
   // Right after; fences behind it are recorded.
-  void End(PlaceId place, uint32_t command);
+  void End(PlaceId place, uint32_t command, uint64_t turn = 0);
 
   // The first accesses that nothing ordered: who, where, with whom.
   std::optional<std::string> found() const;
@@ -37,7 +38,9 @@ class RaceWatch {
   struct Access {
     PlaceId place{};
     uint32_t command = 0;
+    uint64_t count = 0;  // of its place's commands before it, over all turns
   };
+  using Knowledge = std::vector<uint64_t>;  // by place: commands ended, over all turns
   // What was done last with a stretch of memory.
   struct Stretch {
     uint64_t end = 0;
@@ -53,10 +56,10 @@ class RaceWatch {
 
   const TaskNet& net_;
   const NetPlan& plan_;
-  mutable std::mutex mutex_;                         // guards all below
-  std::vector<std::vector<uint32_t>> knowledge_;     // by place, by place: commands ended
-  std::vector<std::vector<uint32_t>> before_syncs_;  // the same, when its last command ended
-  std::vector<std::vector<uint32_t>> at_fence_;      // by fence: the vector it hands on
+  mutable std::mutex mutex_;                             // guards all below
+  std::vector<Knowledge> knowledge_;                     // by place
+  std::vector<Knowledge> before_syncs_;                  // the same, when its last command ended
+  std::vector<std::map<uint64_t, Knowledge>> at_fence_;  // by fence, by turn: what it hands on
   std::vector<std::vector<std::vector<uint32_t>>> fences_after_;  // by place, by command
   std::vector<Map> maps_;                                         // by memory
   std::optional<std::string> found_;

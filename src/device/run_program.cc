@@ -17,9 +17,8 @@ struct Reach {
   bool cpu = false, gpu = false;
 };
 
-std::vector<Reach> FindReach(const RunState& state) {
+void FindReach(const RunState& state, std::vector<Reach>& reach) {
   const CompiledProgram& program = state.program;
-  std::vector<Reach> reach(program.net.memories.size());
   const auto touch = [&](const NetBuffer& buffer, bool gpu) {
     if (buffer.bytes == 0) return;
     (gpu ? reach[Index(buffer.memory)].gpu : reach[Index(buffer.memory)].cpu) = true;
@@ -36,23 +35,34 @@ std::vector<Reach> FindReach(const RunState& state) {
   for (const NetRegion& region : program.net.regions) {
     if (region.condition) touch(state.BufferOf(*region.condition), false);
   }
-  return reach;
+  // So it is how often a loop goes round.
+  for (size_t i = 0; i < program.net.ops.size(); ++i) {
+    if (const auto test = program.TestOf(NetOpId(i))) touch(state.BufferOf(*test), false);
+    const auto* loop = std::get_if<work::Loop>(&program.work[i]);
+    if (loop == nullptr) continue;
+    const LoopBody& body = *program.bodies[loop->body].body;
+    if (program.program.loops[body.loop].trips) continue;
+    for (const NetValueId in : program.net.ops[i].ins) touch(state.BufferOf(in), false);
+  }
+  for (const auto& loop : state.loops) FindReach(*loop, reach);
 }
 
 // Memories that the CPU sees.
 void Fill(RunState& state, std::byte value) {
-  for (size_t i = 0; i < state.memories.size(); ++i) {
-    if (state.memories[i].data == nullptr) continue;
-    std::fill_n(state.memories[i].data, state.program.plan.heights[i], value);
+  for (size_t i = 0; i < state.shared.memories.size(); ++i) {
+    if (state.shared.memories[i].data == nullptr) continue;
+    std::fill_n(state.shared.memories[i].data, state.program.plan.heights[i], value);
   }
 }
 
 Status TakeMemories(RunState& state, Budget& budget) {
-  const std::vector<Reach> reach = FindReach(state);
   const CompiledProgram& program = state.program;
-  state.memories.resize(program.net.memories.size());
-  for (size_t i = 0; i < state.memories.size(); ++i) {
-    RunMemory& memory = state.memories[i];
+  std::vector<Reach> reach(program.net.memories.size());
+  FindReach(state, reach);
+  std::vector<RunMemory>& memories = state.shared.memories;
+  memories.resize(program.net.memories.size());
+  for (size_t i = 0; i < memories.size(); ++i) {
+    RunMemory& memory = memories[i];
     const uint64_t bytes = std::max<uint64_t>(program.plan.heights[i], 1);
     const std::string what = fmt::format("the arena of {}", program.net.memories[i].name);
     if (!reach[i].gpu) {
@@ -94,14 +104,23 @@ Status StartAndJoin(RunState& state, GpuPlaces* gpu) {
   for (size_t i = 0; i < state.places.size(); ++i) {
     const auto commands = static_cast<uint32_t>(state.program.plan.queues[i].size());
     for (;;) {
-      if (*state.options.stop && !state.stopped) {
+      if (*state.options.stop && !state.shared.stopped) {
         state.Fail({ErrorCode::kCancelled, "CANCELLED", "the program was stopped"});
       }
-      if (state.stopped || commands == 0 || state.places[i]->on_gpu) break;
+      if (state.shared.stopped || commands == 0 || state.places[i]->on_gpu) break;
       if (state.places[i]->ended.WaitFor(commands, std::chrono::milliseconds(20))) break;
     }
   }
   return {};
+}
+
+std::optional<std::string> FindRace(const RunState& state) {
+  if (state.watch == nullptr) return std::nullopt;
+  std::optional<std::string> race = state.watch->found();
+  for (const auto& loop : state.loops) {
+    if (!race) race = FindRace(*loop);
+  }
+  return race;
 }
 
 }  // namespace
@@ -125,7 +144,9 @@ std::string OutputName(const Def& def) { return def.name.substr(0, def.name.find
 
 Result<ProgramRun> RunProgram(const CompiledProgram& program, ProgramInput& input, Budget& budget,
                               const RunOptions& options) {
-  RunState state(program, input, options);
+  RunShared shared(input, options);
+  RunState state(program, shared);
+  shared.run.records.resize(program.plan.queues.size());
   TRY(TakeMemories(state, budget));
   if (options.fill) Fill(state, *options.fill);
   std::unique_ptr<GpuPlaces> gpu;
@@ -134,13 +155,13 @@ Result<ProgramRun> RunProgram(const CompiledProgram& program, ProgramInput& inpu
   if (on_gpu) {
     TRY_ASSIGN(gpu, GpuPlaces::Make(state, budget));
   }
-  state.run.begin_ns = MonotonicNs();
+  shared.run.begin_ns = MonotonicNs();
   TRY(StartAndJoin(state, gpu.get()));
-  state.run.end_ns = MonotonicNs();
-  if (state.error) return tl::unexpected(std::move(*state.error));
-  if (gpu != nullptr && gpu->TakeTrap()) state.run.trapped = true;
-  if (state.watch != nullptr) state.run.race = state.watch->found();
-  return std::move(state.run);
+  shared.run.end_ns = MonotonicNs();
+  if (shared.error) return tl::unexpected(std::move(*shared.error));
+  if (gpu != nullptr && gpu->TakeTrap()) shared.run.trapped = true;
+  shared.run.race = FindRace(state);
+  return std::move(shared.run);
 }
 
 }  // namespace tinyai

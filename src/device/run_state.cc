@@ -1,6 +1,11 @@
 #include "device/run_state.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
+
+#include "fmt/format.h"
+#include "program/program_net.h"
 
 namespace tinyai {
 namespace {
@@ -45,7 +50,8 @@ class BranchOrder {
       if (!Holds(net_, net_.op(command.op).region, own)) continue;
       for (const NetSync& sync : command.syncs) {
         const NetFence& fence = plan_.fences[sync.fence];
-        if (fence.place == made.place && fence.command >= made.command) return true;
+        if (sync.distance == 0 && fence.place == made.place && fence.command >= made.command)
+          return true;
       }
     }
     return false;
@@ -58,14 +64,13 @@ class BranchOrder {
 
 }  // namespace
 
-RunState::RunState(const CompiledProgram& compiled, ProgramInput& program_input,
-                   const RunOptions& opts)
-    : program(compiled), input(program_input), options(opts) {
+RunState::RunState(const CompiledProgram& compiled, RunShared& shared_with)
+    : program(compiled), shared(shared_with), options(shared_with.options) {
   const NetPlan& plan = compiled.plan;
   for (size_t i = 0; i < plan.queues.size(); ++i) {
     places.push_back(std::make_unique<RunPlace>());
     places[i]->on_gpu =
-        opts.gpu != nullptr && compiled.devices.places[i].api == Devices::Api::kVulkan;
+        options.gpu != nullptr && compiled.devices.places[i].api == Devices::Api::kVulkan;
     places[i]->fenced.resize(plan.queues[i].size());
     places[i]->conditions.resize(plan.queues[i].size());
   }
@@ -101,19 +106,38 @@ RunState::RunState(const CompiledProgram& compiled, ProgramInput& program_input,
       }
     }
   }
-  if (opts.watch) watch = std::make_unique<RaceWatch>(compiled.net, plan);
-  run.records.resize(plan.queues.size());
+  if (options.watch) watch = std::make_unique<RaceWatch>(compiled.net, plan);
+  for (const CompiledProgram& body : compiled.bodies) {
+    loops.push_back(std::make_unique<RunState>(body, shared));
+  }
 }
 
-bool RunState::Taken(const NetOp& op) const {
+NetBuffer RunState::Outcome(NetValueId id, uint64_t iteration) const {
+  const NetValue& value = program.net.value(id);
+  NetBuffer buffer = BufferOf(id);
+  if (value.slots == 1) return buffer;
+  buffer.bytes = value.bytes / value.slots;
+  buffer.offset += iteration * buffer.bytes;
+  return buffer;
+}
+
+NetBuffer RunState::Operand(NetValueId id, uint64_t iteration) const {
+  if (iteration == 0 || !program.body) return Outcome(id, iteration);
+  for (const LoopBody::Carried& one : program.body->carried) {
+    if (one.now == id) return Outcome(one.next, iteration - 1);
+  }
+  return Outcome(id, iteration);
+}
+
+bool RunState::Taken(const NetOp& op, uint64_t iteration) const {
   // From outside in: the condition of an arm that is not taken is not there.
   const NetRegion& region = program.net.regions[Index(op.region)];
   if (op.region == RegionId{}) return true;
   NetOp around = {};
   around.region = region.parent;
-  if (!Taken(around)) return false;
+  if (!Taken(around, iteration)) return false;
   if (!region.condition) return true;
-  return (At(BufferOf(*region.condition))[0] != std::byte{0}) == region.arm;
+  return (OperandAt(*region.condition, iteration)[0] != std::byte{0}) == region.arm;
 }
 
 std::optional<size_t> RunState::Unread(NetOpId id) const {
@@ -124,10 +148,10 @@ std::optional<size_t> RunState::Unread(NetOpId id) const {
   return first ? 2 : 1;
 }
 
-Result<bool> RunState::Wait(PlaceId id, uint32_t commands) const {
+Result<bool> RunState::Wait(PlaceId id, uint64_t commands) const {
   const RunPlace& place = *places[Index(id)];
   for (;;) {
-    if (stopped) return false;
+    if (shared.stopped) return false;
     if (place.on_gpu) {
       TRY_ASSIGN(const bool reached, place.gpu_ended.WaitFor(commands, kLook));
       if (reached) return true;
@@ -144,15 +168,47 @@ bool RunState::WaitFor(PlaceId place, uint32_t commands, std::chrono::nanosecond
 
 void RunState::Fail(Error what) {
   {
-    const std::lock_guard lock(mutex);
-    if (!error) error = std::move(what);
+    const std::lock_guard lock(shared.mutex);
+    if (!shared.error) shared.error = std::move(what);
   }
   Stop();
 }
 
 void RunState::Stop() {
-  stopped = true;
+  shared.stopped = true;
   for (const auto& place : places) place->ended.Stop();
+  for (const auto& loop : loops) loop->Stop();
+}
+
+LoopBounds ReadBounds(const RunState& around, const NetOp& op, const ProgramLoop& loop,
+                      const std::function<std::optional<int64_t>(DefId)>& count_of) {
+  if (!loop.index) return {};
+  if (loop.trips) return {loop.first, *loop.trips};
+  const auto number = [&](DefId def) {
+    if (const auto constant = ConstantOf(around.program.program, def)) return *constant;
+    if (const auto count = count_of(def)) return *count;
+    const auto is_bound = [&](NetValueId in) { return around.program.def_of[Index(in)] == def; };
+    const NetValueId value = *std::find_if(op.ins.begin(), op.ins.end(), is_bound);
+    const std::byte* const at = around.OperandAt(value, 0);
+    if (around.program.program.def(def).type.scalar == Scalar::kI64) {
+      int64_t wide = 0;
+      std::memcpy(&wide, at, sizeof(wide));
+      return wide;
+    }
+    int32_t narrow = 0;
+    std::memcpy(&narrow, at, sizeof(narrow));
+    return int64_t{narrow};
+  };
+  const int64_t first = number(loop.begin), end = number(loop.end);
+  if (end <= first) return {first, 0};
+  return {first, static_cast<uint64_t>(end) - static_cast<uint64_t>(first)};
+}
+
+Status CheckTrips(const ProgramLoop& loop, uint64_t iterations) {
+  if (loop.most_trips == 0 || iterations < loop.most_trips) return {};
+  return Fail(ErrorCode::kOther, "PROGRAM_LOOP",
+              fmt::format("loop '{}' goes on after {} iterations, which is its 'max'", loop.name,
+                          loop.most_trips));
 }
 
 }  // namespace tinyai

@@ -167,7 +167,6 @@ void ProgramBuilder::Return(const val::Output& output) {
     if (target != nullptr) {
       const NameAt& name = i == 0 ? target->name : target->more[i - 1];
       const std::string prefix = std::exchange(prefix_, return_->prefix);
-      const std::string suffix = std::exchange(suffix_, return_->suffix);
       const bool used = std::find(return_->results.begin(), return_->results.end(), *def) !=
                         return_->results.end();
       if (Index(*def) < return_->first_def || used) {
@@ -188,7 +187,6 @@ void ProgramBuilder::Return(const val::Output& output) {
         program_.defs[Index(*def)].implied = maker.kind == Eval::Kind::kMerge;
       }
       prefix_ = prefix;
-      suffix_ = suffix;
     }
     return_->results.push_back(*def);
   }
@@ -215,18 +213,15 @@ void ProgramBuilder::Inline(const val::Let& let, const Declared& function) {
   ReturnFrame frame;
   frame.target = &let;
   frame.prefix = prefix_;
-  frame.suffix = suffix_;
   frame.scope = scope_;
-  const std::string prefix = fmt::format("{}{}{}.", prefix_, let.name.text, suffix_);
+  const std::string prefix = fmt::format("{}{}.", prefix_, let.name.text);
   std::vector<std::pair<const NameAt*, Binding>> params;
   for (size_t i = 0; i < function.syntax.params.size(); ++i) {
     const ExprTree& arg = let.value.operands[i + 1];
     const NameAt& param = function.syntax.params[i].name;
     const std::string outer = std::exchange(prefix_, prefix);
-    const std::string outer_suffix = std::exchange(suffix_, "");
     const std::optional<DefId> def = ValueOf(arg, &callable.params[i], param.text);
     prefix_ = outer;
-    suffix_ = outer_suffix;
     if (!def) return;
     Binding binding;
     binding.kind = Binding::Kind::kDef;
@@ -244,12 +239,10 @@ void ProgramBuilder::Inline(const val::Let& let, const Declared& function) {
   ReturnFrame* const outer_return = std::exchange(return_, &frame);
   std::vector<LoopFrame*> outer_loops = std::exchange(loops_, {});
   prefix_ = prefix;
-  suffix_.clear();
   ++copies_;
   ResolveAll(function.syntax.body);
   --copies_;
   prefix_ = frame.prefix;
-  suffix_ = frame.suffix;
   loops_ = std::move(outer_loops);
   return_ = outer_return;
   names_.Close();

@@ -43,8 +43,7 @@ void ProgramBuilder::Do(const val::Next& next, Where where) {
 }
 
 // Computes what is carried into the first iteration.
-ProgramBuilder::LoopFrame ProgramBuilder::InitCarried(const std::vector<val::Carry>& carries,
-                                                      bool unrolled) {
+ProgramBuilder::LoopFrame ProgramBuilder::InitCarried(const std::vector<val::Carry>& carries) {
   LoopFrame out;
   for (const val::Carry& carry : carries) {
     if (!CanDefine(carry.name)) continue;
@@ -60,7 +59,6 @@ ProgramBuilder::LoopFrame ProgramBuilder::InitCarried(const std::vector<val::Car
         ValueOf(carry.init, nullptr, fmt::format("{}@init", carry.name.text));
     if (init) carried.now = *init;
     carried.broken = !init;
-    if (init && unrolled) program_.defs[Index(*init)].implied = false;
     out.push_back(std::move(carried));
   }
   return out;
@@ -71,22 +69,9 @@ void ProgramBuilder::Do(const val::For& loop, Where where) {
   const std::optional<Constant> end = typer_.Evaluate(loop.end);
   const bool counted = begin && end && begin->whole && end->whole;
   if (!CanDefine(loop.index)) return;
-  if (options_.unrolled.contains(std::string(loop.index.text))) {
-    if (counted && CanUnroll(loop, begin->integer, end->integer)) {
-      return Unroll(loop, begin->integer, end->integer);
-    }
-    if (counted) return;
-    const Position at = out_.source().At(where.begin);
-    out_.Error("I14", loop.end.where,
-               fmt::format("loop at {}:{} has no static bound, and its iterations are to be placed "
-                           "one by one",
-                           at.line, at.column))
-        .Help("give it bounds that are numbers or constants, or list what it makes as a whole");
-    for (const val::Carry& carry : loop.carried) Break(carry.name);
-    return;
-  }
   LoopParts parts = Begin(std::string(loop.index.text), where);
   if (counted) {
+    program_.loops[parts.index].first = begin->integer;
     program_.loops[parts.index].trips =
         end->integer > begin->integer
             ? static_cast<uint64_t>(end->integer) - static_cast<uint64_t>(begin->integer)
@@ -101,25 +86,15 @@ void ProgramBuilder::Do(const val::For& loop, Where where) {
   }
   if (first) program_.loops[parts.index].begin = *first;
   if (last) program_.loops[parts.index].end = *last;
-  LoopFrame carried = InitCarried(loop.carried, false);
+  LoopFrame carried = InitCarried(loop.carried);
   Body(parts, std::move(carried), &loop.index, type, nullptr, loop.body);
 }
 
 void ProgramBuilder::Do(const val::While& loop, Where where) {
   const std::string name(loop.carried.empty() ? "while" : loop.carried[0].name.text);
-  if (options_.unrolled.contains(name)) {
-    const Position at = out_.source().At(where.begin);
-    out_.Error("I14", loop.condition.where,
-               fmt::format("loop at {}:{} has no static bound, and its iterations are to be placed "
-                           "one by one",
-                           at.line, at.column))
-        .Help("list what it makes as a whole");
-    for (const val::Carry& carry : loop.carried) Break(carry.name);
-    return;
-  }
   LoopParts parts = Begin(name, where);
   program_.loops[parts.index].most_trips = loop.most.value_or(0);
-  LoopFrame carried = InitCarried(loop.carried, false);
+  LoopFrame carried = InitCarried(loop.carried);
   Body(parts, std::move(carried), nullptr, {}, &loop.condition, loop.body);
 }
 
@@ -227,63 +202,6 @@ void ProgramBuilder::FindReads(const LoopParts& parts) {
   eval.ins = std::move(reads);
   eval.input = input;
   eval.output = output;
-}
-
-// In time that the counts of a file do not decide.
-bool ProgramBuilder::CanUnroll(const val::For& loop, int64_t begin, int64_t end) {
-  constexpr uint64_t kMostIterations = 100'000;  // of all loops together
-  const uint64_t count =
-      end > begin ? static_cast<uint64_t>(end) - static_cast<uint64_t>(begin) : 0;
-  if (count <= kMostIterations && (iterations_ += count) <= kMostIterations) return true;
-  const Position at = out_.source().At(loop.index.where.begin);
-  out_.Error("I14", loop.end.where,
-             fmt::format("loop at {}:{} makes more than {} iterations that are to be placed one by "
-                         "one",
-                         at.line, at.column, kMostIterations))
-      .Help("list what it makes as a whole: then it is one command, however often it runs");
-  for (const val::Carry& carry : loop.carried) Break(carry.name);
-  return false;
-}
-
-// Each iteration with names of its own: t[0], t[1], ..
-void ProgramBuilder::Unroll(const val::For& loop, int64_t begin, int64_t end) {
-  LoopFrame carried = InitCarried(loop.carried, true);
-  const std::string suffix = suffix_;
-  program_.unrolled.push_back({std::string(loop.index.text), begin, end});
-  ++copies_;
-  for (int64_t i = begin; i < end && !diagnostics_.full() && !out_.quiet(); ++i) {
-    suffix_ = fmt::format("{}[{}]", suffix, i);
-    names_.Open();
-    names_.BindConstant(names_.Intern(loop.index.text), {true, i, static_cast<double>(i)},
-                        names_.frame(), loop.index.where);
-    for (const Carried& one : carried) {
-      if (one.broken) {
-        Break(one.written);
-      } else {
-        Bind(one.written, one.now);
-      }
-    }
-    loops_.push_back(&carried);
-    const bool errors = diagnostics_.has_errors();
-    ResolveAll(loop.body);
-    loops_.pop_back();
-    names_.Close();
-    for (Carried& one : carried) {
-      if (one.next) one.now = *one.next;
-      if (one.next) program_.defs[Index(one.now)].implied = false;
-      one.next.reset();
-    }
-    if (!errors && diagnostics_.has_errors()) break;  // the next ones would say the same
-  }
-  --copies_;
-  suffix_ = suffix;
-  for (const Carried& one : carried) {
-    if (one.broken) {
-      Break(one.written);
-    } else {
-      Bind(one.written, one.now);
-    }
-  }
 }
 
 }  // namespace tinyai

@@ -153,8 +153,8 @@ struct Branch {
   Where where = {};  // of the condition
 };
 
-// A loop of which all iterations run at one place, one after the other. Loops whose iterations are
-// placed apart have been unrolled.
+// A loop: one op that one place carries out, or, where a schedule says what is done where in it,
+// one of several places.
 struct ProgramLoop {
   struct Carried {
     DefId init{};   // before the first iteration
@@ -171,6 +171,7 @@ struct ProgramLoop {
   ScopeId body{};
   std::vector<Carried> carried;
   std::optional<uint64_t> trips;  // for: how many iterations, where that is known
+  int64_t first = 0;              // for: where it begins, then
   uint64_t most_trips = 0;        // `max`; 0: not said. More are an error when the program runs
   Where where = {};
 };
@@ -203,12 +204,6 @@ struct ProgramClass {
   Where where = {};
 };
 
-// A loop whose iterations are placed one by one: names in it end with "[0]", "[1]", ..
-struct UnrolledLoop {
-  std::string name;
-  int64_t begin = 0, end = 0;
-};
-
 struct ProgramScope {
   enum class Kind : uint8_t { kProgram, kThen, kElse, kLoopEntry, kLoopTest, kLoopBody, kFunction };
   Kind kind = Kind::kProgram;
@@ -225,7 +220,6 @@ struct Program {
   std::vector<ProgramScope> scopes;
   std::vector<Branch> branches;
   std::vector<ProgramLoop> loops;
-  std::vector<UnrolledLoop> unrolled;
   std::vector<ProgramFunction> functions;
   std::vector<ProgramExtern> externs;
   std::vector<ProgramClass> classes;

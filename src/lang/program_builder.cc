@@ -8,15 +8,14 @@
 namespace tinyai {
 namespace {
 
-// Of bodies that are copied, iterations included: a program of a few lines may not become one of
+// Of functions that become part of their callers: a program of a few lines may not become one of
 // billions.
 constexpr size_t kMostEvals = size_t{1} << 24;
 
 }  // namespace
 
-ProgramBuilder::ProgramBuilder(Diagnostics& diagnostics, const ResolveOptions& options)
+ProgramBuilder::ProgramBuilder(Diagnostics& diagnostics)
     : diagnostics_(diagnostics),
-      options_(options),
       out_(diagnostics),
       names_(diagnostics.source().text()),
       typer_(program_, names_, callables_, out_) {
@@ -38,10 +37,9 @@ void ProgramBuilder::Resolve(const ValueStatement& statement) {
     return_->returned = false;  // said once
   }
   if (program_.evals.size() > kMostEvals && copies_ != 0) {
-    out_.Error("T4", statement.where,
-               fmt::format("the program has more than {} ops with its loops unrolled and its "
-                           "functions put in",
-                           kMostEvals));
+    out_.Error(
+        "T4", statement.where,
+        fmt::format("the program has more than {} ops with its functions put in", kMostEvals));
     out_.set_quiet();
     return;
   }
@@ -88,10 +86,8 @@ std::string ProgramBuilder::NewName(std::string_view name) {
 
 std::string ProgramBuilder::NewName(std::string_view name, NameTable::NameId id) {
   std::string out(name);
-  if (!prefix_.empty() || !suffix_.empty()) {
-    // As references are written: t[3]@join
-    const std::string_view base = name.substr(0, suffix_.empty() ? name.size() : name.find('@'));
-    out = fmt::format("{}{}{}{}", prefix_, base, suffix_, name.substr(base.size()));
+  if (!prefix_.empty()) {
+    out.insert(0, prefix_);
     id = names_.Intern(out);
   }
   if (id >= versions_.size()) versions_.resize(id + 1, 0);

@@ -18,8 +18,8 @@ namespace tinyai {
 // Makes a program of statements, one after the other.
 class ProgramBuilder {
  public:
-  // Both outlive this object.
-  ProgramBuilder(Diagnostics& diagnostics, const ResolveOptions& options);
+  // `diagnostics` outlives this object.
+  explicit ProgramBuilder(Diagnostics& diagnostics);
 
   void set_name(std::string name) { program_.name = std::move(name); }
   // About so many statements will come.
@@ -76,9 +76,7 @@ class ProgramBuilder {
     bool broken = false;
   };
   using LoopFrame = std::vector<Carried>;
-  LoopFrame InitCarried(const std::vector<val::Carry>& carries, bool unrolled);
-  bool CanUnroll(const val::For& loop, int64_t begin, int64_t end);
-  void Unroll(const val::For& loop, int64_t begin, int64_t end);
+  LoopFrame InitCarried(const std::vector<val::Carry>& carries);
   struct LoopParts {
     uint32_t index = 0;
     EvalId eval{};
@@ -99,7 +97,7 @@ class ProgramBuilder {
   // Where `return` goes.
   struct ReturnFrame {
     const val::Let* target = nullptr;  // of the call that the body becomes part of
-    std::string prefix, suffix;        // around that call
+    std::string prefix;                // around that call
     size_t first_def = 0;
     std::vector<DefId> results;
     bool returned = false;
@@ -111,20 +109,18 @@ class ProgramBuilder {
   const Declared* ToInline(const val::Let& let) const;
 
   Diagnostics& diagnostics_;
-  const ResolveOptions& options_;
   Complaints out_;
   Program program_;
   NameTable names_;
   Callables callables_;
   ExprTyper typer_;
   ScopeId scope_{};
-  std::string prefix_, suffix_;     // of names in bodies that were copied: "y.", "[3]"
+  std::string prefix_;              // of names in bodies that were copied: "y."
   std::vector<uint32_t> versions_;  // by id of a name: how many definitions
   std::vector<LoopFrame*> loops_;   // around this place, the innermost last
   std::unordered_map<std::string_view, Declared> functions_;  // by name, as in the source
   ReturnFrame* return_ = nullptr;                             // of the function around this place
-  uint64_t iterations_ = 0;  // of loops placed iteration by iteration
-  size_t copies_ = 0;        // bodies around this place that were copied
+  size_t copies_ = 0;  // bodies around this place that were copied
 };
 
 }  // namespace tinyai

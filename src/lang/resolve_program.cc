@@ -12,8 +12,8 @@ namespace {
 // Goes through the file; statements are resolved as soon as they are read.
 class ProgramReader {
  public:
-  ProgramReader(Diagnostics& diagnostics, const ResolveOptions& options)
-      : diagnostics_(diagnostics), in_(diagnostics), builder_(diagnostics, options) {}
+  explicit ProgramReader(Diagnostics& diagnostics)
+      : diagnostics_(diagnostics), in_(diagnostics), builder_(diagnostics) {}
 
   Program Read() {
     in_.set_dialect(Lexer::Dialect::kProgram);
@@ -71,8 +71,6 @@ class ProgramReader {
 
 }  // namespace
 
-Program ResolveProgram(Diagnostics& diagnostics, const ResolveOptions& options) {
-  return ProgramReader(diagnostics, options).Read();
-}
+Program ResolveProgram(Diagnostics& diagnostics) { return ProgramReader(diagnostics).Read(); }
 
 }  // namespace tinyai

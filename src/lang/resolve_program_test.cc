@@ -15,11 +15,11 @@ struct Resolved {
   Program program;
   std::string said;
 };
-Resolved Resolve(std::string text, const ResolveOptions& options = {}) {
+Resolved Resolve(std::string text) {
   const SourceText source("in.value", std::move(text));
   Diagnostics diagnostics(source);
   Resolved out;
-  out.program = ResolveProgram(diagnostics, options);
+  out.program = ResolveProgram(diagnostics);
   out.said = diagnostics.Text();
   return out;
 }
@@ -92,17 +92,13 @@ TEST(ResolveProgram, ShapesFollowFromOperands) {
                           "f32[2, 6]", "f32[4, 3]", "i32[8]", "f32[2]", "i32[5]"));
 }
 
-TEST(ResolveProgram, ALoopIsOneEvalUnlessItIsUnrolled) {
+TEST(ResolveProgram, ALoopIsOneEval) {
   const std::string text =
       "n = input(); for i in 0..3 carry (s = n) { t = s + i; next s = t; } output s;";
   const Resolved whole = Resolve(text);
   EXPECT_EQ(whole.said, "");
   ASSERT_EQ(whole.program.loops.size(), 1u);
   EXPECT_EQ(whole.program.loops[0].trips, 3u);
-  const Resolved unrolled = Resolve(text, {{"i"}});
-  EXPECT_EQ(unrolled.said, "");
-  EXPECT_THAT(NamesOf(unrolled.program), ElementsAre("n", "t[0]", "t[1]", "t[2]"));
-  EXPECT_THAT(unrolled.program.evals.back().ins, ElementsAre(DefId(3)));
 }
 
 TEST(ResolveProgram, ShortFunctionsBecomePartOfTheirCaller) {
@@ -164,7 +160,7 @@ void ExpectFewErrors(const std::string& text) {
   const auto try_one = [&](const std::string& damaged) {
     const SourceText bad("in.value", damaged);
     Diagnostics out(bad);
-    ResolveProgram(out, {});
+    ResolveProgram(out);
     EXPECT_LE(out.all().size(), Diagnostics::kMostErrors);
     size_t syntax = 0;
     for (const Diagnostic& one : out.all()) syntax += one.code == "S1" ? 1 : 0;

@@ -54,6 +54,7 @@ class Checker {
   Status Check() {
     TRY_ASSIGN(where_, CheckNetShape(net_, plan_));
     rounds_ = net_.loops ? 3 + LongestDistance() : 1;
+    if (net_.loops && net_.iterations != 0) rounds_ = std::min(rounds_, net_.iterations);
     SetUp();
     TRY(Follow());
     return CheckWanted();

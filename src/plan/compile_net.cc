@@ -154,6 +154,11 @@ Status Complete(const Pointed& pointed, const std::vector<NetNeed>& net_needs, S
   std::vector<NetNeed> reuse;
   if (PlacesMeet(net, sharing)) reuse = ReuseNeeds(net, draft.order, draft.place_of, out.plan);
   const QueueOrders queues = QueuesOf(net, draft);
+  if (net.waits_first) {
+    for (NetNeed& need : reuse) {
+      if (need.distance > 0) need.later = queues[Index(draft.place_of[Index(need.later)])].front();
+    }
+  }
   out.causes = DeriveSyncs(net, queues, {net_needs, draft.extra, reuse}, out.plan);
   TRY(CheckNetPlan(net, out.plan));
   if (!draft.extra.empty() || net.regions.size() > 1) DropSyncs(net, out.plan, out.causes);
@@ -176,7 +181,9 @@ class NetCompiler {
         limits_(limits),
         visit_(visit),
         decided_(std::all_of(net.ops.begin(), net.ops.end(),
-                             [](const NetOp& op) { return op.choices.size() == 1; })) {}
+                             [](const NetOp& op) { return op.choices.size() == 1; })),
+        has_gangs_(std::any_of(net.ops.begin(), net.ops.end(),
+                               [](const NetOp& op) { return op.gang != 0; })) {}
 
   Result<PlannedNet> Compile() {
     for (const std::vector<PlaceId>& places : Placements()) TRY(TryPlaces(places));
@@ -213,18 +220,37 @@ class NetCompiler {
   Status TryPlaces(const std::vector<PlaceId>& places) {
     least_syncs_ = least_fences_ = 0;
     const bool fast = limits_.effort == Effort::kFast;
-    if (!net_.loops && (SyncsFirst() || !fast)) {
+    if (SyncsFirst() || (!net_.loops && !fast)) {
       SearchLimits limits = limits_;
       if (!SyncsFirst()) limits.effort = Effort::kFast;
       NetSyncDraft least = DraftForSyncs(net_, needs_, places, limits);
-      least_syncs_ = least.syncs.lower_bound;
-      least_fences_ = least.fences.lower_bound;
+      // Several iterations may take turns in other ways.
+      if (!net_.loops || net_.iterations == 1) {
+        least_syncs_ = least.syncs.lower_bound;
+        least_fences_ = least.fences.lower_bound;
+      }
       TRY(Try(least.draft));
       if (IsEnough()) return {};
     }
     TRY(Try({OrderLikeProgram(net_, needs_), places, {}}));
+    if (net_.loops && SyncsFirst()) TRY(TryTogether());
     if (fast && best_) return {};
     return Try(DraftForPeak(net_, needs_, places, limits_, PeakWork()));
+  }
+
+  // As long as that saves syncs.
+  Status TryTogether() {
+    constexpr int kRounds = 4;
+    constexpr size_t kMostOps = 300;  // each order is tried out
+    if (net_.waits_first || net_.ops.size() > kMostOps) return {};
+    for (int round = 0; round < kRounds && best_; ++round) {
+      const uint64_t syncs = best_->syncs.value;
+      const auto draft = WaitTogether(net_, needs_, best_draft_, best_->plan);
+      if (!draft) return {};
+      TRY(Try(*draft));
+      if (best_->syncs.value >= syncs) return {};
+    }
+    return {};
   }
 
   // Of nets too large for a proof in that time a better order is found early or not at all: where
@@ -251,7 +277,10 @@ class NetCompiler {
 
   // With as little sharing of memory as fits, since sharing makes places wait for each other; and
   // with more, where that is no loss. A draft that does not fit its memories is passed over.
-  Status Try(const NetDraft& draft) {
+  Status Try(const NetDraft& wanted) {
+    std::optional<NetDraft> gathered;
+    if (has_gangs_) GatherGangs(net_, needs_, gathered.emplace(wanted));
+    const NetDraft& draft = gathered ? *gathered : wanted;
     const Pointed pointed(net_, needs_, draft);
     for (const Sharing sharing : {Sharing::kWithinPlaces, Sharing::kAll}) {
       if (best_ && limits_.expired()) return {};
@@ -282,6 +311,7 @@ class NetCompiler {
     if (best_ && !IsBetter(figures, best_figures_, objective_)) return {};
     best_ = std::move(planned);
     best_figures_ = std::move(figures);
+    if (net_.loops) best_draft_ = draft;
     return {};
   }
 
@@ -305,8 +335,12 @@ class NetCompiler {
     }
     TRY(CheckNet(shrunk.net));
     const std::vector<NetNeed> needs = Needs(shrunk.net);
+    GatherGangs(shrunk.net, needs, shrunk.draft);
     const Pointed pointed(shrunk.net, needs, shrunk.draft);
     planned.peaks = PlaceBuffers(pointed, Sharing::kAll, planned.plan);
+    if (const auto memory = Overfull(shrunk.net, planned.peaks)) {
+      return TooSmall(shrunk.net.memories[Index(*memory)], planned.peaks[Index(*memory)].value);
+    }
     TRY(Complete(pointed, needs, Sharing::kAll, planned));
     if (!net_.loops) {
       const NetSyncDraft least = DraftForSyncs(shrunk.net, needs, shrunk.draft.place_of, limits_);
@@ -332,9 +366,11 @@ class NetCompiler {
   const SearchLimits& limits_;
   const PlanVisitor& visit_;
   const bool decided_;  // where each op runs
+  const bool has_gangs_;
   double least_makespan_ = 0;
   std::optional<PlannedNet> best_;
   PlanFigures best_figures_;
+  NetDraft best_draft_;                          // of a loop
   std::optional<Error> refused_;                 // what the checker said of a draft
   uint64_t least_syncs_ = 0, least_fences_ = 0;  // on the places that are tried
   std::optional<Overfilling> nearest_;           // what comes nearest to fitting

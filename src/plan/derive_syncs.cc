@@ -16,7 +16,7 @@ uint64_t IterationsToFollow(const TaskNet& net, NeedParts needs) {
   for (const auto part : needs) {
     for (const NetNeed& need : part) longest = std::max(longest, need.distance);
   }
-  return 2 + longest;
+  return net.iterations == 0 ? 2 + longest : std::min<uint64_t>(2 + longest, net.iterations);
 }
 
 class SyncDeriver {
@@ -97,7 +97,8 @@ class SyncDeriver {
       const uint32_t place = place_of_[Index(sync.recorder)];
       if (place == place_of_[Index(sync.waiter)]) continue;
       const uint32_t fence = FenceAt(place, at_[Index(sync.recorder)]);
-      plan_.queues[place_of_[Index(sync.waiter)]][at_[Index(sync.waiter)]].syncs.push_back({fence});
+      plan_.queues[place_of_[Index(sync.waiter)]][at_[Index(sync.waiter)]].syncs.push_back(
+          {fence, sync.distance});
     }
   }
 

@@ -109,7 +109,7 @@ void LeaveOutFixed(const TaskNet& net, const std::vector<uint32_t>& at, NetDraft
     return std::any_of(net.fixed_syncs.begin(), net.fixed_syncs.end(),
                        [&](const NetFixedSync& sync) {
                          const auto place = [&](NetOpId op) { return draft.place_of[Index(op)]; };
-                         return place(sync.recorder) == place(need.earlier) &&
+                         return sync.distance == 0 && place(sync.recorder) == place(need.earlier) &&
                                 place(sync.waiter) == place(need.later) &&
                                 at[Index(sync.recorder)] <= at[Index(need.earlier)] &&
                                 at[Index(need.later)] <= at[Index(sync.waiter)];
@@ -143,6 +143,31 @@ void RecordEarly(const std::vector<NetNeed>& needs, const std::vector<uint32_t>&
     NetOpId& fence = draft.extra[i].earlier;
     if (needed[i] && at[Index(*needed[i])] < at[Index(fence)]) fence = *needed[i];
   }
+}
+
+// A wait of a plan: for the op that the fence is recorded behind.
+struct Wait {
+  NetOpId recorder{}, waiter{};
+  PlaceId from{}, at{};
+  uint32_t distance = 0;
+};
+
+// Those outside of arms.
+std::vector<Wait> WaitsOf(const TaskNet& net, const NetPlan& plan) {
+  std::vector<Wait> waits;
+  for (uint32_t place = 0; place < plan.queues.size(); ++place) {
+    for (const NetCommand& command : plan.queues[place]) {
+      for (const NetSync& sync : command.syncs) {
+        const NetFence& fence = plan.fences[sync.fence];
+        const NetOpId recorder = plan.queues[Index(fence.place)][fence.command].op;
+        const bool sure =
+            net.op(command.op).region == RegionId{} && net.op(recorder).region == RegionId{};
+        if (sure)
+          waits.push_back({recorder, command.op, fence.place, PlaceId(place), sync.distance});
+      }
+    }
+  }
+  return waits;
 }
 
 }  // namespace
@@ -229,6 +254,38 @@ std::vector<PlaceId> OnFewSyncs(const TaskNet& net, const std::vector<NetNeed>& 
     out.push_back(PlaceId(place));
   }
   return out;
+}
+
+std::optional<NetDraft> WaitTogether(const TaskNet& net, const std::vector<NetNeed>& needs,
+                                     const NetDraft& draft, const NetPlan& plan) {
+  const std::vector<Wait> waits = WaitsOf(net, plan);
+  const std::vector<uint32_t> at = Positions(net, draft);
+  NetDraft out = draft;
+  std::vector<NetNeed> all = needs;
+  all.insert(all.end(), draft.extra.begin(), draft.extra.end());
+  const auto add = [&](NetOpId earlier, NetOpId later) {
+    all.push_back({earlier, later});
+    std::vector<NetOpId> order = OrderBy(all, at);
+    if (order.size() < net.ops.size()) {
+      all.pop_back();
+      return false;
+    }
+    out.order = std::move(order);
+    out.extra.push_back(all.back());
+    return true;
+  };
+  // Either the wait of this iteration comes first, or its fence last.
+  const auto join = [&](const Wait& back) {
+    return std::any_of(waits.begin(), waits.end(), [&](const Wait& now) {
+      if (now.distance != 0 || now.from != back.from || now.at != back.at) return false;
+      return add(now.recorder, back.waiter) || add(back.recorder, now.waiter);
+    });
+  };
+  bool joined = false;
+  for (const Wait& wait : waits) {
+    if (wait.distance != 0) joined = join(wait) || joined;
+  }
+  return joined ? std::optional(std::move(out)) : std::nullopt;
 }
 
 NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<NetNeed>& needs,

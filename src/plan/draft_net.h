@@ -11,6 +11,15 @@ namespace tinyai {
 // The program's order as far as the needs allow it.
 std::vector<NetOpId> OrderLikeProgram(const TaskNet& net, const std::vector<NetNeed>& needs);
 
+// Brings the ops of each gang together, in what else stays the draft's order as far as that can be.
+// Orders besides the needs that this turns round are left out.
+void GatherGangs(const TaskNet& net, const std::vector<NetNeed>& needs, NetDraft& draft);
+
+// Of a loop: the draft once more, where what a plan of it waits for from the iteration before is
+// waited for along with what is from this one, as far as the needs allow it. Nothing if none is.
+std::optional<NetDraft> WaitTogether(const TaskNet& net, const std::vector<NetNeed>& needs,
+                                     const NetDraft& draft, const NetPlan& plan);
+
 // What each place has to do, in the order of a draft.
 QueueOrders QueuesOf(const TaskNet& net, const NetDraft& draft);
 

@@ -33,6 +33,9 @@ class BufferPlacer {
         storage_of_(net.values.size(), kNone),
         position_(net.ops.size()) {
     for (uint32_t at = 0; at < order.size(); ++at) position_[Index(order[at])] = at;
+    end_ = position_;
+    for (uint32_t& end : end_) ++end;
+    ExtendGangs();
   }
 
   std::vector<Bounded> Place() {
@@ -50,16 +53,30 @@ class BufferPlacer {
   // Later than any use: nobody may take the place of what lives until then.
   uint32_t End() const { return static_cast<uint32_t>(order_.size()) + 1; }
 
+  // What any of a gang's ops touches is in use while one of them runs.
+  void ExtendGangs() {
+    for (size_t at = 0; at < order_.size();) {
+      const uint32_t gang = net_.op(order_[at]).gang;
+      size_t behind = at + 1;
+      while (gang != 0 && behind < order_.size() && net_.op(order_[behind]).gang == gang) ++behind;
+      for (size_t i = at; i < behind; ++i) {
+        position_[Index(order_[i])] = static_cast<uint32_t>(at);
+        end_[Index(order_[i])] = static_cast<uint32_t>(behind);
+      }
+      at = behind;
+    }
+  }
+
   // In the order of memory.
   void FindUses() {
     for (size_t i = 0; i < net_.ops.size(); ++i) {
       const NetOp& op = net_.ops[i];
       const uint32_t place = static_cast<uint32_t>(place_of_[i]);
       const bool stays = op.once && net_.loops;
-      for (const NetValueId in : op.ins) Use(in, place, position_[i] + 1);
-      for (const NetValueId out : op.outs) Use(out, place, stays ? End() : position_[i] + 1);
+      for (const NetValueId in : op.ins) Use(in, place, end_[i]);
+      for (const NetValueId out : op.outs) Use(out, place, stays ? End() : end_[i]);
       // Conditions are looked at by every op of their region.
-      EachCondition(net_, op.region, [&](NetValueId id) { Use(id, place, position_[i] + 1); });
+      EachCondition(net_, op.region, [&](NetValueId id) { Use(id, place, end_[i]); });
       const uint64_t bytes = op.choice_at(place_of_[i])->workspace_bytes;
       if (bytes != 0) workspaces_.emplace_back(i, bytes);
     }
@@ -137,8 +154,8 @@ class BufferPlacer {
     for (const auto& [op, bytes] : workspaces_) {
       const PlaceId place = place_of_[op];
       workspace_of_[op] = static_cast<uint32_t>(storages_.size());
-      storages_.push_back({net_.place(place).memory, static_cast<uint32_t>(place), bytes,
-                           position_[op], position_[op] + 1});
+      storages_.push_back(
+          {net_.place(place).memory, static_cast<uint32_t>(place), bytes, position_[op], end_[op]});
     }
     offsets_.resize(storages_.size(), 0);
   }
@@ -228,7 +245,8 @@ class BufferPlacer {
   std::vector<uint32_t> last_use_;      // by value: position of the last op that touches it, plus 1
   std::vector<uint32_t> toucher_;       // by value: a place, kNobody or kSeveral
   std::vector<uint32_t> storage_of_;    // by value
-  std::vector<uint32_t> position_;      // by op: in the order
+  std::vector<uint32_t> position_;      // by op: in the order, of a gang its first
+  std::vector<uint32_t> end_;           // by op: behind that, of a gang its last
   std::vector<uint32_t> workspace_of_;  // by op
   std::vector<std::pair<size_t, uint64_t>> workspaces_;  // op and bytes
   std::vector<Storage> storages_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "base/checked.h"
@@ -28,7 +29,7 @@ class NetCheck {
     TRY(CheckSizes());
     for (const NetOrder& order : net_.orders) TRY(CheckOrder(order));
     for (const NetFixedSync& sync : net_.fixed_syncs) {
-      TRY(CheckOrder({sync.recorder, sync.waiter, NetOrder::Kind::kUser, 0}));
+      TRY(CheckOrder({sync.recorder, sync.waiter, NetOrder::Kind::kUser, sync.distance}));
     }
     for (const NetOpId fence : net_.fixed_fences) {
       TRY(CheckOrder({fence, fence, NetOrder::Kind::kUser, 0}));
@@ -136,6 +137,7 @@ class NetCheck {
     made_.assign(net_.values.size(), false);
     in_order_ = net_.regions.size() == 1;
     for (const NetOp& op : net_.ops) {
+      in_order_ = in_order_ && op.gang == 0;
       TRY(CheckIds(op));
       TRY(CheckChoices(op));
       for (const NetChoice& choice : op.choices) {
@@ -214,6 +216,7 @@ class NetCheck {
     if (in_order_ && std::all_of(net_.orders.begin(), net_.orders.end(), forward)) return {};
     std::vector<NetNeed> needs = Needs(net_);
     std::erase_if(needs, [](const NetNeed& need) { return need.distance != 0; });
+    JoinGangs(net_, needs);
     if (std::all_of(needs.begin(), needs.end(),
                     [](const NetNeed& need) { return need.earlier < need.later; })) {
       return {};
@@ -333,6 +336,22 @@ bool IsInside(const TaskNet& net, RegionId region, RegionId around) {
   }
 }
 
+void JoinGangs(const TaskNet& net, std::vector<NetNeed>& needs) {
+  std::map<uint32_t, NetOpId> first;  // by gang
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    if (net.ops[i].gang != 0) first.try_emplace(net.ops[i].gang, NetOpId(i));
+  }
+  if (first.empty()) return;
+  const auto join = [&](NetOpId& op) {
+    if (net.op(op).gang != 0) op = first.at(net.op(op).gang);
+  };
+  for (NetNeed& need : needs) {
+    join(need.earlier);
+    join(need.later);
+  }
+  std::erase_if(needs, [](const NetNeed& need) { return need.earlier == need.later; });
+}
+
 std::vector<std::optional<NetOpId>> Makers(const TaskNet& net) {
   std::vector<std::optional<NetOpId>> makers(net.values.size());
   for (size_t i = 0; i < net.ops.size(); ++i) {
@@ -366,7 +385,7 @@ std::vector<NetNeed> Needs(const TaskNet& net) {
                      reuse ? NetNeed::Kind::kReuse : NetNeed::Kind::kOrder});
   }
   for (const NetFixedSync& sync : net.fixed_syncs) {
-    needs.push_back({sync.recorder, sync.waiter, 0, NetNeed::Kind::kOrder});
+    needs.push_back({sync.recorder, sync.waiter, sync.distance, NetNeed::Kind::kOrder});
   }
   return needs;
 }

@@ -47,6 +47,7 @@ struct NetRegion {
 struct NetValue {
   std::string name;
   uint64_t bytes = 0;
+  uint64_t slots = 1;   // of the same size, for as many of them; nothing to the planner
   bool given = false;   // there before the first op
   bool wanted = false;  // has to be there after the last op
   // In a loop: what this value, which is `given` in the first iteration, becomes in the next one.
@@ -84,6 +85,9 @@ struct alignas(64) NetOp {
   bool in_place = false;  // outs[0] may take the buffer of ins[0] if nothing needs that afterwards
   bool once = false;      // in a loop: only in the first iteration
   bool merges = false;    // outs[0] is the one of ins that an arm has made: it may see into arms
+  // Ops of the same gang run at the same time, each at its own place, and wait for each other while
+  // they do: what one of them needs has ended before any of them starts. 0: none.
+  uint32_t gang = 0;
   uint64_t moved_bytes = 0;
 
   // Null if it cannot be done there.
@@ -107,6 +111,7 @@ struct NetOrder {
 // an op of another place.
 struct NetFixedSync {
   NetOpId recorder{}, waiter{};
+  uint32_t distance = 0;  // iterations before
 };
 
 // How values may be taken from one memory to another and back: each way is an op, on a place that
@@ -135,6 +140,8 @@ struct TaskNet {
   double fence_seconds = 0;  // for which a fence keeps its place busy
   double sync_seconds = 0;   // the same, behind the fence that is waited for
   bool loops = false;
+  uint64_t iterations = 0;   // of the loop, where it ends and that is known
+  bool waits_first = false;  // a place waits for iterations before only where it begins one
 
   const NetValue& value(NetValueId id) const { return values[Index(id)]; }
   const NetOp& op(NetOpId id) const { return ops[Index(id)]; }
@@ -192,6 +199,9 @@ struct NetNeed {
   friend bool operator==(const NetNeed&, const NetNeed&) = default;
 };
 std::vector<NetNeed> Needs(const TaskNet& net);
+
+// Lets the first op of each gang stand for all of it.
+void JoinGangs(const TaskNet& net, std::vector<NetNeed>& needs);
 
 // Needs by one of their ops.
 class NeedLists {

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "fmt/format.h"
+#include "program/place_given.h"
 
 namespace tinyai {
 namespace {
@@ -112,6 +113,7 @@ class Carrier {
       if (IsMove(NetOpId(i))) continue;
       for (const NetValueId out : op.outs) net_.net.values[Index(out)].memory = memory;
     }
+    PlaceGiven(given_ops_, one ? first : std::nullopt, net_);
     return one;
   }
 
@@ -150,6 +152,7 @@ class Carrier {
     if (!added) return known->second;
     if (!needs_) {
       std::vector<NetNeed> needs = Needs(net_.net);
+      std::erase_if(needs, [](const NetNeed& need) { return need.distance != 0; });
       std::optional<NetOpId> last;
       for (const WishedLine& line : wishes_.lines) {
         for (const NetOpId listed : line.ops) {
@@ -242,7 +245,8 @@ class Carrier {
   };
 
   RegionId MakerRegion(DefId def) const {
-    return net_.net.op(*net_.op_of[Index(program_.def(def).maker)]).region;
+    const std::optional<NetOpId> op = net_.op_of[Index(program_.def(def).maker)];
+    return op ? net_.net.op(*op).region : RegionId{};
   }
   // Where it is decided whether a value is read: what merges looks into the arms.
   RegionId RegionFor(NetOpId reader, DefId def) const {
@@ -252,6 +256,7 @@ class Carrier {
   }
   // Where `reader` reads the value of `in`; the id stays if it lies right.
   std::optional<NetValueId> Choose(NetOpId reader, NetValueId in) {
+    if (net_.net.value(in).given) return in;
     const DefId def = net_.def_of[Index(in)];
     MemoryId memory = MemoryOf(reader);
     if (IsMove(reader)) {

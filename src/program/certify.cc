@@ -115,6 +115,25 @@ void FindWitness(const CompiledProgram& compiled, Certificate& out) {
   }
 }
 
+// Outer loops first.
+void BoundLoops(const CompiledProgram& compiled, Certificate& out) {
+  for (const CompiledProgram& body : compiled.bodies) {
+    out.loops.push_back(BoundLoop(body));
+    BoundLoops(body, out);
+  }
+}
+
+// One turn is like no loop; of several, no schedule has fewer syncs than the circle.
+bool LoopsAreOptimal(const CompiledProgram& compiled) {
+  return std::all_of(compiled.bodies.begin(), compiled.bodies.end(), [](const auto& body) {
+    const Certificate::LoopFigures loop = BoundLoop(body);
+    const auto syncs = static_cast<double>(loop.syncs);
+    const bool least = syncs <= loop.lower_bound * static_cast<double>(loop.window) + 1e-9 ||
+                       (body.net.iterations == 1 && body.details.syncs.optimal());
+    return least && LoopsAreOptimal(body);
+  });
+}
+
 }  // namespace
 
 Certificate Certify(const CompiledProgram& compiled, const NetObjective& objective) {
@@ -129,7 +148,7 @@ Certificate Certify(const CompiledProgram& compiled, const NetObjective& objecti
   out.makespan = details.simulation.makespan;
   out.least_makespan = details.least_makespan;
   FindWitness(compiled, out);
-  out.loops = BoundLoops(compiled);
+  BoundLoops(compiled, out);
   out.counting = objective.counting;
   if (out.counting != NetObjective::Counting::kStatic) {
     out.counted = compiled.figures;
@@ -141,7 +160,7 @@ Certificate Certify(const CompiledProgram& compiled, const NetObjective& objecti
   const Term first = objective.terms.empty() ? Term::kSyncs : objective.terms[0].parts[0].term;
   switch (first) {
     case Term::kSyncs:
-      out.optimal = out.syncs.optimal() && out.fences.optimal();
+      out.optimal = out.syncs.optimal() && out.fences.optimal() && LoopsAreOptimal(compiled);
       break;
     case Term::kFences:
       out.optimal = out.fences.optimal();

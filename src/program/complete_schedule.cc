@@ -1,12 +1,13 @@
 #include "program/complete_schedule.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
-#include "base/units.h"
 #include "fmt/format.h"
 #include "program/both_arms.h"
 #include "program/carry_values.h"
+#include "program/loop_schedule.h"
 #include "program/place_implied.h"
 #include "program/resolve_ref.h"
 
@@ -24,7 +25,7 @@ struct Entry {
   Kind kind = Kind::kSilent;
   RegionId region{};
   NetOpId op{};
-  std::vector<uint32_t> fences;  // of the plan: what has to be recorded before, or (kFence) is
+  NetSyncs fences;               // of the plan: what has to be recorded before, or (kFence) is
   std::optional<uint32_t> line;  // of the schedule: after all lines before
   bool closed = false;           // in a closed block
 };
@@ -51,6 +52,20 @@ class Writer {
       if (Follow()) return std::move(out_);
     }
     return std::nullopt;
+  }
+
+  // What each place does in an iteration, in blocks of its own.
+  Schedule WriteBody() {
+    FindUsualPlaces();
+    NameFences();
+    MakeEntries();
+    FindClosed();
+    CountLines();
+    for (size_t place = 0; place < entries_.size(); ++place) {
+      for (const Entry& entry : entries_[place]) Put(place, entry);
+      EndBlock();
+    }
+    return std::move(out_);
   }
 
  private:
@@ -131,14 +146,19 @@ class Writer {
         const NetOp& op = net_.op(command.op);
         const WishedLine* line = LineOf(command.op);
         const bool waits = line != nullptr && IsMark(command.op) && !line->fences.empty();
-        std::vector<uint32_t> derived, given;
+        NetSyncs derived, given;
         for (const NetSync& sync : command.syncs) {
-          (waits && given_.contains(sync.fence) ? given : derived).push_back(sync.fence);
+          (waits && given_.contains(sync.fence) ? given : derived).push_back(sync);
         }
         // Behind a sync of the schedule, which might have nothing to say after them.
         const auto put_derived = [&] {
-          if (derived.empty()) return;
-          entries.push_back({Entry::Kind::kSync, op.region, command.op, derived, {}});
+          for (const bool back : {true, false}) {  // for iterations before, then for this one
+            NetSyncs some;
+            std::copy_if(derived.begin(), derived.end(), std::back_inserter(some),
+                         [&](const NetSync& sync) { return (sync.distance != 0) == back; });
+            if (some.empty()) continue;
+            entries.push_back({Entry::Kind::kSync, op.region, command.op, some, {}});
+          }
         };
         if (!waits) put_derived();
         Entry entry{Entry::Kind::kOp, op.region, command.op, given, {}};
@@ -150,9 +170,10 @@ class Writer {
         if (fence == ~uint32_t{0}) continue;
         if (given_.contains(fence)) {
           entries.back().kind = Entry::Kind::kFence;
-          entries.back().fences = {fence};
+          entries.back().fences = {{fence}};
         } else {
-          entries.push_back({Entry::Kind::kFence, fence_regions_[fence], command.op, {fence}, {}});
+          entries.push_back(
+              {Entry::Kind::kFence, fence_regions_[fence], command.op, {{fence}}, {}});
         }
       }
     }
@@ -162,6 +183,9 @@ class Writer {
   // implied if it is where it would be anyway.
   bool IsSilent(NetOpId op, const WishedLine* line) const {
     if (IsMark(op)) return line == nullptr || line->kind == LineKind::kWait;
+    if (const auto* carry = std::get_if<work::Carry>(&compiled_.work[Index(op)])) {
+      return carry->step != work::Carry::Step::kNext;
+    }
     const auto* evaluate = std::get_if<work::Evaluate>(&compiled_.work[Index(op)]);
     if (evaluate == nullptr) return false;
     const Eval& eval = compiled_.program.eval(evaluate->eval);
@@ -224,7 +248,7 @@ class Writer {
     if (in_order_ && entry.line && *entry.line > next_line_) return false;
     if (entry.kind == Entry::Kind::kFence) return true;
     return std::all_of(entry.fences.begin(), entry.fences.end(),
-                       [&](uint32_t fence) { return recorded_[fence]; });
+                       [&](const NetSync& sync) { return recorded_[sync.fence]; });
   }
 
   // True if all could be put.
@@ -256,7 +280,7 @@ class Writer {
     if (!block_place_ || *block_place_ != place || entry.closed != block_closed_) {
       if (entry.kind == Entry::Kind::kSync && CanHandOff(place, entry)) {
         GoTo(RegionId{});
-        Add(cmd::Sync{{{fence_names_[entry.fences[0]], 0, {}}}});
+        Add(cmd::Sync{{{fence_names_[entry.fences[0].fence], 0, {}}}});
         return;
       }
       EndBlock();
@@ -267,17 +291,19 @@ class Writer {
       case Entry::Kind::kSilent:
         return;
       case Entry::Kind::kFence:
-        recorded_[entry.fences[0]] = true;
-        return Add(cmd::Fence{fence_names_[entry.fences[0]]});
+        recorded_[entry.fences[0].fence] = true;
+        return Add(cmd::Fence{fence_names_[entry.fences[0].fence]});
       case Entry::Kind::kSync:
         return AddSync(entry.fences);
       case Entry::Kind::kOp:
         return AddOp(entry);
     }
   }
-  void AddSync(const std::vector<uint32_t>& fences) {
+  void AddSync(const NetSyncs& syncs) {
     cmd::Sync sync;
-    for (const uint32_t fence : fences) sync.targets.push_back({fence_names_[fence], 0, {}});
+    for (const NetSync& one : syncs) {
+      sync.targets.push_back({fence_names_[one.fence], one.distance, {}});
+    }
     Add(std::move(sync));
   }
   void AddOp(const Entry& entry) {
@@ -287,7 +313,10 @@ class Writer {
     }
     if (IsMark(entry.op)) {
       cmd::Sync sync;
-      for (const std::string& name : line->fences) sync.targets.push_back({name, 0, {}});
+      for (size_t i = 0; i < line->fences.size(); ++i) {
+        const uint32_t distance = i < line->distances.size() ? line->distances[i] : 0;
+        sync.targets.push_back({line->fences[i], distance, {}});
+      }
       return Add(std::move(sync));
     }
     if (const auto* move = std::get_if<work::Move>(&compiled_.work[Index(entry.op)])) {
@@ -300,11 +329,25 @@ class Writer {
       for (const DefId def : print->defs) out.refs.push_back(RefOf(def));
       return Add(std::move(out));
     }
+    if (const auto* loop = std::get_if<work::Loop>(&compiled_.work[Index(entry.op)])) {
+      const PlaceId place = compiled_.details.place_of[Index(entry.op)];
+      return Add(LoopCommand(compiled_.bodies[loop->body], net_.place(place).name));
+    }
+    if (const auto* carry = std::get_if<work::Carry>(&compiled_.work[Index(entry.op)])) {
+      return Add(
+          cmd::Work{cmd::Verb::kEvaluate, RefFromName(compiled_.program.def(carry->def).name)});
+    }
     const auto& evaluate = std::get<work::Evaluate>(compiled_.work[Index(entry.op)]);
     const DefId made = compiled_.program.eval(evaluate.eval).outs.front();
-    Add(cmd::Work{
-        evaluate.again ? cmd::Verb::kRecompute : cmd::Verb::kEvaluate,
-        both_.Holds(made) ? both_.RefOf(made) : RefFromName(compiled_.program.def(made).name)});
+    Add(cmd::Work{evaluate.again ? cmd::Verb::kRecompute : cmd::Verb::kEvaluate,
+                  both_.Holds(made) ? both_.RefOf(made) : RefFromName(NameOf(made))});
+  }
+  // What a loop carries on is called by what it carries.
+  std::string NameOf(DefId def) const {
+    const std::string& name = compiled_.program.def(def).name;
+    constexpr std::string_view kNext = "@next";
+    return compiled_.body && name.ends_with(kNext) ? name.substr(0, name.size() - kNext.size())
+                                                   : name;
   }
   static cmd::Verb VerbOf(LineKind kind) {
     switch (kind) {
@@ -333,7 +376,7 @@ class Writer {
   // Written in the block before, where the only one who could wait is who goes on now.
   bool CanHandOff(size_t place, const Entry& entry) const {
     if (!block_place_ || entry.fences.size() != 1 || Index(entry.region) != 0) return false;
-    if (Index(plan_.fences[entry.fences[0]].place) != *block_place_) return false;
+    if (Index(plan_.fences[entry.fences[0].fence].place) != *block_place_) return false;
     if (net_.places.size() == 2) return true;
     for (size_t other = 0; other < entries_.size(); ++other) {
       const bool done = next_[other] == entries_[other].size();
@@ -354,15 +397,6 @@ class Writer {
     item.what = std::move(block);
     open_ = {{RegionId{}, &std::get<Block>(item.what).commands}};
   }
-  static Place PlaceFromName(std::string name) {
-    Place place;
-    place.name = name.substr(0, name.find('.'));
-    while (name.find('.') != std::string::npos) {
-      name = name.substr(name.find('.') + 1);
-      place.queues.push_back(name.substr(0, name.find('.')));
-    }
-    return place;
-  }
   void EndBlock() {
     block_place_.reset();
     open_.clear();
@@ -372,7 +406,7 @@ class Writer {
   void GoTo(RegionId region) {
     if (open_.back().region == region) return;
     std::vector<RegionId> path;
-    for (RegionId at = region; Index(at) != 0; at = net_.regions[Index(at)].parent) {
+    for (RegionId at = region; at != RegionId{}; at = net_.regions[Index(at)].parent) {
       path.insert(path.begin(), at);
     }
     size_t same = 0;
@@ -435,34 +469,7 @@ class Writer {
 }  // namespace
 
 std::optional<Schedule> CompleteSchedule(const CompiledProgram& compiled, const Wishes& wishes) {
-  return Writer(compiled, wishes).Write();
-}
-
-std::string CertificateText(const Certificate& certificate) {
-  std::string out = fmt::format("syncs {}", certificate.syncs.value);
-  if (certificate.syncs.value != 0) {
-    out += fmt::format(" (lower bound {}", certificate.syncs.lower_bound);
-    for (size_t i = 0; i < certificate.witness.size(); ++i) {
-      out += fmt::format("{}{}", i == 0 ? ": " : "; ", fmt::join(certificate.witness[i], " -> "));
-    }
-    out += ")";
-  }
-  out += fmt::format(", fences {}, bytes {}", certificate.fences.value, certificate.moved_bytes);
-  for (const Certificate::Peak& peak : certificate.peaks) {
-    out += fmt::format(", peak {} {}", peak.memory, FormatByteSize(peak.bytes.value));
-  }
-  for (const Certificate::LoopBound& loop : certificate.loops) {
-    out += fmt::format(", loop {} at least {:.3g} syncs an iteration ({})", loop.name, loop.syncs,
-                       fmt::join(loop.witness, " -> "));
-  }
-  if (certificate.counted) {
-    const bool worst = certificate.counting == NetObjective::Counting::kWorst;
-    out += fmt::format(", {} syncs {:.4g}, fences {:.4g}, bytes {:.6g}",
-                       worst ? "at worst" : "expected", certificate.counted->syncs,
-                       certificate.counted->fences, certificate.counted->moved_bytes);
-  }
-  if (certificate.optimal) out += ", optimal";
-  return out;
+  return compiled.body ? Writer(compiled, wishes).WriteBody() : Writer(compiled, wishes).Write();
 }
 
 }  // namespace tinyai

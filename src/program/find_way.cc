@@ -4,11 +4,13 @@
 #include <set>
 #include <utility>
 
+#include "base/checked.h"
 #include "program/carry_values.h"
 #include "program/complete_schedule.h"
 #include "program/free_values.h"
 #include "program/order_lines.h"
 #include "program/place_implied.h"
+#include "program/widen_loop.h"
 
 namespace tinyai {
 namespace {
@@ -48,26 +50,37 @@ class WayFinder {
 
   Result<bool> Run() {
     PlaceImplied(task_.program, way_.wishes, net_);
+    OpenWhereMade();
     const bool chosen = std::any_of(net_.net.ops.begin(), net_.net.ops.end(),
                                     [](const NetOp& op) { return op.choices.size() > 1; });
     const bool closed = std::any_of(way_.wishes.has_closed.begin(), way_.wishes.has_closed.end(),
                                     [](bool is) { return is; });
-    if (chosen && (apart_ || closed || !way_.wishes.lines.empty())) {
+    if (chosen && (apart_ || closed || !way_.wishes.lines.empty() || net_.loop)) {
       TRY_ASSIGN(const bool fixed, FixPlaces());
       if (!fixed) return false;
     }
+    OpenWhereMade();
+    LookEverywhere();
     if (!CarryValues(task_.program, task_.devices, task_.values, way_.wishes, net_, out_) ||
-        !EndFreed(task_.program, task_.values, way_.wishes, net_, out_) ||
-        !FitUnlisted(way_.wishes, task_.program, net_, out_)) {
+        !EndFreed(task_.program, task_.values, way_.wishes, net_, out_)) {
       return false;
     }
+    std::vector<uint32_t> circle_of;
+    if (net_.window > 1) {
+      if (net_.test || !CanWiden(net_.net)) return Apart();
+      circle_of = Widen(net_);
+    }
+    WaitFirst();
+    if (!FitUnlisted(way_.wishes, task_.program, net_, out_)) return false;
     AddLinks();
+    LayOutGiven(net_.net);
     PlanVisitor seen;
     if (visit_) {
       seen = [&](const PlannedNet& planned) { visit_(net_, way_.wishes, planned); };
     }
     Result<PlannedNet> planned = CompileNet(net_.net, task_.objective, limits_, seen);
     if (!planned) return Explain(std::move(planned).error());
+    if (net_.window > 1 && (planned->net || !IsTogether(circle_of, planned->plan))) return Apart();
     way_.planned = std::move(*planned);
     return true;
   }
@@ -92,6 +105,60 @@ class WayFinder {
     return true;
   }
 
+  // What a loop carries is taken over where it was made, as far as that is known.
+  void OpenWhereMade() {
+    if (net_.carried.empty()) return;
+    const std::vector<std::optional<NetOpId>> makers = Makers(net_.net);
+    for (const LoopBody::Carried& one : net_.carried) {
+      const NetChoices& made = net_.net.op(*makers[Index(one.next)]).choices;
+      if (made.size() > 1) continue;
+      const PlaceId place = made.front().place;
+      net_.net.ops[Index(*makers[Index(one.now)])].choices = {{place, 0, 0}};
+    }
+  }
+
+  // Each place that goes round in a `while` looks whether it goes on.
+  void LookEverywhere() {
+    if (!net_.test) return;
+    std::vector<bool> looks(net_.net.places.size(), false), there = looks;
+    for (const NetOp& op : net_.net.ops) {
+      const size_t place = Index(op.choices.front().place);
+      there[place] = true;
+      looks[place] =
+          looks[place] || std::find(op.ins.begin(), op.ins.end(), *net_.test) != op.ins.end();
+    }
+    for (uint32_t place = 0; place < looks.size(); ++place) {
+      if (!there[place] || looks[place]) continue;
+      const NetOpId mark = net_.AddMark(PlaceId(place), RegionId{}, "test");
+      net_.net.ops[Index(mark)].ins = {*net_.test};
+    }
+  }
+
+  // Whoever waits for the iteration before at the start of one does so before all that the schedule
+  // of the loop does not list.
+  void WaitFirst() {
+    std::set<NetOpId> back, now;
+    for (const NetFixedSync& sync : net_.net.fixed_syncs) {
+      (sync.distance != 0 ? back : now).insert(sync.waiter);
+    }
+    if (back.empty()) return;
+    std::vector<std::optional<NetOpId>> waits(net_.net.places.size());
+    std::vector<bool> ended(waits.size(), false);
+    for (const WishedLine& line : way_.wishes.lines) {
+      const NetOpId op = line.ops.front();
+      const size_t place = Index(line.place);
+      ended[place] =
+          ended[place] || Index(line.region) != 0 || !back.contains(op) || now.contains(op);
+      if (!ended[place]) waits[place] = op;
+    }
+    for (uint32_t i = 0; i < net_.net.ops.size(); ++i) {
+      const auto& lines = way_.wishes.line_of;
+      const auto& wait = waits[Index(net_.net.ops[i].choices.front().place)];
+      if (!wait || (i < lines.size() && lines[i])) continue;
+      net_.net.orders.push_back({*wait, NetOpId(i), NetOrder::Kind::kUser, 0});
+    }
+  }
+
   // The ways out of a memory and back, for values for which there is no room.
   void AddLinks() {
     const Devices& devices = task_.devices;
@@ -103,6 +170,11 @@ class WayFinder {
                                   out.bytes_per_second});
       }
     }
+  }
+
+  static tl::unexpected<Error> Apart() {
+    return Fail(ErrorCode::kSchedule, "NET_INVALID",
+                "a sync or fence stands between what iterations hand to each other");
   }
 
   // I10 where the budget is the schedule's.
@@ -127,6 +199,17 @@ class WayFinder {
 
 }  // namespace
 
+void LayOutGiven(TaskNet& net) {
+  if (!net.loops) return;
+  for (NetMemory& memory : net.memories) memory.reserved_bytes = 0;
+  for (NetValue& value : net.values) {
+    if (!value.given) continue;
+    NetMemory& memory = net.memories[Index(value.memory)];
+    value.offset = RoundUp(memory.reserved_bytes, memory.alignment);
+    memory.reserved_bytes = *value.offset + value.bytes;
+  }
+}
+
 void Adopt(PlannedNet planned, ProgramNet net, Wishes& wishes, CompiledProgram& out) {
   out.net = planned.net ? std::move(*planned.net) : std::move(net.net);
   out.plan = std::move(planned.plan);
@@ -142,6 +225,7 @@ std::optional<Schedule> Written(const PlanTask& task, Way way) {
   CompiledProgram trial;
   trial.program = task.program;
   trial.devices = task.devices;
+  if (task.bodies != nullptr) trial.bodies = *task.bodies;
   Adopt(std::move(way.planned), std::move(way.net), way.wishes, trial);
   return CompleteSchedule(trial, way.wishes);
 }

@@ -24,6 +24,7 @@ struct PlanTask {
   bool explores = false;            // looks for better places, arms and ops computed again
   bool pareto = false;              // keeps what no other way is better than in all terms
   std::string objective_text = {};  // as it was written; empty: it was not
+  const std::vector<CompiledProgram>* bodies = nullptr;  // of loops in it, with their texts
 };
 
 // One way to carry a program out.
@@ -42,6 +43,10 @@ Result<bool> FindWay(const PlanTask& task, const WayVisitor& visit, Way& way, Di
 
 // In the terms of the task's objective.
 PlanFigures FiguresOf(const PlanTask& task, const ProgramNet& net, const PlannedNet& planned);
+
+// Of the body of a loop: what is around it lies, one after the other, in memory that is reserved
+// for it, until that is planned too.
+void LayOutGiven(TaskNet& net);
 
 // Takes a way over into what is compiled.
 void Adopt(PlannedNet planned, ProgramNet net, Wishes& wishes, CompiledProgram& out);

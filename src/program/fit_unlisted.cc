@@ -43,6 +43,7 @@ class Fitter {
   // All ops, each after what it needs and after the lines before its own.
   void FindOrder() {
     needs_ = Needs(net_.net);
+    std::erase_if(needs_, [](const NetNeed& need) { return need.distance != 0; });
     for (uint32_t i = 1; i < wishes_.lines.size(); ++i) {
       needs_.push_back({wishes_.lines[i - 1].ops.back(), wishes_.lines[i].ops.front(), 1});
     }
@@ -65,10 +66,11 @@ class Fitter {
   // By two places: syncs of the second with fences of the first, as pairs of lines in order.
   void FindWaits() {
     waits_.resize(places_ * places_);
+    backs_.resize(places_ * places_);
     for (const NetFixedSync& sync : net_.net.fixed_syncs) {
       const uint32_t fence = *line_of_[Index(sync.recorder)], wait = *line_of_[Index(sync.waiter)];
       const size_t from = Index(wishes_.lines[fence].place), to = Index(wishes_.lines[wait].place);
-      waits_[from * places_ + to].push_back({fence, wait});
+      (sync.distance == 0 ? waits_ : backs_)[from * places_ + to].push_back({fence, wait});
     }
     for (std::vector<Wait>& waits : waits_) {
       std::sort(waits.begin(), waits.end(),
@@ -174,6 +176,10 @@ class Fitter {
         UseWait(need.earlier, op);
       }
       if (line_of_[op]) continue;
+      if (net_.net.loops) {
+        WaitForReaders(op);
+        TellMakers(op);
+      }
       const PlaceId place = PlaceOf(op);
       const std::vector<uint32_t>& lines = lines_of_[Index(place)];
       // The first gap is in front of lines[first].
@@ -212,6 +218,51 @@ class Fitter {
       if (first > 0) AddOrder(wishes_.lines[lines[first - 1]].ops.back(), id);
     }
     return true;
+  }
+  // In a loop an op makes again what others have read in the iteration before: it stands behind the
+  // syncs that say so, where the text has some.
+  void WaitForReaders(size_t op) {
+    const size_t to = Index(PlaceOf(op));
+    for (size_t reader = 0; reader < net_.net.ops.size(); ++reader) {
+      const size_t from = Index(PlaceOf(reader));
+      const auto reads = [&](NetValueId out) {
+        const NetOperands& ins = net_.net.ops[reader].ins;
+        return std::find(ins.begin(), ins.end(), out) != ins.end();
+      };
+      const NetResults& outs = net_.net.ops[op].outs;
+      if (from == to || std::none_of(outs.begin(), outs.end(), reads)) continue;
+      const auto told =
+          line_of_[reader] ? line_of_[reader] : LineFrom(lines_of_[from], low_[reader]);
+      if (!told) continue;
+      const auto tells = [&](const Wait& wait) { return wait.fence >= *told; };
+      const std::vector<Wait>& now = waits_[from * places_ + to];
+      const std::vector<Wait>& back = backs_[from * places_ + to];
+      if (std::any_of(now.begin(), now.end(), tells)) continue;
+      const auto found = std::find_if(back.begin(), back.end(), tells);
+      // All of an iteration has ended before the next one's fences are recorded.
+      const bool any = found != back.end() || !now.empty();
+      const uint32_t wait = found != back.end() ? found->wait : any ? now.front().wait : 0;
+      if (any && wait < high_[op]) low_[op] = std::max(low_[op], wait + 1);
+    }
+  }
+  // The other way round: what reads stands in front of the fence that says so in the iteration
+  // after.
+  void TellMakers(size_t op) {
+    const size_t from = Index(PlaceOf(op));
+    for (size_t maker = 0; maker < net_.net.ops.size(); ++maker) {
+      const size_t to = Index(PlaceOf(maker));
+      const NetOperands& ins = net_.net.ops[op].ins;
+      const NetResults& outs = net_.net.ops[maker].outs;
+      const bool reads = std::any_of(outs.begin(), outs.end(), [&](NetValueId out) {
+        return std::find(ins.begin(), ins.end(), out) != ins.end();
+      });
+      if (from == to || !reads) continue;
+      std::optional<uint32_t> last;
+      for (const Wait& wait : backs_[from * places_ + to]) {
+        if (wait.fence >= low_[op]) last = std::max(last.value_or(0), wait.fence);
+      }
+      if (last) AddOrder(NetOpId(op), wishes_.lines[*last].ops.front());
+    }
   }
   // Syncs that the text has anyway spare the op one of its own: it stands behind them, and what it
   // needs in front of the line that they tell of.
@@ -288,9 +339,9 @@ class Fitter {
   std::vector<NetNeed> needs_;
   std::optional<NeedLists> before_;  // the same, by who needs
   std::vector<NetOpId> order_;
-  std::vector<std::vector<Wait>> waits_;
-  std::vector<uint32_t> reach_;       // by op and place
-  std::vector<uint32_t> low_, high_;  // by op
+  std::vector<std::vector<Wait>> waits_, backs_;  // for fences of this iteration, of those before
+  std::vector<uint32_t> reach_;                   // by op and place
+  std::vector<uint32_t> low_, high_;              // by op
 };
 
 }  // namespace

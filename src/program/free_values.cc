@@ -154,7 +154,8 @@ class Freer {
 
   // Nothing comes before a line that has to come behind it.
   bool CheckOrder() {
-    const std::vector<NetNeed> needs = Needs(net_.net);
+    std::vector<NetNeed> needs = Needs(net_.net);
+    std::erase_if(needs, [](const NetNeed& need) { return need.distance != 0; });
     const NeedLists after = NeedLists::ByEarlier(needs, net_.net.ops.size());
     std::vector<uint32_t> missing(net_.net.ops.size(), 0);
     for (const NetNeed& need : needs) ++missing[Index(need.later)];

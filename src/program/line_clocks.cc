@@ -15,6 +15,7 @@ LineClocks::LineClocks(const Wishes& wishes, const TaskNet& net)
   std::unordered_map<size_t, VectorClocks::Moment> told;   // by the mark of a fence
   std::unordered_map<size_t, std::vector<NetOpId>> waits;  // by that of a sync
   for (const NetFixedSync& sync : net.fixed_syncs) {
+    if (sync.distance != 0) continue;
     told.try_emplace(Index(sync.recorder));
     waits[Index(sync.waiter)].push_back(sync.recorder);
   }

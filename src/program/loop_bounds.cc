@@ -1,12 +1,12 @@
 #include "program/loop_bounds.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "fmt/format.h"
-#include "fmt/ranges.h"
+#include "program/program_net.h"
 
 namespace tinyai {
 namespace {
@@ -78,59 +78,45 @@ class CycleFinder {
   const Body& body_;
 };
 
-// "t'" for "t[3]'"; nothing if the name is not of that iteration.
-std::optional<std::string> WithoutIteration(const std::string& name, int64_t iteration) {
-  const std::string ending = fmt::format("[{}]", iteration);
-  const size_t at = name.rfind(ending);
-  if (at == std::string::npos) return std::nullopt;
-  return name.substr(0, at) + name.substr(at + ending.size());
-}
-
-Body BodyOf(const CompiledProgram& compiled, const UnrolledLoop& loop) {
+Body BodyOf(const CompiledProgram& compiled) {
   Body body;
-  std::map<std::string, size_t> nodes;
-  std::vector<std::optional<size_t>> first(compiled.net.ops.size()), second(first.size());
-  for (size_t i = 0; i < first.size(); ++i) {
-    const std::string& name = compiled.net.ops[i].name;
-    const auto in_second = WithoutIteration(name, loop.begin + 2);
-    const auto in_first = WithoutIteration(name, loop.begin + 1);
-    if (!in_second && !in_first) continue;
-    const auto [node, added] = nodes.try_emplace(in_second ? *in_second : *in_first, nodes.size());
-    if (added) body.names.push_back(node->first);
-    (in_second ? second : first)[i] = node->second;
-  }
+  for (const NetOp& op : compiled.net.ops) body.names.push_back(op.name);
   for (const NetNeed& need : Needs(compiled.net)) {
-    const auto to = second[Index(need.later)];
-    const auto same = second[Index(need.earlier)], before = first[Index(need.earlier)];
-    if (!to || (!same && !before) || need.kind != NetNeed::Kind::kData) continue;
+    if (need.kind != NetNeed::Kind::kData) continue;
     const bool crosses = compiled.details.place_of[Index(need.earlier)] !=
                          compiled.details.place_of[Index(need.later)];
-    body.edges.push_back({same ? *same : *before, *to, crosses ? 1 : 0, same ? 0 : 1});
+    body.edges.push_back(
+        {Index(need.earlier), Index(need.later), crosses ? 1 : 0, int64_t{need.distance}});
   }
   return body;
 }
 
 }  // namespace
 
-std::vector<Certificate::LoopBound> BoundLoops(const CompiledProgram& compiled) {
+Certificate::LoopFigures BoundLoop(const CompiledProgram& compiled) {
+  Certificate::LoopFigures out;
+  const ProgramLoop& loop = compiled.program.loops[compiled.body->loop];
+  out.name = LoopName(compiled.program, loop);
+  out.syncs = compiled.plan.syncs();
+  out.fences = compiled.plan.fences.size();
+  out.window = compiled.body->window;
+  out.iterations = loop.trips;
   constexpr size_t kMostWork = 4'000'000;  // a fraction of a second
-  std::vector<Certificate::LoopBound> out;
-  for (const UnrolledLoop& loop : compiled.program.unrolled) {
-    if (loop.end - loop.begin < 3) continue;
-    const Body body = BodyOf(compiled, loop);
-    if (body.names.size() * body.edges.size() > kMostWork) continue;
-    std::vector<size_t> circle;
-    const Ratio most = CycleFinder(body).Most(circle);
-    if (most.crossings == 0) continue;
-    Certificate::LoopBound& bound = out.emplace_back();
-    bound.name = loop.name;
-    bound.syncs = static_cast<double>(most.crossings) / static_cast<double>(most.distance);
-    for (const size_t edge : circle) {
-      const std::string& name = body.names[body.edges[edge].from];
-      bound.witness.push_back(name.substr(0, name.find('@')));
-    }
-    bound.witness.push_back(bound.witness.front());
+  const Body body = BodyOf(compiled);
+  if (body.names.size() * body.edges.size() > kMostWork) return out;
+  std::vector<size_t> circle;
+  const Ratio most = CycleFinder(body).Most(circle);
+  if (most.crossings == 0) return out;
+  // From the op that comes first in the program.
+  const auto from = [&](size_t a, size_t b) { return body.edges[a].from < body.edges[b].from; };
+  std::rotate(circle.begin(), std::min_element(circle.begin(), circle.end(), from), circle.end());
+  out.lower_bound = static_cast<double>(most.crossings) / static_cast<double>(most.distance);
+  for (const size_t edge : circle) {
+    const std::string& name = body.names[body.edges[edge].from];
+    std::string plain = name.substr(0, name.find('@'));
+    if (out.witness.empty() || out.witness.back() != plain) out.witness.push_back(std::move(plain));
   }
+  if (out.witness.back() != out.witness.front()) out.witness.push_back(out.witness.front());
   return out;
 }
 

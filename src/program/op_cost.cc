@@ -96,15 +96,19 @@ void OpCosts::EachInner(const Eval& eval, Visit visit) const {
   }
 }
 
+double OpCosts::Trips(const ProgramLoop& loop) const {
+  const auto said = costs_.trips.find(loop.name);
+  return loop.trips                   ? static_cast<double>(*loop.trips)
+         : said != costs_.trips.end() ? said->second
+                                      : kUnknownTrips;
+}
+
 double OpCosts::Seconds(const Eval& eval, uint32_t place) const {
   Sum sum;
   Add(eval, place, 1, sum);
   if (eval.kind == Eval::Kind::kLoop) {
     const ProgramLoop& loop = program_.loops[eval.index];
-    const auto said = costs_.trips.find(loop.name);
-    const double trips = loop.trips                   ? static_cast<double>(*loop.trips)
-                         : said != costs_.trips.end() ? said->second
-                                                      : kUnknownTrips;
+    const double trips = Trips(loop);
     EachInner(eval, [&](const Eval& inner) { Add(inner, place, trips, sum); });
   }
   const bool cpu = devices_.places[place].effects;

@@ -19,6 +19,8 @@ class OpCosts {
       : program_(program), devices_(devices), costs_(costs) {}
 
   double Seconds(const Eval& eval, uint32_t place) const;
+  // How often a loop runs, as far as that is known.
+  double Trips(const ProgramLoop& loop) const;
   // A part of the eval for which the cost file says nothing at a place: "matmul". Empty: none.
   std::string Unpriced(const Eval& eval, uint32_t place) const;
   // A cost of the file that is negative or no finite number for the eval, and what it is.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 
 #include "fmt/format.h"
 
@@ -21,21 +22,32 @@ struct Edge {
 // `across`: between places too, as blocks follow each other.
 std::vector<Edge> AllEdges(const Wishes& wishes, const TaskNet& net, bool across) {
   std::vector<Edge> out;
-  for (const NetNeed& need : Needs(net)) out.push_back({need.earlier, need.later});
-  // Needs ends with the fixed syncs.
-  const size_t first = out.size() - net.fixed_syncs.size();
-  for (size_t i = 0; i < net.fixed_syncs.size(); ++i) {
-    out[first + i].kind = Edge::Kind::kSync;
-    out[first + i].detail = static_cast<uint32_t>(i);
+  std::vector<NetNeed> needs = Needs(net);
+  needs.resize(needs.size() - net.fixed_syncs.size());  // which come last
+  std::erase_if(needs, [](const NetNeed& need) { return need.distance != 0; });
+  JoinGangs(net, needs);
+  for (const NetNeed& need : needs) out.push_back({need.earlier, need.later});
+  for (uint32_t i = 0; i < net.fixed_syncs.size(); ++i) {
+    const NetFixedSync& sync = net.fixed_syncs[i];
+    if (sync.distance == 0) out.push_back({sync.recorder, sync.waiter, Edge::Kind::kSync, i});
   }
+  std::map<uint32_t, NetOpId> gangs;  // their first ops
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    if (net.ops[i].gang != 0) gangs.try_emplace(net.ops[i].gang, NetOpId(i));
+  }
+  const auto joined = [&](NetOpId op) {
+    return net.op(op).gang == 0 ? op : gangs.at(net.op(op).gang);
+  };
   std::vector<std::optional<NetOpId>> last(across ? 1 : net.places.size());
   for (uint32_t i = 0; i < wishes.lines.size(); ++i) {
     const std::vector<NetOpId>& ops = wishes.lines[i].ops;
+    // All of a loop begins where it is listed first.
+    if (across && joined(ops.front()) != ops.front()) continue;
     for (size_t j = 1; j < ops.size(); ++j) {
       out.push_back({ops[j - 1], ops[j], Edge::Kind::kText, i});
     }
     std::optional<NetOpId>& before = last[across ? 0 : Index(wishes.lines[i].place)];
-    if (before) out.push_back({*before, ops.front(), Edge::Kind::kText, i});
+    if (before) out.push_back({joined(*before), joined(ops.front()), Edge::Kind::kText, i});
     before = ops.back();
   }
   return out;
@@ -355,6 +367,7 @@ bool OrderLines(const Wishes& wishes, const Program& program, const Devices& dev
                 const SourceText& values, ProgramNet& net, Diagnostics& out) {
   if (wishes.lines.empty() && wishes.befores.empty()) return true;
   for (const bool across : {false, true}) {
+    if (across && net.loop) continue;  // its places go round at the same time
     if (CycleReport(wishes, program, devices, values, net, across, out).Run()) return false;
   }
   std::vector<std::optional<NetOpId>> last(net.net.places.size());

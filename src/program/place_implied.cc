@@ -3,10 +3,34 @@
 #include <algorithm>
 
 namespace tinyai {
+namespace {
+
+// What a loop starts with is made where it is carried, if nobody says otherwise.
+void PlaceStarts(const Program& program, const TaskNet& net, const std::vector<NetWork>& work,
+                 const PlaceOfOp& place_of, const std::function<void(NetOpId, PlaceId)>& visit) {
+  const std::vector<std::optional<NetOpId>> makers = Makers(net);
+  for (size_t i = 0; i < net.ops.size(); ++i) {
+    const auto* carry = std::get_if<work::Carry>(&work[i]);
+    const bool starts = carry != nullptr && carry->step == work::Carry::Step::kStart;
+    if (!starts || net.ops[i].ins.empty()) continue;
+    const std::optional<NetOpId> maker = makers[Index(net.ops[i].ins[0])];
+    const auto* evaluate = maker ? std::get_if<work::Evaluate>(&work[Index(*maker)]) : nullptr;
+    if (evaluate == nullptr) continue;
+    const Eval& init = program.eval(evaluate->eval);
+    const std::optional<PlaceId> place = place_of(NetOpId(i));
+    if (place && !init.input && program.def(init.outs[0]).implied) visit(*maker, *place);
+  }
+}
+
+}  // namespace
 
 void EachUsualPlace(const Program& program, const TaskNet& net, const std::vector<NetWork>& work,
                     const std::vector<uint32_t>& branch_of, const PlaceOfOp& place_of,
                     const std::function<void(NetOpId, PlaceId)>& visit) {
+  const bool carries = std::any_of(work.begin(), work.end(), [](const NetWork& one) {
+    return std::holds_alternative<work::Carry>(one);
+  });
+  if (carries) PlaceStarts(program, net, work, place_of, visit);
   if (program.branches.empty()) return;
   std::vector<std::optional<NetOpId>> op_of(program.evals.size());
   std::vector<std::vector<NetOpId>> guarded(program.branches.size()), merges(guarded.size());

@@ -18,7 +18,6 @@ std::string Joined(const std::vector<std::string>& names) {
 void WishReader::CollectFences(const std::vector<Command>& commands) {
   for (const Command& command : commands) {
     if (const auto* block = std::get_if<Block>(&command.what)) CollectFences(block->commands);
-    if (const auto* loop = std::get_if<cmd::Loop>(&command.what)) CollectFences(loop->body);
     if (const auto* branch = std::get_if<cmd::If>(&command.what)) {
       CollectFences(branch->then);
       if (branch->otherwise) CollectFences(*branch->otherwise);
@@ -55,20 +54,27 @@ void WishReader::Do(const cmd::Sync& sync, PlaceId place, RegionId region, Span 
   std::vector<const Wishes::Fence*> targets;
   std::vector<std::string> names;
   bool hand_off = false;
+  std::vector<uint32_t> distances;
+  std::vector<const cmd::Sync::Target*> now;
   for (const cmd::Sync::Target& target : sync.targets) {
-    Wishes::Fence* fence = FindFence(target, place);
-    if (fence == nullptr || !CheckReached(*fence, target, region)) return;
+    names.push_back(target.fence);
+    distances.push_back(target.distance);
     if (target.distance != 0) {
-      Wrong("I9", target.where, "only loops without end look back an iteration");
+      if (net_.loop && target.distance == 1) continue;
+      Wrong("I9", target.where,
+            net_.loop ? "a loop looks back one iteration" : "only loops look back an iteration")
+          .Help(fmt::format("write sync({}{})", target.fence, net_.loop ? "@-1" : ""));
       return;
     }
+    Wishes::Fence* fence = FindFence(target, place);
+    if (fence == nullptr || !CheckReached(*fence, target, region)) return;
+    now.push_back(&target);
     fence->waited_for = true;
     hand_off = hand_off || fence->place == place;
     targets.push_back(fence);
-    names.push_back(target.fence);
   }
   if (hand_off) {
-    if (targets.size() > 1) {
+    if (names.size() > 1) {
       Wrong("I9", where, "a block hands on one fence at a time").Help("write two syncs");
       return;
     }
@@ -77,10 +83,32 @@ void WishReader::Do(const cmd::Sync& sync, PlaceId place, RegionId region, Span 
   }
   const NetOpId mark = net_.AddMark(place, region, "sync(" + Joined(names) + ")");
   for (size_t i = 0; i < targets.size(); ++i) {
-    if (!CheckStale(*targets[i], sync.targets[i], place, region)) return;
+    if (!CheckStale(*targets[i], *now[i], place, region)) return;
     net_.net.fixed_syncs.push_back({targets[i]->mark, mark});
   }
-  AddLine(Kind::kSync, place, region, {mark}, where).fences = names;
+  for (const cmd::Sync::Target& target : sync.targets) {
+    if (target.distance != 0) late_.push_back({target, mark, place});
+  }
+  WishedLine& line = AddLine(Kind::kSync, place, region, {mark}, where);
+  line.fences = names;
+  line.distances = distances;
+}
+
+void WishReader::FinishLateSyncs() {
+  for (const LateSync& one : late_) {
+    Wishes::Fence* fence = FindFence(one.target, one.place);
+    if (fence == nullptr) continue;
+    if (fence->place == one.place) {
+      Wrong("I6", one.target.where,
+            fmt::format("stale sync: {} itself records fence {}", NameOf(one.place),
+                        one.target.fence))
+          .NoteAt(fence->where, "the fence")
+          .Help("delete the sync");
+      continue;
+    }
+    fence->waited_for = true;
+    net_.net.fixed_syncs.push_back({fence->mark, one.mark, one.target.distance});
+  }
 }
 
 void WishReader::HandOff(const Wishes::Fence& fence, const std::string& name, PlaceId place,

@@ -55,7 +55,7 @@ void WishReader::Do(const cmd::Work& work, PlaceId place, RegionId region, Span 
 }
 
 void WishReader::Keep(const cmd::Work& work, PlaceId place, RegionId region, Span where) {
-  const std::optional<DefId> def = refs_.ResolveValue(work.ref, region);
+  const std::optional<DefId> def = ResolveMade(work.ref, region);
   if (!def) return;
   const std::string& name = program_.def(*def).name;
   const Kind kind = KindOf(work.verb);
@@ -105,15 +105,28 @@ bool WishReader::ComputeBoth(const ResolvedRef& ref, RegionId region, Span where
 }
 
 bool WishReader::InArm(DefId def) const {
-  return Index(net_.net.op(*net_.op_of[Index(program_.def(def).maker)]).region) != 0;
+  return Index(net_.net.op(*net_.MakerOf(program_, def)).region) != 0;
+}
+
+std::optional<DefId> WishReader::ResolveMade(const Ref& ref, RegionId region) {
+  const std::optional<DefId> def = refs_.ResolveValue(ref, region);
+  if (!def || net_.MakerOf(program_, *def)) return def;
+  Wrong("I9", ref.where, fmt::format("'{}' is computed outside of the loop", RefText(ref)))
+      .Help("write this outside of the loop");
+  return std::nullopt;
 }
 
 void WishReader::Again(const Ref& written, PlaceId place, RegionId region, Span where) {
-  const std::optional<DefId> def = refs_.ResolveValue(written, region);
+  const std::optional<DefId> def = ResolveMade(written, region);
   if (!def) return;
   const Eval& eval = program_.eval(program_.def(*def).maker);
-  const NetOpId id = *net_.op_of[Index(program_.def(*def).maker)];
+  const NetOpId id = *net_.MakerOf(program_, *def);
   const std::string text = RefText(written);
+  if (!std::holds_alternative<work::Evaluate>(net_.work[Index(id)])) {
+    Wrong("I9", where, fmt::format("'{}' is carried by a loop", text))
+        .Help("recompute what it is made of");
+    return;
+  }
   if (eval.kind == Eval::Kind::kMerge) {
     Wrong("I9", where, fmt::format("'{}' is what the arms of an 'if' make", text))
         .Help("recompute in each arm what that needs");
@@ -143,7 +156,7 @@ void WishReader::Do(const cmd::Move& move, PlaceId place, RegionId region, Span 
 
 void WishReader::MoveTo(const Ref& written, MemoryId memory, Kind kind, PlaceId place,
                         RegionId region, Span where) {
-  const std::optional<DefId> def = refs_.ResolveValue(written, region);
+  const std::optional<DefId> def = ResolveMade(written, region);
   if (!def) return;
   const NetValueId value = *net_.value_of[Index(*def)];
   if (LinkFrom(devices_, place, memory) == nullptr) {

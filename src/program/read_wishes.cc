@@ -30,6 +30,7 @@ Wishes WishReader::Read(const Schedule& schedule) {
     if (out_.full()) break;
     std::visit([&](const auto& what) { Do(what, item.where); }, item.what);
   }
+  FinishLateSyncs();
   FinishWaits();
   CheckPins();
   ReportWaits(wishes_, devices_, written_, early_, out_);
@@ -149,22 +150,18 @@ void WishReader::Do(const cmd::If& branch, PlaceId place, RegionId region, Span 
 }
 
 void WishReader::Do(const cmd::Loop& loop, PlaceId place, RegionId region, Span where) {
-  const std::vector<std::string> iterations = refs_.Iterations(loop.name);
-  if (iterations.empty()) {
-    Wrong("I7", where, fmt::format("the program has no loop '{}'", loop.name))
-        .Help("a loop is called by the name of its index");
+  for (const ProgramNet::Placed& placed : net_.placed) {
+    if (LoopName(program_, program_.loops[placed.loop]) != loop.name) continue;
+    for (const NetOpId member : placed.members) {
+      const bool listed =
+          Index(member) < wishes_.line_of.size() && wishes_.line_of[Index(member)].has_value();
+      if (listed || net_.net.op(member).choices.front().place != place) continue;
+      AddLine(Kind::kEvaluate, place, region, {member}, where);
+    }
     return;
   }
-  if (loop.window) {
-    Wrong("I9", where, fmt::format("iterations of '{}' are placed without a window", loop.name))
-        .Help(fmt::format("write 'loop {}'; the budgets say how many fit", loop.name));
-    return;
-  }
-  for (const std::string& iteration : iterations) {
-    refs_.Enter(iteration);
-    DoAll(loop.body, place, region);
-    refs_.Leave();
-  }
+  Wrong("I7", where, fmt::format("the program has no loop '{}' here", loop.name))
+      .Help("a loop is called by the name of its index");
 }
 
 Wishes ReadWishes(const Program& program, const Devices& devices, const Costs& costs,

@@ -87,17 +87,21 @@ std::optional<DefId> RefResolver::DefOf(std::string_view name) {
   return defs_[found];
 }
 
-std::vector<std::string> RefResolver::Iterations(std::string_view loop) const {
-  std::vector<std::string> out;
-  for (const UnrolledLoop& one : program_.unrolled) {
-    if (one.name != loop || !out.empty()) continue;
-    for (int64_t i = one.begin; i < one.end; ++i) out.push_back(fmt::format("[{}]", i));
+RegionId RefResolver::RegionOf(DefId def) const {
+  const EvalId maker = program_.def(def).maker;
+  if (net_.loop && !net_.op_of[Index(maker)]) {
+    const std::optional<NetOpId> op = net_.MakerOf(program_, def);
+    return op ? net_.net.op(*op).region : RegionId{};
   }
-  return out;
+  return net_.region_of[Index(program_.eval(maker).scope)];
 }
 
-RegionId RefResolver::RegionOf(DefId def) const {
-  return net_.region_of[Index(program_.eval(program_.def(def).maker).scope)];
+std::optional<DefId> RefResolver::FindCarried(std::string_view name) const {
+  if (!net_.loop) return std::nullopt;
+  for (const ProgramLoop::Carried& one : program_.loops[*net_.loop].carried) {
+    if (program_.def(one.result).name == name) return one.next;
+  }
+  return std::nullopt;
 }
 
 std::string RefResolver::ArmText(RegionId region) const {
@@ -172,21 +176,12 @@ std::optional<DefId> RefResolver::FindArm(const Ref& ref, bool arm) {
 }
 
 std::optional<DefId> RefResolver::Find(const Ref& ref, RegionId) {
-  if (endings_.empty() && IsSingle(ref)) {
+  if (IsSingle(ref)) {
     if (const auto found = DefOf(ref.parts[0].text)) return found;
   }
   const std::string text = RefText(ref);
-  std::string ending;
-  for (const std::string& one : endings_) ending += one;
-  for (size_t levels = endings_.size(); levels > 0; --levels) {
-    const size_t at = std::min(text.find('@'), text.size());
-    const size_t prime = std::min(text.find('\''), at);
-    const std::string name =
-        text.substr(0, prime) + ending + text.substr(at) + text.substr(prime, at - prime);
-    if (const auto found = DefOf(name)) return found;
-    ending.resize(ending.size() - endings_[levels - 1].size());
-  }
   if (const auto found = DefOf(text)) return found;
+  if (const auto found = FindCarried(text); found && net_.value_of[Index(*found)]) return found;
   if (ref.qualifier == "then" || ref.qualifier == "else") {
     return FindArm(ref, ref.qualifier == "then");
   }
@@ -207,7 +202,7 @@ std::optional<DefId> RefResolver::MergedIn(DefId def, RegionId region) const {
 
 void RefResolver::CollectMerged(DefId def, std::vector<NetOpId>& ops) const {
   const Eval& eval = program_.eval(program_.def(def).maker);
-  ops.push_back(*net_.op_of[Index(program_.def(def).maker)]);
+  ops.push_back(*net_.MakerOf(program_, def));
   const bool merged = eval.kind == Eval::Kind::kMerge;
   for (size_t i = 1; merged && i < eval.ins.size(); ++i) {
     const Eval& arm = program_.eval(program_.def(eval.ins[i]).maker);
@@ -223,8 +218,14 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
   if (!def) return std::nullopt;
   ResolvedRef out;
   out.text = RefText(ref);
+  if (!net_.MakerOf(program_, *def)) {
+    out_.Error("I9", ref.where, fmt::format("'{}' is computed outside of the loop", out.text))
+        .NoteIn(values_, program_.def(*def).where, "defined here")
+        .Help("list it outside of the loop");
+    return std::nullopt;
+  }
   const RegionId home = RegionOf(*def);
-  const NetOpId op = *net_.op_of[Index(program_.def(*def).maker)];
+  const NetOpId op = *net_.MakerOf(program_, *def);
   const bool join = ref.qualifier.starts_with("join");
   if (join && net_.net.op(op).region == region) {
     out.ops = {op};
@@ -265,7 +266,8 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
 std::optional<DefId> RefResolver::ResolveValue(const Ref& ref, RegionId region) {
   const std::optional<DefId> def = Find(ref, region);
   if (!def) return std::nullopt;
-  const RegionId made = net_.net.op(*net_.op_of[Index(program_.def(*def).maker)]).region;
+  const std::optional<NetOpId> op = net_.MakerOf(program_, *def);
+  const RegionId made = op ? net_.net.op(*op).region : RegionId{};
   const bool speculated =
       ref.qualifier == "then" || ref.qualifier == "else" || ref.qualifier.starts_with("join");
   if (IsInside(net_.net, region, speculated ? made : RegionOf(*def))) return def;

@@ -40,17 +40,13 @@ class RefResolver {
   std::optional<ResolvedBranch> ResolveBranch(const cmd::If& branch, RegionId region, Span where);
   bool IsValue(std::string_view name) { return DefOf(name).has_value(); }
 
-  // The endings of names in the iterations of an unrolled loop: "[0]", "[1]", ..
-  std::vector<std::string> Iterations(std::string_view loop) const;
-  // Names are looked for in this iteration first.
-  void Enter(const std::string& ending) { endings_.push_back(ending); }
-  void Leave() { endings_.pop_back(); }
-
  private:
   // The def of this name.
   std::optional<DefId> DefOf(std::string_view name);
   std::optional<DefId> Find(const Ref& ref, RegionId region);
   std::optional<DefId> FindArm(const Ref& ref, bool arm);
+  // In the body of a loop, the name of what it carries: what that becomes.
+  std::optional<DefId> FindCarried(std::string_view name) const;
   void ReportUnknown(const Ref& ref, const std::string& text);
   RegionId RegionOf(DefId def) const;
   std::optional<DefId> MergedIn(DefId def, RegionId region) const;
@@ -69,7 +65,6 @@ class RefResolver {
   // next.
   size_t next_ = 0;
   std::unordered_map<size_t, std::vector<EvalId>> merges_of_;  // by def
-  std::vector<std::string> endings_;
 };
 
 // As references are written: "t[3]@join'"; DottedName with slice and qualifier.

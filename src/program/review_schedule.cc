@@ -64,6 +64,7 @@ class TwoPlaces {
     }
     syncs_.places = 2;
     for (const NetNeed& need : Needs(net.net)) {
+      if (need.distance != 0) continue;
       syncs_.edges.push_back(
           {static_cast<uint32_t>(need.earlier), static_cast<uint32_t>(need.later)});
     }

@@ -62,7 +62,7 @@ class WishReader {
   void Do(const cmd::If& branch, PlaceId place, RegionId region, Span where);
   // A10: of two blocks of a place, with nothing of others and no wait between, which comes first.
   void CheckArmOrder(PlaceId place, RegionId region, Span where);
-  // The iterations of an unrolled loop, one after the other.
+  // What the place does in a loop; the body has been read by itself.
   void Do(const cmd::Loop& loop, PlaceId place, RegionId region, Span where);
 
   // --- one value: recompute, move, prefetch, evict, pin, free (read_moves.cc) ---
@@ -74,6 +74,8 @@ class WishReader {
   bool InArm(DefId def) const;
   // evict, pin, free
   void Keep(const cmd::Work& work, PlaceId place, RegionId region, Span where);
+  // A value that this net makes.
+  std::optional<DefId> ResolveMade(const Ref& ref, RegionId region);
   void Again(const Ref& written, PlaceId place, RegionId region, Span where);
   void MoveTo(const Ref& written, MemoryId memory, Kind kind, PlaceId place, RegionId region,
               Span where);
@@ -97,6 +99,13 @@ class WishReader {
   void WaitBefore(PlaceId place);
   // What was handed on and nobody listed takes: the places that have something to do then.
   void FinishWaits();
+  // sync(f@-1), whose fence may stand behind it.
+  struct LateSync {
+    cmd::Sync::Target target;
+    NetOpId mark{};
+    PlaceId place{};
+  };
+  void FinishLateSyncs();
   Wishes::Fence* FindFence(const cmd::Sync::Target& target, PlaceId place);
   // V4: whoever comes to the sync has come past the fence.
   bool CheckReached(const Wishes::Fence& fence, const cmd::Sync::Target& target, RegionId region);
@@ -122,6 +131,7 @@ class WishReader {
   };
   std::map<std::pair<size_t, size_t>, Synced> synced_;  // by who waits and for whom
   std::vector<EarlyWait> early_;
+  std::vector<LateSync> late_;
   std::vector<std::vector<Pending>> pending_;  // by place: handed to it
   std::vector<bool> gap_open_;                 // by place
   std::set<std::string> taken_;                // fences handed on to somebody

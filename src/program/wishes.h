@@ -34,6 +34,7 @@ struct WishedLine {
   std::vector<NetOpId> ops;         // in their order
   std::string fence;                // kFence
   std::vector<std::string> fences;  // kSync, kHandOff, kWait
+  std::vector<uint32_t> distances;  // of these: iterations before; missing: none
   DefId def{};                      // kAgain to kFree: the value
   MemoryId memory{};                // kMove to kFree: where it goes, leaves or stays
   std::optional<Place> to;          // kMove: as written

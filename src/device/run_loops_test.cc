@@ -1,0 +1,231 @@
+// Loops of random programs at several places, whatever delays these have, against what the program
+// means.
+
+#include <random>
+#include <thread>
+
+#include "device/device_test_support.h"
+#include "device/direct.h"
+#include "fmt/format.h"
+#include "gpu/gpu_test_support.h"
+#include "gtest/gtest.h"
+#include "lang/print_schedule.h"
+#include "lang/resolve_program.h"
+#include "program/compile_program.h"
+#include "program/read_machine.h"
+
+namespace tinyai {
+namespace {
+
+// A loop with carried values, arms and statements that read what was before them.
+class RandomLoop {
+ public:
+  explicit RandomLoop(uint64_t seed) : random_(seed) { Make(); }
+
+  std::string values, schedule, input;
+
+ private:
+  uint32_t Below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
+  const std::string& Any() { return names_[Below(static_cast<uint32_t>(names_.size()))]; }
+  std::string Sum() {
+    constexpr std::string_view kOperators[] = {"+", "-", "*"};
+    return fmt::format("{} {} {}", Any(), kOperators[Below(3)], Any());
+  }
+
+  void Make() {
+    values = "n = input();\na = input();\n";
+    input = fmt::format("{} {}", Below(12), Below(100));
+    const bool test = Below(4) == 0, read = Below(2) == 0;
+    const uint32_t carried = 1 + Below(2);
+    std::string carry = "s = a";
+    if (carried == 2) carry += ", r = n";
+    values += test   ? fmt::format("while (s < 900) carry ({}) max 40 {{\n", carry)
+              : read ? fmt::format("for i in 1..n carry ({}) {{\n", carry)
+                     : fmt::format("for i in {}..{} carry ({}) {{\n", Below(3), Below(14), carry);
+    names_ = {"a", "n", "s"};
+    if (carried == 2) names_.push_back("r");
+    if (!test) names_.push_back("i");
+    const uint32_t statements = 1 + Below(5), nested = Below(12);
+    for (uint32_t k = 0; k < statements; ++k) {
+      const std::string name = fmt::format("t{}", k);
+      if (k == nested) Nest(!test);
+      if (Below(4) == 0) {
+        const std::string condition = fmt::format("{} < {}", Any(), Any());
+        values += fmt::format("  if ({}) {{ {} = {}; }} else {{ {} = {}; }}\n", condition, name,
+                              Sum(), name, Sum());
+      } else {
+        values += fmt::format("  {} = {};\n", name, Sum());
+      }
+      lists_[Below(2)] += name + "; ";
+      names_.push_back(name);
+    }
+    if (Below(6) == 0) values += fmt::format("  output {};\n", Any());
+    // A `while` comes to an end.
+    values += test ? fmt::format("  m{0} = abs({1}) % 50 + 1;\n  next s = s + m{0};\n", 0, Any())
+                   : fmt::format("  next s = {};\n", Sum());
+    lists_[Below(2)] += "s; ";
+    if (carried == 2) {
+      values += fmt::format("  next r = {};\n", Any());
+    }
+    values += "}\noutput s;\n";
+    if (carried == 2) values += "output r;\n";
+    const std::string loop =
+        fmt::format("loop {}{}", test ? "s" : "i", test || Below(3) != 0 ? "" : " window 1");
+    schedule = fmt::format("CPU {{ {} {{ {}}} }}\nGPU {{ {} {{ {}}} }}\n", loop, lists_[0], loop,
+                           lists_[1]);
+  }
+
+  // A loop in the loop, at both places.
+  void Nest(bool counted) {
+    const uint32_t bound = Below(counted ? 3 : 2);
+    values += fmt::format("  for j in 0..{} carry (q = {}) {{\n",
+                          bound == 0   ? "3"
+                          : bound == 1 ? "n"
+                                       : "i",
+                          Any());
+    const std::vector<std::string> around = names_;
+    names_.insert(names_.end(), {"q", "j"});
+    values += fmt::format("    v = {};\n", Sum());
+    names_.push_back("v");
+    values += fmt::format("    next q = {};\n  }}\n", Sum());
+    names_ = around;
+    names_.push_back("q");
+    const uint32_t first = Below(2);
+    lists_[first] += "loop j { v; } ";
+    lists_[1 - first] += "loop j { q; } ";
+  }
+
+  std::mt19937_64 random_;
+  std::vector<std::string> names_;
+  std::string lists_[2];
+};
+
+struct Made {
+  std::unique_ptr<SourceText> values_text, schedule_text;
+  std::unique_ptr<Diagnostics> values, schedule;
+  std::optional<CompiledProgram> program;
+  std::string said;
+};
+
+Made Compile(const std::string& values, const std::string& schedule,
+             const CompileOptions& options) {
+  Made out;
+  out.values_text = std::make_unique<SourceText>("loop.value", values);
+  out.schedule_text = std::make_unique<SourceText>("loop.schedule", schedule);
+  out.values = std::make_unique<Diagnostics>(*out.values_text);
+  out.schedule = std::make_unique<Diagnostics>(*out.schedule_text);
+  Result<CompiledProgram> compiled = CompileProgram(*out.values, out.schedule.get(), options);
+  out.said = out.values->Text() + out.schedule->Text();
+  if (compiled) {
+    out.program = std::move(*compiled);
+  } else {
+    out.said += Describe(compiled.error());
+  }
+  return out;
+}
+
+// No memory in common.
+Devices ApartDevices() {
+  const SourceText text(
+      "apart.device",
+      "memory RAM = 1G;\nmemory VRAM = 1G;\n"
+      "device CPU { memory RAM; coordinator; effects input, print, output; }\n"
+      "device GPU { memory VRAM; }\n"
+      "link RAM -> VRAM = 10us + bytes / 12GB/s;\nlink VRAM -> RAM = 10us + bytes / 12GB/s;\n");
+  Diagnostics said(text);
+  Result<Devices> devices = ReadDevices(said);
+  EXPECT_TRUE(devices) << said.Text();
+  return devices ? std::move(*devices) : UsualDevices();
+}
+
+void ExpectRunsAsItMeans(const std::string& numbers, const Made& made, const RunOptions& options) {
+  ProgramInput direct_input(numbers), input(numbers);
+  Diagnostics said(*made.values_text);
+  const Result<DirectRun> direct = RunDirectly(ResolveProgram(said), direct_input);
+  Budget budget("test", Budget::kUnlimited);
+  const Result<ProgramRun> result = RunProgram(*made.program, input, budget, options);
+  ASSERT_EQ(result.has_value(), direct.has_value()) << (result ? "" : Describe(result.error()));
+  if (!result) {
+    EXPECT_EQ(result.error().key, direct.error().key);
+    return;
+  }
+  EXPECT_EQ(result->race, std::nullopt) << *result->race;
+  ASSERT_EQ(result->outputs.size(), direct->outputs.size());
+  for (size_t i = 0; i < direct->outputs.size(); ++i) {
+    EXPECT_EQ(result->outputs[i].value, direct->outputs[i]) << result->outputs[i].name;
+  }
+}
+
+TEST(RunLoops, GiveWhatTheProgramMeansWhateverTheDelays) {
+  const Devices apart = ApartDevices();
+  for (uint64_t seed = 0; seed < 150; ++seed) {
+    const RandomLoop loop(seed);
+    CompileOptions options;
+    if (seed % 4 == 3) options.devices = apart;
+    const Made made = Compile(loop.values, loop.schedule, options);
+    SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
+    ASSERT_TRUE(made.program) << made.said;
+    for (uint64_t run = 0; run < 2; ++run) {
+      RunOptions run_options;
+      run_options.watch = true;
+      run_options.fill = std::byte{0xA5};
+      std::atomic<uint64_t> calls{seed * 31};
+      run_options.delay = [&](PlaceId, uint32_t, const PlacePositions&) {
+        const uint64_t draw = calls.fetch_add(1) * 0x9E3779B97F4A7C15u >> 60;
+        if (draw < 2 * run) std::this_thread::sleep_for(std::chrono::microseconds(20 * draw));
+      };
+      ExpectRunsAsItMeans(loop.input, made, run_options);
+    }
+    if (HasFailure()) break;
+  }
+}
+
+TEST(RunLoops, GiveWhatTheProgramMeansOnAGpu) {
+  TINYAI_NEEDS_GPU(device);
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const RandomLoop loop(seed);
+    CompileOptions options;
+    AlignForGpu(options.devices);
+    const Made made = Compile(loop.values, loop.schedule, options);
+    SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
+    ASSERT_TRUE(made.program) << made.said;
+    ExpectRunsAsItMeans(loop.input, made, {.gpu = device.get(), .watch = true});
+    if (HasFailure()) break;
+  }
+}
+
+TEST(RunLoops, StandInArms) {
+  const std::string values =
+      "n = input();\na = input();\nif (n > 3) {\n  for i in 0..n carry (s = a) {\n"
+      "    t = s * 2;\n    next s = t + i;\n  }\n  r = s;\n} else {\n  r = a;\n}\noutput r;\n";
+  const Made made = Compile(values,
+                            "CPU { if (n > 3) { loop i { s; } } }\n"
+                            "GPU { if (n > 3) { loop i { t; } } }\n",
+                            {});
+  ASSERT_TRUE(made.program) << made.said;
+  EXPECT_EQ(made.program->bodies.size(), 1u);
+  for (const std::string numbers : {"2 7", "5 7"})
+    ExpectRunsAsItMeans(numbers, made, {.watch = true});
+}
+
+TEST(RunLoops, ArePrintedAsTheyAreCompiledAgain) {
+  const Devices apart = ApartDevices();
+  for (uint64_t seed = 0; seed < 150; ++seed) {
+    const RandomLoop loop(seed);
+    CompileOptions options;
+    if (seed % 4 == 3) options.devices = apart;
+    const Made made = Compile(loop.values, loop.schedule, options);
+    SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
+    ASSERT_TRUE(made.program) << made.said;
+    for (const Certificate::LoopFigures& one : made.program->certificate.loops) {
+      EXPECT_GE(static_cast<double>(one.syncs) + 1e-9,
+                one.lower_bound * static_cast<double>(one.window));
+    }
+    const std::string printed = PrintSchedule(made.program->schedule);
+    const Made again = Compile(loop.values, printed, options);
+    EXPECT_EQ(again.program ? PrintSchedule(again.program->schedule) : again.said, printed);
+  }
+}
+
+}  // namespace
+}  // namespace tinyai
