@@ -71,7 +71,7 @@ class Freer {
     return line.kind == Kind::kAgain || line.kind == Kind::kMove || line.kind == Kind::kPrefetch;
   }
 
-  // Nothing leaves that has left before.
+  // Nothing leaves that was freed before. What was sent away comes back for whoever needs it.
   bool CheckLeaving() {
     std::map<std::pair<DefId, MemoryId>, std::vector<const WishedLine*>> left;
     for (const WishedLine& line : wishes_.lines) {
@@ -89,7 +89,7 @@ class Freer {
             .Help("delete one");
         return false;
       }
-      before.push_back(&line);
+      if (line.kind == Kind::kFree) before.push_back(&line);
     }
     return true;
   }
