@@ -196,13 +196,14 @@ class CpuPlace {
     } else if (const auto* move = std::get_if<work::Move>(&work)) {
       std::memmove(Out(op.outs[0]), In(op, 0), ByteSize(program_.program.def(move->def).type));
     } else if (const auto* carry = std::get_if<work::Carry>(&work)) {
+      if (carry->step == work::Carry::Step::kOpen && iteration_ > 0) return {};  // once in a turn
       std::memmove(Out(op.outs[0]), Source(op, *carry),
                    ByteSize(program_.program.def(carry->def).type));
     }
     return {};
   }
   const std::byte* Source(const NetOp& op, const work::Carry& carry) {
-    if (op.ins.empty()) return CountOf(carry.from);
+    if (const std::byte* const count = CountOf(carry.from)) return count;
     uint64_t slot = iteration_;
     if (carry.step == work::Carry::Step::kOpen) slot = place_.last_count - 1;
     if (carry.step == work::Carry::Step::kResult) {

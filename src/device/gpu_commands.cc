@@ -69,8 +69,8 @@ class Binder {
           TRY(LowerOne(place, at, *work));
         } else if (std::holds_alternative<work::Move>(program_.work[Index(id)])) {
           TRY(BindMove(place, at, program_.net.op(id)));
-        } else if (std::holds_alternative<work::Carry>(program_.work[Index(id)])) {
-          if (program_.net.op(id).ins.empty()) counts_[place] = true;
+        } else if (const auto* carry = std::get_if<work::Carry>(&program_.work[Index(id)])) {
+          if (CountedAt(carry->from)) counts_[place] = true;
         } else if (std::holds_alternative<work::Print>(program_.work[Index(id)])) {
           return Fail(ErrorCode::kUnsupported, "GPU_FEATURE",
                       program_.net.op(id).name + ": only the CPU prints");

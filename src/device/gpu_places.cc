@@ -280,6 +280,7 @@ Status GpuPlaces::Record(PlaceId place, NetOpId id, uint32_t command, uint64_t i
   if (const auto* loop = std::get_if<work::Loop>(&work)) return RunLoop(loop->body, op);
   TRY(Open(lane));
   if (const auto* carry = std::get_if<work::Carry>(&work)) {
+    if (carry->step == work::Carry::Step::kOpen && iteration > 0) return {};  // once in a turn
     GpuWork copy;
     copy.copy = CopyOf(place, op, *carry, iteration);
     Add(lane, copy);
@@ -323,7 +324,7 @@ std::optional<std::pair<GpuRange, GpuRange>> GpuPlaces::CopyOf(PlaceId place, co
   const uint64_t bytes = ByteSize(state_.program.program.def(carry.def).type);
   const GpuRange to = range(state_.Outcome(op.outs[0], iteration), bytes);
   if (bytes == 0) return std::nullopt;
-  if (op.ins.empty()) {  // the index of a loop
+  if (IndexOf(carry.from)) {
     const GpuArena& counts = commands_.counts[Index(place)];
     const std::vector<uint32_t>& around = state_.program.body->around;
     uint64_t slot = 0;

@@ -36,6 +36,11 @@ class BufferPlacer {
     end_ = position_;
     for (uint32_t& end : end_) ++end;
     ExtendGangs();
+    // Several iterations at a time go through all ops between two waits.
+    if (net.waits_first) {
+      std::fill(position_.begin(), position_.end(), 0);
+      std::fill(end_.begin(), end_.end(), End());
+    }
   }
 
   std::vector<Bounded> Place() {

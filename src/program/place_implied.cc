@@ -15,7 +15,7 @@ void PlaceStarts(const Program& program, const TaskNet& net, const std::vector<N
     if (!starts || net.ops[i].ins.empty()) continue;
     const std::optional<NetOpId> maker = makers[Index(net.ops[i].ins[0])];
     const auto* evaluate = maker ? std::get_if<work::Evaluate>(&work[Index(*maker)]) : nullptr;
-    if (evaluate == nullptr) continue;
+    if (evaluate == nullptr || program.def(carry->from).maker != evaluate->eval) continue;
     const Eval& init = program.eval(evaluate->eval);
     const std::optional<PlaceId> place = place_of(NetOpId(i));
     if (place && !init.input && program.def(init.outs[0]).implied) visit(*maker, *place);

@@ -260,6 +260,7 @@ class NetBuilder {
       const NetOpId op = AddCarry(work::Carry::Step::kStart, carried.param, carried.init, region,
                                   {{PlaceOfNext(body, one), 0, 0}});
       out_.net.ops[Index(op)].name += "@start";
+      if (IsTested(eval.scope)) AddTest(op);
       start_of[one.before] = out_.net.op(op).outs[0];
       placed.starts.push_back(op);
     }
@@ -271,6 +272,7 @@ class NetBuilder {
                                   {{PlaceOfNext(body, one), 0, 0}}, index);
       out_.net.ops[Index(op)].ins = {start_of.at(one.before)};
       out_.net.ops[Index(op)].in_place = true;
+      if (IsTested(eval.scope)) AddTest(op);
       for (const NetOpId member : placed.members) {
         if (out_.net.op(member).choices[0].place != out_.net.op(op).choices[0].place) continue;
         out_.net.orders.push_back({member, op, NetOrder::Kind::kUser, 0});
