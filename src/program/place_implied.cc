@@ -18,7 +18,8 @@ void PlaceStarts(const Program& program, const TaskNet& net, const std::vector<N
     if (evaluate == nullptr || program.def(carry->from).maker != evaluate->eval) continue;
     const Eval& init = program.eval(evaluate->eval);
     const std::optional<PlaceId> place = place_of(NetOpId(i));
-    if (place && !init.input && program.def(init.outs[0]).implied) visit(*maker, *place);
+    const bool merges = init.kind == Eval::Kind::kMerge;  // which belong to their arms
+    if (place && !merges && !init.input && program.def(init.outs[0]).implied) visit(*maker, *place);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "program/op_cost.h"
+#include "program/widen_loop.h"
 
 namespace tinyai {
 namespace {
@@ -291,6 +292,17 @@ class NetBuilder {
     }
     return {};
   }
+  // Whether a place reads what an iteration left, which with a window is so for the next one too.
+  static bool ReadsCarried(const CompiledProgram& body, PlaceId place,
+                           const LoopBody::Carried& one) {
+    const bool wide = body.body->window > 1 || CanWiden(body.net);
+    const std::vector<NetCommand>& queue = body.plan.queues[Index(place)];
+    return std::any_of(queue.begin(), queue.end(), [&](const NetCommand& command) {
+      const NetOperands& ins = body.net.op(command.op).ins;
+      return std::any_of(ins.begin(), ins.end(),
+                         [&](NetValueId in) { return in == one.next || (wide && in == one.now); });
+    });
+  }
   void AddMembers(const CompiledProgram& body, uint32_t index, const Eval& eval, RegionId region,
                   const std::map<NetValueId, NetValueId>& start_of, ProgramNet::Placed& placed) {
     const ProgramLoop& loop = program_.loops[eval.index];
@@ -301,6 +313,12 @@ class NetBuilder {
       for (const NetValueId read : GivenReadAt(body, PlaceId(place))) {
         const auto start = start_of.find(read);
         ins.push_back(start != start_of.end() ? start->second : ValueOf(body.def_of[Index(read)]));
+      }
+      // What is carried on lies where it starts, and must not be written over while it is read.
+      for (const LoopBody::Carried& one : body.body->carried) {
+        const NetValueId start = start_of.at(one.before);
+        const bool known = std::find(ins.begin(), ins.end(), start) != ins.end();
+        if (!known && ReadsCarried(body, PlaceId(place), one)) ins.push_back(start);
       }
       // How often it runs is known to each place.
       if (loop.index && !loop.trips) {
