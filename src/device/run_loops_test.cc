@@ -158,8 +158,8 @@ void ExpectRunsAsItMeans(const std::string& numbers, const Made& made, const Run
 
 TEST(RunLoops, GiveWhatTheProgramMeansWhateverTheDelays) {
   const Devices apart = ApartDevices();
-  std::vector<uint64_t> seeds = {400,
-                                 570};  // a loop in a `while`; places that read what is carried
+  // A loop in a `while`; places that read what is carried, and what a loop has left.
+  std::vector<uint64_t> seeds = {400, 570, 2690};
   for (uint64_t seed = 0; seed < 150; ++seed) seeds.push_back(seed);
   for (const uint64_t seed : seeds) {
     const RandomLoop loop(seed);
