@@ -143,9 +143,9 @@ std::vector<Bounded> PlaceBuffers(const Pointed& pointed, Sharing sharing, NetPl
   return PlaceNetBuffers(pointed.net(), draft.order, draft.place_of, sharing, plan);
 }
 
-// From buffers to the whole plan. `net_needs`: without those of this draft.
+// From buffers to the whole plan. `net_needs`: without those of this draft. `least_syncs`: proved.
 Status Complete(const Pointed& pointed, const std::vector<NetNeed>& net_needs, Sharing sharing,
-                PlannedNet& out) {
+                uint64_t least_syncs, const SearchLimits& limits, PlannedNet& out) {
   const TaskNet& net = pointed.net();
   const NetDraft& draft = pointed.draft();
   const PlacesCost cost = CostOfPlaces(net, net_needs, draft);
@@ -161,9 +161,13 @@ Status Complete(const Pointed& pointed, const std::vector<NetNeed>& net_needs, S
   }
   out.causes = DeriveSyncs(net, queues, {net_needs, draft.extra, reuse}, out.plan);
   TRY(CheckNetPlan(net, out.plan));
-  if (!draft.extra.empty() || net.regions.size() > 1) DropSyncs(net, out.plan, out.causes);
-  out.simulation = Simulate(net, out.plan);
   out.syncs.value = out.plan.syncs();
+  const bool all_needed = draft.extra.empty() && net.regions.size() == 1;
+  if (!all_needed && out.syncs.value > least_syncs) {
+    DropSyncs(net, limits, out.plan, out.causes);
+    out.syncs.value = out.plan.syncs();
+  }
+  out.simulation = Simulate(net, out.plan);
   out.fences.value = out.plan.fences.size();
   out.order = draft.order;
   out.place_of = draft.place_of;
@@ -297,7 +301,7 @@ class NetCompiler {
       if (!nearest_ || need < nearest_->need) nearest_ = {*memory, need, draft};
       return {};
     }
-    Status completed = Complete(pointed, needs_, sharing, planned);
+    Status completed = Complete(pointed, needs_, sharing, least_syncs_, limits_, planned);
     if (!completed && net_.fixed_syncs.empty()) return completed;
     if (!completed) {  // a wait for memory may make one stale that is given
       refused_ = std::move(completed).error();
@@ -341,7 +345,7 @@ class NetCompiler {
     if (const auto memory = Overfull(shrunk.net, planned.peaks)) {
       return TooSmall(shrunk.net.memories[Index(*memory)], planned.peaks[Index(*memory)].value);
     }
-    TRY(Complete(pointed, needs, Sharing::kAll, planned));
+    TRY(Complete(pointed, needs, Sharing::kAll, 0, limits_, planned));
     if (!net_.loops) {
       const NetSyncDraft least = DraftForSyncs(shrunk.net, needs, shrunk.draft.place_of, limits_);
       planned.syncs.lower_bound = least.syncs.lower_bound;
@@ -399,7 +403,7 @@ Result<PlannedNet> PlanInOrder(const TaskNet& net, const NetDraft& draft) {
   if (const auto memory = Overfull(net, out.peaks)) {
     return TooSmall(net.memories[Index(*memory)], out.peaks[Index(*memory)].value);
   }
-  TRY(Complete(pointed, needs, Sharing::kAll, out));
+  TRY(Complete(pointed, needs, Sharing::kAll, 0, {}, out));
   if (pointed.own()) out.net = pointed.net();
   return out;
 }

@@ -5,8 +5,8 @@
 namespace tinyai {
 namespace {
 
-// Commands that are followed in all: about a second of checking.
-constexpr uint64_t kMostFollowed = uint64_t{1} << 21;
+// Commands that the checker follows in all: some milliseconds, and about a second.
+constexpr uint64_t kMostFollowedFast = uint64_t{1} << 16, kMostFollowed = uint64_t{1} << 21;
 
 // Fences that nobody waits for, and that nobody asked for, go; the others are numbered anew.
 void DropFences(const TaskNet& net, NetPlan& plan) {
@@ -47,8 +47,10 @@ bool Drop(const TaskNet& net, const SyncCause& cause, NetPlan& plan) {
 
 }  // namespace
 
-void DropSyncs(const TaskNet& net, NetPlan& plan, std::vector<SyncCause>& causes) {
-  if (net.loops || causes.size() * net.ops.size() > kMostFollowed) return;
+void DropSyncs(const TaskNet& net, const SearchLimits& limits, NetPlan& plan,
+               std::vector<SyncCause>& causes) {
+  const uint64_t most = limits.effort == Effort::kFast ? kMostFollowedFast : kMostFollowed;
+  if (net.loops || causes.size() * net.ops.size() > most) return;
   std::vector<SyncCause> kept;
   for (size_t i = 0; i < causes.size(); ++i) {
     const SyncCause& cause = causes[i];

@@ -8,6 +8,7 @@
 
 #include "plan/net_plan.h"
 #include "plan/task_net.h"
+#include "solve/search_limits.h"
 
 // The passes that turn a task net into a plan, each in the file of its name. All take nets that
 // CheckNet accepted.
@@ -44,8 +45,10 @@ std::vector<SyncCause> DeriveSyncs(const TaskNet& net, const QueueOrders& orders
 
 // Leaves out, one by one, the syncs without which the checker accepts the plan as well: orders that
 // a draft counts on may turn out to be needless, and arms hand on more than DeriveSyncs sees. Then
-// none of those left can be left out. Small nets only, and no loops: large ones stay as they are.
-void DropSyncs(const TaskNet& net, NetPlan& plan, std::vector<SyncCause>& causes);
+// none of those left can be left out. Small nets only, how small by the effort, and no loops: large
+// ones stay as they are.
+void DropSyncs(const TaskNet& net, const SearchLimits& limits, NetPlan& plan,
+               std::vector<SyncCause>& causes);
 
 // Which values may lie in the same bytes, one after the other: any, or only those that one place
 // alone touches, which never makes a place wait for another.

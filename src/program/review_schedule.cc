@@ -172,6 +172,8 @@ void WarnOfPlaces(const Program& program, const Devices& devices, const Wishes& 
   if (syncs < 3) return;
   for (const WishedLine& line : wishes.lines) {
     if (line.kind != LineKind::kEvaluate) continue;
+    // An op with another place spares a path at most two crossings, the one to it and the one back.
+    if (4 * line.ops.size() < syncs) continue;
     const uint32_t without = places.SyncsWithout(line.ops);
     if (2 * without > syncs) continue;
     out.Warning("W3", line.where,

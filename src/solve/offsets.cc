@@ -7,6 +7,7 @@
 #include "solve/ejection.h"
 #include "solve/exact_packing.h"
 #include "solve/first_fit.h"
+#include "solve/fit_one_size.h"
 #include "solve/sections.h"
 #include "solve/tree_fit.h"
 
@@ -57,6 +58,10 @@ class Packer {
 
   // Greedy, then improved until it is within `enough` units; if not `exactly`, within little more.
   void Place(int64_t enough, bool exactly) {
+    if (HasOneSize(sections_)) {
+      best_ = FitOneSize(sections_);
+      return;
+    }
     enough = std::max(enough, low_);
     const size_t count = sections_.items.size();
     const bool fast = limits_.effort == Effort::kFast, few = count <= kFewForAllOrders;

@@ -133,6 +133,16 @@ TEST(PackBuffers, NestedLifetimesReachTheBoundAtOnce) {
   EXPECT_TRUE(PackBuffers(buffers, WithEffort(Effort::kFast)).optimal());
 }
 
+TEST(PackBuffers, BuffersOfOneSizeReachTheBoundAtOnce) {
+  EXPECT_TRUE(rc::check([] {
+    std::vector<Buffer> buffers = RandomBuffers(60, 40, 1, false);
+    for (Buffer& buffer : buffers) buffer.bytes = buffer.alignment = 16;
+    const Packing packing = PackBuffers(buffers, WithEffort(Effort::kFast));
+    ExpectValid(buffers, packing);
+    RC_ASSERT(packing.optimal());
+  }));
+}
+
 TEST(PackBuffers, TakesWhatIsOdd) {
   EXPECT_EQ(PackBuffers({}, {}).height, 0u);
   EXPECT_TRUE(PackBuffers({}, {}).optimal());
