@@ -183,11 +183,13 @@ class CommandParser {
     const bool braces = std::holds_alternative<Block>(command.what) ||
                         std::holds_alternative<cmd::If>(command.what) ||
                         std::holds_alternative<cmd::Loop>(command.what);
-    if (!braces && !ParseAttributes(in_, command.attributes)) return false;
+    if (!braces && in_.At(TokenKind::kColon) && !ParseAttributes(in_, command.attributes.edit())) {
+      return false;
+    }
     const bool optional = braces || std::holds_alternative<cmd::Hole>(command.what) ||
                           std::holds_alternative<cmd::Fence>(command.what);
     if (in_.Accept(TokenKind::kSemicolon)) return true;
-    if (optional && command.attributes.empty()) return true;
+    if (optional && command.attributes->empty()) return true;
     in_.Unexpected();
     return false;
   }

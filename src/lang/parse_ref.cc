@@ -27,15 +27,15 @@ std::string TextOf(const TokenStream& in, const Token& token) {
 bool ParseRange(TokenStream& in, Ref::Part& part, uint32_t begin) {
   if (!IsDigits(part.text) || !in.Accept(TokenKind::kDots, Lexer::Mode::kPart)) return true;
   part.last = std::string(in.text());
-  if (in.token().kind != TokenKind::kName || !IsDigits(part.last)) {
+  if (in.token().kind != TokenKind::kName || !IsDigits(*part.last)) {
     in.Unexpected("a number");
     return false;
   }
   in.Take();
-  const std::optional<uint64_t> first = WholeNumber(part.text), last = WholeNumber(part.last);
+  const std::optional<uint64_t> first = WholeNumber(part.text), last = WholeNumber(*part.last);
   if (first && last && *first <= *last) return true;
   in.Error("S3", {begin, in.last_end()},
-           fmt::format("the range {}..{} is empty or too large", part.text, part.last));
+           fmt::format("the range {}..{} is empty or too large", part.text, *part.last));
   return false;
 }
 
@@ -56,8 +56,9 @@ bool ParseParts(TokenStream& in, Ref& ref) {
   return true;
 }
 
-bool ParseSlice(TokenStream& in, std::vector<Expr>& slice) {
+bool ParseSlice(TokenStream& in, Ref& ref) {
   if (!in.Accept(TokenKind::kOpenBracket)) return true;
+  std::vector<Expr>& slice = ref.slice.edit();
   do {
     std::optional<Expr> bound = ParseExpr(in);
     if (!bound) return false;
@@ -105,7 +106,7 @@ std::optional<Ref> ParseRef(TokenStream& in) {
 std::optional<Ref> ParseRefAfter(TokenStream& in, Token head) {
   Ref ref;
   ref.parts.push_back({TextOf(in, head)});
-  if (!ParseParts(in, ref) || !ParseSlice(in, ref.slice)) return std::nullopt;
+  if (!ParseParts(in, ref) || !ParseSlice(in, ref)) return std::nullopt;
   if (in.Accept(TokenKind::kAt)) {
     ref.qualifier = std::string(in.text().substr(0, kMostNameBytes));
     if (!in.Expect(TokenKind::kName)) return std::nullopt;
@@ -125,13 +126,13 @@ std::optional<Place> ParsePlace(TokenStream& in) {
 std::optional<Place> PlaceFromRef(TokenStream& in, Ref ref) {
   const uint32_t begin = ref.where.begin;
   const bool index_first = ref.parts.size() == 1;
-  if (!ref.slice.empty() && index_first && !ParseParts(in, ref)) return std::nullopt;
+  if (!ref.slice->empty() && index_first && !ParseParts(in, ref)) return std::nullopt;
   ref.where = Span{begin, in.last_end()};
   const bool names = std::all_of(ref.parts.begin(), ref.parts.end(), [](const Ref::Part& part) {
-    return part.last.empty() && IsNamePart(part.text);
+    return part.last->empty() && IsNamePart(part.text);
   });
-  const bool indexed = ref.slice.empty() || (ref.slice.size() == 1 && index_first);
-  if (!names || !indexed || !IsName(ref.parts[0].text) || !ref.qualifier.empty()) {
+  const bool indexed = ref.slice->empty() || (ref.slice->size() == 1 && index_first);
+  if (!names || !indexed || !IsName(ref.parts[0].text) || !ref.qualifier->empty()) {
     if (Diagnostic* error = in.Error("S1", ref.where, "this is no place")) {
       error->Help("a place is written as CPU, GPU[1] or GPU[1].copy");
     }
@@ -139,7 +140,7 @@ std::optional<Place> PlaceFromRef(TokenStream& in, Ref ref) {
   }
   Place place;
   place.name = std::move(ref.parts[0].text);
-  place.index = std::move(ref.slice);
+  place.index = *ref.slice;
   for (size_t i = 1; i < ref.parts.size(); ++i)
     place.queues.push_back(std::move(ref.parts[i].text));
   place.where = ref.where;

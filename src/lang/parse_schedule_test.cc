@@ -26,7 +26,7 @@ TEST(ParseSchedule, KeepsWhatTheProposalsScheduleSays) {
   ASSERT_EQ(parsed.schedule.items.size(), 2u);
   const auto& cpu = std::get<Block>(parsed.schedule.items[0].what);
   const auto& gpu = std::get<Block>(parsed.schedule.items[1].what);
-  EXPECT_EQ(cpu.place.name, "CPU");
+  EXPECT_EQ(cpu.place->name, "CPU");
   ASSERT_EQ(cpu.commands.size(), 5u);
   EXPECT_EQ(std::get<cmd::Fence>(cpu.commands[3].what).name, "write");
   EXPECT_EQ(std::get<cmd::Sync>(cpu.commands[4].what).targets[0].fence, "write");
@@ -51,8 +51,8 @@ TEST(ParseSchedule, ReadsNamesOfModels) {
   EXPECT_EQ(refs[0], RefFromDotted("blk.3.ffn_down"));
   EXPECT_EQ(refs[1].parts[1], (Ref::Part{"0", "7"}));
   EXPECT_EQ(DottedName(refs[2]), "blk.0..7.ffn");
-  EXPECT_EQ(refs[2].slice, (std::vector<Expr>{NumberExpr(0), NumberExpr(64)}));
-  EXPECT_EQ(refs[2].qualifier, "last");
+  EXPECT_EQ(*refs[2].slice, (std::vector<Expr>{NumberExpr(0), NumberExpr(64)}));
+  EXPECT_EQ(*refs[2].qualifier, "last");
   EXPECT_EQ(DottedName(refs[3]), "a.0.1.7b");
 }
 
@@ -60,10 +60,10 @@ TEST(ParseSchedule, TellsPlacesFromValues) {
   const Parsed parsed = ParseText("GPU[1].copy { GPU.copy { a; } GPU[i + 1].x.y { b; } w[1]; }");
   EXPECT_EQ(parsed.complaints, "");
   const Block& block = OnlyBlock(parsed.schedule);
-  EXPECT_EQ(block.place.queues, std::vector<std::string>{"copy"});
-  EXPECT_EQ(PrintExpr(block.place.index.at(0)), "1");
-  EXPECT_EQ(std::get<Block>(block.commands.at(0).what).place.name, "GPU");
-  EXPECT_EQ(std::get<Block>(block.commands.at(1).what).place.queues.size(), 2u);
+  EXPECT_EQ(block.place->queues, std::vector<std::string>{"copy"});
+  EXPECT_EQ(PrintExpr(block.place->index.at(0)), "1");
+  EXPECT_EQ(std::get<Block>(block.commands.at(0).what).place->name, "GPU");
+  EXPECT_EQ(std::get<Block>(block.commands.at(1).what).place->queues.size(), 2u);
   EXPECT_TRUE(std::holds_alternative<cmd::Work>(block.commands.at(2).what));
 }
 

@@ -26,14 +26,15 @@ void AppendRef(const Ref& ref, std::string& out) {
     } else {
       out += Quote(part.text);
     }
-    if (!part.last.empty()) out += ".." + part.last;
+    if (!part.last->empty()) out += ".." + *part.last;
   }
-  if (!ref.slice.empty()) {
-    out += '[' + PrintExpr(ref.slice[0]);
-    if (ref.slice.size() > 1) out += ".." + PrintExpr(ref.slice[1]);
+  const std::vector<Expr>& slice = *ref.slice;
+  if (!slice.empty()) {
+    out += '[' + PrintExpr(slice[0]);
+    if (slice.size() > 1) out += ".." + PrintExpr(slice[1]);
     out += ']';
   }
-  if (!ref.qualifier.empty()) out += '@' + ref.qualifier;
+  if (!ref.qualifier->empty()) out += '@' + *ref.qualifier;
 }
 
 std::string PlaceText(const Place& place) {

@@ -122,7 +122,7 @@ Ref RandomRef() {
     ref.parts.push_back(Below(3) ? Ref::Part{Pick<std::string>({"3", "ffn", "7b", "a.b", "if"})}
                                  : Ref::Part{"0", "12"});
   }
-  for (int i = Below(3); i > 0; --i) ref.slice.push_back(RandomExpr(2));
+  for (int i = Below(3); i > 0; --i) ref.slice.edit().push_back(RandomExpr(2));
   if (Below(4) == 0) ref.qualifier = RandomName();
   return ref;
 }

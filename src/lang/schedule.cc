@@ -44,7 +44,7 @@ std::string DottedName(const Ref& ref) {
   for (const Ref::Part& part : ref.parts) {
     if (!out.empty()) out += '.';
     out += part.text;
-    if (!part.last.empty()) out += ".." + part.last;
+    if (!part.last->empty()) out += ".." + *part.last;
   }
   return out;
 }

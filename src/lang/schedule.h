@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+#include "lang/boxed.h"
 #include "lang/source.h"
 
 namespace tinyai {
@@ -53,19 +55,20 @@ struct Attribute {
   bool operator==(const Attribute&) const = default;
 };
 
-// blk.3.ffn_down, blk.0..7, w[0..64], z@else
+// blk.3.ffn_down, blk.0..7, w[0..64], z@else. Programs of a million lines have a million of them,
+// nearly all of one plain name, so these take no memory besides.
 struct Ref {
   // "blk", "3"; a range 0..7 has text "0" and last "7". Anything may be in a part's text: what is
   // not of the form of a name is written in quotes.
   struct Part {
     std::string text;
-    std::string last = {};  // digits, as is `text` then; empty if this is no range
+    Boxed<std::string> last = {};  // digits, as is `text` then; empty if this is no range
 
     bool operator==(const Part&) const = default;
   };
-  std::vector<Part> parts;
-  std::vector<Expr> slice = {};  // empty, [index], or [begin..end]
-  std::string qualifier = {};    // after @
+  absl::InlinedVector<Part, 1> parts;
+  Boxed<std::vector<Expr>> slice = {};  // empty, [index], or [begin..end]
+  Boxed<std::string> qualifier = {};    // after @
   Where where = {};
 
   bool operator==(const Ref&) const = default;
@@ -101,7 +104,7 @@ struct Work {
 };
 struct Move {
   Ref ref;
-  Place to;
+  Boxed<Place> to;
 
   bool operator==(const Move&) const = default;
 };
@@ -134,7 +137,7 @@ struct Hole {
 };
 // `otherwise` with just an If is an else-if.
 struct If {
-  Expr condition;
+  Boxed<Expr> condition;
   std::vector<Command> then;
   std::optional<std::vector<Command>> otherwise;
 
@@ -153,7 +156,7 @@ struct Loop {
 // The commands of a place, in issue order. Only at the holes of a closed one may more be put in.
 struct Block {
   bool closed = false;
-  Place place;
+  Boxed<Place> place;
   std::vector<Command> commands;
   Where where = {};
 
@@ -164,7 +167,7 @@ struct Command {
   using What = std::variant<cmd::Work, cmd::Move, cmd::Fence, cmd::Sync, cmd::Print, cmd::Hole,
                             cmd::If, cmd::Loop, Block>;
   What what;
-  std::vector<Attribute> attributes = {};  // of those that end with a semicolon
+  Boxed<std::vector<Attribute>> attributes = {};  // of those that end with a semicolon
   Where where = {};
 
   bool operator==(const Command& other) const;

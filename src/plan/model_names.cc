@@ -82,10 +82,10 @@ bool ModelNames::Has(std::string_view name) const {
 
 bool ModelNames::Walk(const Ref::Part& part, std::vector<uint32_t>& at) const {
   std::vector<uint32_t> next;
-  const std::optional<uint64_t> first = Number(part.text), last = Number(part.last);
+  const std::optional<uint64_t> first = Number(part.text), last = Number(*part.last);
   for (const uint32_t node : at) {
     const auto& children = nodes_[node].children;
-    if (part.last.empty()) {
+    if (part.last->empty()) {
       const auto child = children.find(part.text);
       if (child == children.end()) return false;
       next.push_back(child->second);
@@ -124,14 +124,14 @@ std::optional<ModelNames::Named> ModelNames::Resolve(const Ref& ref, Diagnostics
     ReportUnknown(ref, part, at, out);
     return std::nullopt;
   }
-  if (!ref.qualifier.empty() || (!ref.slice.empty() && !with_rows)) {
+  if (!ref.qualifier->empty() || (!ref.slice->empty() && !with_rows)) {
     out.Error("I7", ref.where, fmt::format("'{}' is known as a whole only", DottedName(ref)))
-        .Help(ref.qualifier.empty() ? "leave out the rows: only pin and evict take some"
-                                    : "leave out what follows the name");
+        .Help(ref.qualifier->empty() ? "leave out the rows: only pin and evict take some"
+                                     : "leave out what follows the name");
     return std::nullopt;
   }
   Named named{.cache = ref.parts[0].text == kCache};
-  if (!ref.slice.empty()) {
+  if (!ref.slice->empty()) {
     named.rows = RowsOf(ref.slice);
     if (!named.rows) {
       out.Error("I7", ref.where, fmt::format("'{}' is followed by no rows", DottedName(ref)))

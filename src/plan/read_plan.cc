@@ -259,7 +259,7 @@ class Reader {
 
   void ReadWork(const cmd::Work& work, Span where, PlanAttributes& attributes, Step& step) {
     const std::string name = DottedName(work.ref);
-    const std::vector<Expr>& slice = work.ref.slice;
+    const std::vector<Expr>& slice = *work.ref.slice;
     if (work.verb == cmd::Verb::kEvaluate) {
       ReadOp(name, slice, where, attributes, step);
     } else if (work.verb == cmd::Verb::kLoad && slice.size() == 2) {
@@ -269,7 +269,7 @@ class Reader {
     } else {
       Wrong(where, "a plan has no such command");
     }
-    if (!work.ref.qualifier.empty()) Wrong(where, "a plan has no '@' after a name");
+    if (!work.ref.qualifier->empty()) Wrong(where, "a plan has no '@' after a name");
   }
 
   uint64_t Bound(const std::vector<Expr>& slice, size_t which) {
@@ -310,7 +310,7 @@ class Reader {
     step::Load load{};
     const bool part = ref.parts.size() == 2 && ref.parts[0].text == "part";
     const std::optional<uint64_t> number = part ? WholeNumber(ref.parts[1].text) : std::nullopt;
-    if (!number || *number > ~uint32_t{0} || !ref.parts[1].last.empty()) {
+    if (!number || *number > ~uint32_t{0} || !ref.parts[1].last->empty()) {
       Wrong(where, "what is loaded is written as part.0[begin..end]");
     } else {
       load.part = static_cast<uint32_t>(*number);

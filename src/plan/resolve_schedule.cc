@@ -131,9 +131,9 @@ class Resolver {
     if (place == kDisk) weights_.Enter(block, where);
     for (const Command& command : block.commands) {
       if (out_.full()) return;
-      if (!command.attributes.empty()) {
-        Wrong("I7", command.attributes.front().where,
-              fmt::format("a wish has no attribute '{}'", command.attributes.front().name))
+      if (!command.attributes->empty()) {
+        Wrong("I7", command.attributes->front().where,
+              fmt::format("a wish has no attribute '{}'", command.attributes->front().name))
             .Help("delete it");
       }
       block_ = &block;

@@ -210,13 +210,14 @@ class Writer {
 
   cmd::Work Work(const step::Load& load, Attributes& attributes) const {
     cmd::Work out{cmd::Verb::kLoad, RefFromDotted(fmt::format("part.{}", load.part))};
-    out.ref.slice = {NumberExpr(load.file_offset), NumberExpr(load.file_offset + load.bytes)};
+    out.ref.slice.edit() = {NumberExpr(load.file_offset),
+                            NumberExpr(load.file_offset + load.bytes)};
     attributes.Number("at", load.arena_offset).Flag("once", load.once);
     return out;
   }
   cmd::Work Work(const step::LoadRows& rows, Attributes& attributes) const {
     cmd::Work out{cmd::Verb::kLoad, RefFromDotted(weights_[Index(rows.table)])};
-    out.ref.slice = {NameExpr("tokens")};
+    out.ref.slice.edit() = {NameExpr("tokens")};
     attributes.Text("into", buffers_[Index(rows.staging)]).Number("stride", rows.stride);
     return out;
   }
@@ -228,7 +229,7 @@ class Writer {
   cmd::Work Work(const step::Run& run, Attributes& attributes) const {
     cmd::Work out{cmd::Verb::kEvaluate, RefFromDotted(ops_[Index(run.op)])};
     const bool rows = run.row_begin != 0 || run.row_end != 0;
-    if (rows) out.ref.slice = {NumberExpr(run.row_begin), NumberExpr(run.row_end)};
+    if (rows) out.ref.slice.edit() = {NumberExpr(run.row_begin), NumberExpr(run.row_end)};
     if (rows || run.weights_offset != 0) attributes.Number("weights", run.weights_offset);
     return out;
   }

@@ -377,10 +377,13 @@ class Writer {
   bool CanHandOff(size_t place, const Entry& entry) const {
     if (!block_place_ || entry.fences.size() != 1 || Index(entry.region) != 0) return false;
     if (Index(plan_.fences[entry.fences[0].fence].place) != *block_place_) return false;
-    if (net_.places.size() == 2) return true;
+    return net_.places.size() == 2 || OnlyLeft(place, *block_place_);
+  }
+  // Whether all places but these are at their ends.
+  bool OnlyLeft(size_t place, size_t or_place) const {
     for (size_t other = 0; other < entries_.size(); ++other) {
       const bool done = next_[other] == entries_[other].size();
-      if (other != place && other != *block_place_ && !done) return false;
+      if (other != place && other != or_place && !done) return false;
     }
     return true;
   }
@@ -395,7 +398,9 @@ class Writer {
     block.closed = closed;
     block.place = PlaceFromName(net_.places[place].name);
     item.what = std::move(block);
-    open_ = {{RegionId{}, &std::get<Block>(item.what).commands}};
+    std::vector<Command>& commands = std::get<Block>(item.what).commands;
+    if (OnlyLeft(place, place)) commands.reserve(entries_[place].size() - next_[place] + 1);
+    open_ = {{RegionId{}, &commands}};
   }
   void EndBlock() {
     block_place_.reset();

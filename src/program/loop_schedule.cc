@@ -114,8 +114,8 @@ class Merger {
         Part& part = parts_.emplace_back();
         part.block = &block;
         part.command = &command;
-        part.place = block.place.name;
-        for (const std::string& queue : block.place.queues) part.place += "." + queue;
+        part.place = block.place->name;
+        for (const std::string& queue : block.place->queues) part.place += "." + queue;
         CollectFences({command}, part.recorded, part.awaited);
         for (const std::string& fence : part.recorded) written_.try_emplace(fence, part.place);
       }
@@ -204,7 +204,7 @@ cmd::Loop LoopCommand(const CompiledProgram& body, const std::string& place) {
   std::vector<const Block*> blocks;
   for (const Item& item : body.schedule.items) {
     const auto* block = std::get_if<Block>(&item.what);
-    if (block != nullptr && block->place == PlaceFromName(place)) blocks.push_back(block);
+    if (block != nullptr && *block->place == PlaceFromName(place)) blocks.push_back(block);
   }
   for (const Block* block : blocks) {
     if (blocks.size() == 1 && !block->closed) {

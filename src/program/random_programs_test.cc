@@ -325,7 +325,7 @@ Lines LinesOf(const std::string& schedule) {
   Lines out;
   for (const Item& item : parsed.items) {
     if (const auto* block = std::get_if<Block>(&item.what)) {
-      Collect(block->commands, "", out[block->place.name]);
+      Collect(block->commands, "", out[block->place->name]);
     }
   }
   return out;

@@ -71,10 +71,10 @@ void WishReader::DoBlock(const Block& block, PlaceId place, RegionId region) {
 void WishReader::DoAll(const std::vector<Command>& commands, PlaceId place, RegionId region) {
   for (const Command& command : commands) {
     if (out_.full()) return;
-    if (!command.attributes.empty()) {
-      Wrong("I7", command.attributes.front().where,
+    if (!command.attributes->empty()) {
+      Wrong("I7", command.attributes->front().where,
             fmt::format("a command of a program has no attribute '{}'",
-                        command.attributes.front().name))
+                        command.attributes->front().name))
           .Help("delete it");
     }
     std::visit([&](const auto& what) { Do(what, place, region, command.where); }, command.what);

@@ -13,8 +13,8 @@ namespace {
 
 // One name and nothing else, as nearly all are.
 bool IsSingle(const Ref& ref) {
-  return ref.parts.size() == 1 && ref.parts[0].last.empty() && ref.slice.empty() &&
-         ref.qualifier.empty();
+  return ref.parts.size() == 1 && ref.parts[0].last->empty() && ref.slice->empty() &&
+         ref.qualifier->empty();
 }
 
 }  // namespace
@@ -22,8 +22,8 @@ bool IsSingle(const Ref& ref) {
 std::string RefText(const Ref& ref) {
   if (IsSingle(ref)) return ref.parts[0].text;
   std::string out = DottedName(ref);
-  for (const Expr& index : ref.slice) out += fmt::format("[{}]", PrintExpr(index));
-  if (!ref.qualifier.empty()) out += fmt::format("@{}", ref.qualifier);
+  for (const Expr& index : *ref.slice) out += fmt::format("[{}]", PrintExpr(index));
+  if (!ref.qualifier->empty()) out += fmt::format("@{}", *ref.qualifier);
   return out;
 }
 
@@ -41,12 +41,12 @@ Ref RefFromName(const std::string& name) {
   for (const Ref::Part& part : out.parts) plain = plain && IsNamePart(part.text);
   if (at < name.size()) {
     out.qualifier = name.substr(at + 1);
-    plain = plain && IsName(out.qualifier);
+    plain = plain && IsName(*out.qualifier);
   }
   if (open < at) {
     const std::string_view index = std::string_view(name).substr(open + 1, at - open - 2);
     plain = plain && !index.empty() && index.find_first_not_of("0123456789") == index.npos;
-    out.slice.push_back(MakeExpr(Expr::Kind::kNumber, std::string(index), {}, {}));
+    out.slice.edit().push_back(MakeExpr(Expr::Kind::kNumber, std::string(index), {}, {}));
   }
   if (plain) return out;
   Ref quoted;
@@ -150,7 +150,7 @@ void RefResolver::ReportUnknown(const Ref& ref, const std::string& text) {
 // z@then, z@else, and z'@else where there are several.
 std::optional<DefId> RefResolver::FindArm(const Ref& ref, bool arm) {
   Ref base = ref;
-  base.qualifier.clear();
+  base.qualifier = {};
   std::string name = RefText(base);
   const auto is_of_arm = [&](DefId def) {
     const RegionId region = RegionOf(def);
@@ -171,7 +171,7 @@ std::optional<DefId> RefResolver::FindArm(const Ref& ref, bool arm) {
              fmt::format("'{}' could be any of {}: '{}' to '{}'", text, found.size(),
                          program_.def(found.front()).name, program_.def(found.back()).name))
       .Help(fmt::format("write the one that is meant: {}@{}", program_.def(found.front()).name,
-                        ref.qualifier));
+                        *ref.qualifier));
   return std::nullopt;
 }
 
@@ -182,8 +182,8 @@ std::optional<DefId> RefResolver::Find(const Ref& ref, RegionId) {
   const std::string text = RefText(ref);
   if (const auto found = DefOf(text)) return found;
   if (const auto found = FindCarried(text); found && net_.value_of[Index(*found)]) return found;
-  if (ref.qualifier == "then" || ref.qualifier == "else") {
-    return FindArm(ref, ref.qualifier == "then");
+  if (*ref.qualifier == "then" || *ref.qualifier == "else") {
+    return FindArm(ref, *ref.qualifier == "then");
   }
   ReportUnknown(ref, text);
   return std::nullopt;
@@ -226,12 +226,12 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
   }
   const RegionId home = RegionOf(*def);
   const NetOpId op = *net_.MakerOf(program_, *def);
-  const bool join = ref.qualifier.starts_with("join");
+  const bool join = ref.qualifier->starts_with("join");
   if (join && net_.net.op(op).region == region) {
     out.ops = {op};
   } else if (home == region) {
     CollectMerged(*def, out.ops);
-  } else if ((ref.qualifier == "then" || ref.qualifier == "else") &&
+  } else if ((*ref.qualifier == "then" || *ref.qualifier == "else") &&
              IsInside(net_.net, home, region)) {
     out.ops = {op};
     RegionId arm = home;
@@ -240,7 +240,7 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
     }
     out.speculates = net_.branch_of[Index(arm)];
   } else if (IsInside(net_.net, home, region) && !program_.def(*def).name.ends_with('\'') &&
-             ref.qualifier.empty()) {
+             ref.qualifier->empty()) {
     // Listed outside of its `if`: the whole conditional.
     const std::optional<DefId> merged = MergedIn(*def, region);
     CollectMerged(merged.value_or(*def), out.ops);
@@ -269,7 +269,7 @@ std::optional<DefId> RefResolver::ResolveValue(const Ref& ref, RegionId region) 
   const std::optional<NetOpId> op = net_.MakerOf(program_, *def);
   const RegionId made = op ? net_.net.op(*op).region : RegionId{};
   const bool speculated =
-      ref.qualifier == "then" || ref.qualifier == "else" || ref.qualifier.starts_with("join");
+      *ref.qualifier == "then" || *ref.qualifier == "else" || ref.qualifier->starts_with("join");
   if (IsInside(net_.net, region, speculated ? made : RegionOf(*def))) return def;
   // What it is merged to around both, which is there in the arms of other branches, too.
   const RegionId around = CommonRegion(net_.net, RegionOf(*def), region);
@@ -321,7 +321,7 @@ std::optional<ResolvedBranch> RefResolver::ResolveBranch(const cmd::If& written,
     const bool depends = condition.name == text ||
                          std::any_of(eval.ins.begin(), eval.ins.end(),
                                      [&](DefId in) { return program_.def(in).name == text; });
-    if (depends && written.condition.kind == Expr::Kind::kName) depend.push_back(resolved);
+    if (depends && written.condition->kind == Expr::Kind::kName) depend.push_back(resolved);
   }
   std::vector<ResolvedBranch>& candidates = same.empty() ? depend : same;
   if (candidates.size() > 1 &&
@@ -332,7 +332,7 @@ std::optional<ResolvedBranch> RefResolver::ResolveBranch(const cmd::If& written,
     });
   }
   if (candidates.size() == 1) return candidates[0];
-  const Span span = written.condition.where.end != 0 ? Span(written.condition.where) : where;
+  const Span span = written.condition->where.end != 0 ? Span(written.condition->where) : where;
   const auto position = [&](size_t branch) {
     const Position at = values_.At(program_.branches[branch].where.begin);
     return fmt::format("{}:{}", at.line, at.column);

@@ -37,7 +37,7 @@ struct WishedLine {
   std::vector<uint32_t> distances;  // of these: iterations before; missing: none
   DefId def{};                      // kAgain to kFree: the value
   MemoryId memory{};                // kMove to kFree: where it goes, leaves or stays
-  std::optional<Place> to;          // kMove: as written
+  Boxed<Place> to;                  // kMove: as written
   Span where;
   bool open_before = true;  // more may be put in front of it
   bool closed = false;      // it stands in a closed block
