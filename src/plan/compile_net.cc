@@ -213,8 +213,11 @@ class NetCompiler {
       out.push_back(OnlyPlaces(net_));
       return out;
     }
-    if (const auto one = OnOnePlace(net_)) out.push_back(*one);
-    if (const auto two = OnTwoPlaces(net_, needs_); two && out.empty()) out.push_back(*two);
+    if (auto one = OnOnePlace(net_)) {
+      out.push_back(std::move(*one));
+      return out;
+    }
+    if (auto two = OnTwoPlaces(net_, needs_)) out.push_back(std::move(*two));
     if (out.empty() && SyncsFirst() && !net_.loops) {
       out.push_back(OnFewSyncs(net_, needs_, limits_));
     }

@@ -58,14 +58,15 @@ class Packer {
 
   // Greedy, then improved until it is within `enough` units; if not `exactly`, within little more.
   void Place(int64_t enough, bool exactly) {
-    if (HasOneSize(sections_)) {
-      best_ = FitOneSize(sections_);
-      return;
-    }
     enough = std::max(enough, low_);
     const size_t count = sections_.items.size();
     const bool fast = limits_.effort == Effort::kFast, few = count <= kFewForAllOrders;
     if (few) best_ = BestFirstFit(sections_, enough, limits_);
+    const bool there = !best_.offsets.empty() && best_.height <= enough;
+    if (!there && HasOneSize(sections_)) {
+      best_ = FitOneSize(sections_);
+      return;
+    }
     PlaceByTrees(enough, fast && !few ? kPlacedByTrees / count : kTrees.size());
     // Trees find none where very many are alive at a time.
     if (!few && best_.offsets.empty()) best_ = BestFirstFit(sections_, enough, limits_);
