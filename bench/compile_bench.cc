@@ -19,6 +19,7 @@
 #include "lang/parse_schedule.h"
 #include "lang/print_schedule.h"
 #include "lang/resolve_program.h"
+#include "os/heap.h"
 #include "plan/compile_net.h"
 #include "program/carry_values.h"
 #include "program/certify.h"
@@ -79,11 +80,11 @@ class Bench {
     Passes(values, wishes, scheduled, options);
     std::optional<CompiledProgram> compiled;
     const auto compile = [&] {
+      compiled.reset();
       Diagnostics said(values), said_of_wishes(wishes);
       Result<CompiledProgram> done =
           CompileProgram(said, scheduled ? &said_of_wishes : nullptr, options);
       if (!done) fmt::print("{}\n", Describe(done.error()));
-      compiled.reset();
       if (done) compiled = std::move(*done);
     };
     Part("compile", compile);
@@ -191,6 +192,7 @@ int Main(int runs, uint32_t only) {
 }  // namespace tinyai
 
 int main(int argc, char** argv) {
+  tinyai::KeepFreedMemory();  // as `tinyai compile` does
   int runs = 3;
   uint32_t only = 0;
   if (argc > 1) std::from_chars(argv[1], argv[1] + std::strlen(argv[1]), runs);

@@ -9,6 +9,7 @@
 #include "format_file.h"
 #include "json.h"
 #include "lang/print_schedule.h"
+#include "os/heap.h"
 #include "output_file.h"
 #include "pareto_table.h"
 #include "program/compile_program.h"
@@ -191,6 +192,7 @@ Result<int> RunCompile(const CompileFlags& flags, Console& console) {
     TRY(FormatFile(flags.program, flags.check, console));
     return 0;
   }
+  KeepFreedMemory();
   return CompileJob(flags).Run(console);
 }
 

@@ -6,4 +6,8 @@ namespace tinyai {
 // a model hold for a moment what would otherwise stay beside the arena.
 void ReturnFreedMemory();
 
+// Has the process keep what it frees: for work that no budget binds and that takes much memory,
+// frees it and takes it again, as a compiler does from pass to pass. Call it before that work.
+void KeepFreedMemory();
+
 }  // namespace tinyai

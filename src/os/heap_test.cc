@@ -1,6 +1,7 @@
 #include "os/heap.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <memory>
 #include <vector>
@@ -29,6 +30,23 @@ TEST(Heap, FreedBlocksBetweenOthersGoBackToTheSystem) {
   freed.clear();
   ReturnFreedMemory();
   EXPECT_LT(ReadProcessStats().resident_bytes, before - kBlocks * kBytes / 2);
+}
+
+// Whoever takes again what was freed meets no new page: the system would have cleared it.
+TEST(Heap, KeptMemoryIsThereWhenItIsTakenAgain) {
+  if (kOwnAllocator) GTEST_SKIP() << "the sanitizer's allocator has rules of its own";
+  constexpr size_t kBytes = size_t{64} << 20, kPage = 4096;
+  const auto faults_of_taking = [] {
+    rusage before{}, after{};
+    ::getrusage(RUSAGE_THREAD, &before);
+    const std::vector<char> taken(kBytes, 1);
+    EXPECT_EQ(taken.back(), 1);
+    ::getrusage(RUSAGE_THREAD, &after);
+    return after.ru_minflt - before.ru_minflt;
+  };
+  KeepFreedMemory();
+  faults_of_taking();
+  EXPECT_LT(faults_of_taking(), static_cast<long>(kBytes / kPage / 100));
 }
 
 }  // namespace
