@@ -227,7 +227,7 @@ class CpuPlace {
       given.resize(ByteSize(eval.code.back().type));
       outs.assign(1, given.data());
     }
-    TRY(interpreter_.Compute(evaluate.eval, evaluate.chosen, ins, outs, &state_.shared.input));
+    TRY(interpreter_.Compute(evaluate.eval, *evaluate.chosen, ins, outs, &state_.shared.input));
     if (eval.kind == Eval::Kind::kOutput) {
       Give(OutputName(program_.program, eval), eval.code.back().type, given.data());
     }

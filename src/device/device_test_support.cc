@@ -173,7 +173,7 @@ class Maker {
       const auto found = std::find(eval.ins.begin(), eval.ins.end(), def);
       const auto index = static_cast<uint32_t>(found - eval.ins.begin());
       if (found == eval.ins.end()) eval.ins.push_back(def);
-      uint32_t term = Node({.kind = Kind::kOperand, .type = from, .index = index});
+      uint32_t term = Node({.kind = Kind::kOperand, .index = index, .type = from});
       if (type.shape.empty() && !from.shape.empty()) {
         term = Node({.kind = Kind::kSum, .type = one, .args = {term}});
       }
@@ -196,7 +196,7 @@ class Maker {
       const auto found = std::find(eval.ins.begin(), eval.ins.end(), def);
       const auto index = static_cast<uint32_t>(found - eval.ins.begin());
       if (found == eval.ins.end()) eval.ins.push_back(def);
-      return Node({.kind = Kind::kOperand, .type = type, .index = index});
+      return Node({.kind = Kind::kOperand, .index = index, .type = type});
     }
     ExprNode constant{.kind = Kind::kConstant, .type = {type.scalar, {}}};
     constant.integer = type.scalar == Scalar::kBool ? Below(2) : static_cast<int>(Below(9)) - 4;

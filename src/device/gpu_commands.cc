@@ -101,7 +101,7 @@ class Binder {
         one.lowered = LowerMerge(program_.program, eval);
         break;
       case Eval::Kind::kCompute:
-        one.lowered = LowerEval(program_.program, eval, work.chosen);
+        one.lowered = LowerEval(program_.program, eval, *work.chosen);
         break;
       default:
         return Fail(ErrorCode::kUnsupported, "GPU_FEATURE",

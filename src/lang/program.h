@@ -106,10 +106,10 @@ struct ExprNode {
     kCall,       // index: into Program::functions; may have several results
   };
   Kind kind = Kind::kConstant;
+  uint32_t index = 0;
   ProgramType type;
   using Args = absl::InlinedVector<uint32_t, 4>;
   Args args = {};  // earlier nodes
-  uint32_t index = 0;
   int64_t integer = 0;
   double number = 0;
 };

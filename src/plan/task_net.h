@@ -72,6 +72,7 @@ enum class NetEffect : uint8_t { kNone, kInput, kPrint };
 using NetOperands = absl::InlinedVector<NetValueId, 4>;
 using NetResults = absl::InlinedVector<NetValueId, 2>;
 using NetChoices = absl::InlinedVector<NetChoice, 1>;
+using NetOps = absl::InlinedVector<NetOpId, 4>;
 
 // Something to compute or to move. Loads, copies and spills are ops like any other. Two lines of a
 // cache each, so that to fetch one ahead is to fetch two.

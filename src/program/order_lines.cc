@@ -40,7 +40,7 @@ std::vector<Edge> AllEdges(const Wishes& wishes, const TaskNet& net, bool across
   };
   std::vector<std::optional<NetOpId>> last(across ? 1 : net.places.size());
   for (uint32_t i = 0; i < wishes.lines.size(); ++i) {
-    const std::vector<NetOpId>& ops = wishes.lines[i].ops;
+    const NetOps& ops = wishes.lines[i].ops;
     // All of a loop begins where it is listed first.
     if (across && joined(ops.front()) != ops.front()) continue;
     for (size_t j = 1; j < ops.size(); ++j) {
@@ -51,6 +51,24 @@ std::vector<Edge> AllEdges(const Wishes& wishes, const TaskNet& net, bool across
     before = ops.back();
   }
   return out;
+}
+
+// Whether needs and the text lead from each op to later ones of the program, as they do where
+// nobody wrote a fence or print: then there is no cycle.
+bool FollowsProgram(const Wishes& wishes, const TaskNet& net) {
+  std::optional<NetOpId> last;
+  for (const WishedLine& line : wishes.lines) {
+    for (const NetOpId op : line.ops) {
+      if (last && *last >= op) return false;
+      last = op;
+    }
+  }
+  if (std::any_of(net.ops.begin(), net.ops.end(), [](const NetOp& op) { return op.gang != 0; })) {
+    return false;  // they count as one
+  }
+  const std::vector<NetNeed> needs = Needs(net);
+  return std::all_of(needs.begin(), needs.end(),
+                     [](const NetNeed& need) { return need.earlier < need.later; });
 }
 
 // The ops that lie on or behind a cycle.
@@ -366,9 +384,11 @@ class CycleReport {
 bool OrderLines(const Wishes& wishes, const Program& program, const Devices& devices,
                 const SourceText& values, ProgramNet& net, Diagnostics& out) {
   if (wishes.lines.empty() && wishes.befores.empty()) return true;
-  for (const bool across : {false, true}) {
-    if (across && net.loop) continue;  // its places go round at the same time
-    if (CycleReport(wishes, program, devices, values, net, across, out).Run()) return false;
+  if (!FollowsProgram(wishes, net.net)) {
+    for (const bool across : {false, true}) {
+      if (across && net.loop) continue;  // its places go round at the same time
+      if (CycleReport(wishes, program, devices, values, net, across, out).Run()) return false;
+    }
   }
   std::vector<std::optional<NetOpId>> last(net.net.places.size());
   for (const WishedLine& line : wishes.lines) {

@@ -28,6 +28,7 @@ Result<bool> PlanProgram(const PlanTask& task, ProgramNet net, Wishes& wishes, D
   compiled.figures = std::move(way.figures);
   if (front) compiled.alternatives = front->Rows();
   Adopt(std::move(way.planned), std::move(way.net), wishes, compiled);
+  compiled.origins.reserve(compiled.net.ops.size());
   for (size_t i = 0; i < compiled.net.ops.size(); ++i) {
     const auto line = wishes.line_of[i];
     compiled.origins.push_back(line ? wishes.lines[*line].where : Span{});

@@ -23,9 +23,14 @@ WishReader::WishReader(const Program& program, const Devices& devices, const Cos
 }
 
 Wishes WishReader::Read(const Schedule& schedule) {
+  size_t lines = 0;  // most of them
   for (const Item& item : schedule.items) {
-    if (const auto* block = std::get_if<Block>(&item.what)) CollectFences(block->commands);
+    if (const auto* block = std::get_if<Block>(&item.what)) {
+      CollectFences(block->commands);
+      lines += block->commands.size();
+    }
   }
+  wishes_.lines.reserve(lines);
   for (const Item& item : schedule.items) {
     if (out_.full()) break;
     std::visit([&](const auto& what) { Do(what, item.where); }, item.what);
@@ -81,8 +86,7 @@ void WishReader::DoAll(const std::vector<Command>& commands, PlaceId place, Regi
   }
 }
 
-WishedLine& WishReader::AddLine(Kind kind, PlaceId place, RegionId region, std::vector<NetOpId> ops,
-                                Span where) {
+WishedLine& WishReader::AddLine(Kind kind, PlaceId place, RegionId region, NetOps ops, Span where) {
   WaitBefore(place);
   const auto number = static_cast<uint32_t>(wishes_.lines.size());
   WishedLine& line = wishes_.lines.emplace_back();

@@ -200,7 +200,7 @@ std::optional<DefId> RefResolver::MergedIn(DefId def, RegionId region) const {
   return def;
 }
 
-void RefResolver::CollectMerged(DefId def, std::vector<NetOpId>& ops) const {
+void RefResolver::CollectMerged(DefId def, NetOps& ops) const {
   const Eval& eval = program_.eval(program_.def(def).maker);
   ops.push_back(*net_.MakerOf(program_, def));
   const bool merged = eval.kind == Eval::Kind::kMerge;

@@ -15,8 +15,8 @@ namespace tinyai {
 
 // What a name in a schedule stands for.
 struct ResolvedRef {
-  std::vector<NetOpId> ops;  // in program order; several: a whole conditional
-  std::string text;          // as it was written
+  NetOps ops;        // in program order; several: a whole conditional
+  std::string text;  // as it was written
   // An arm's value, listed outside of its `if`: computed whichever arm is taken.
   std::optional<size_t> speculates = {};  // into the program's branches
 };
@@ -50,7 +50,7 @@ class RefResolver {
   void ReportUnknown(const Ref& ref, const std::string& text);
   RegionId RegionOf(DefId def) const;
   std::optional<DefId> MergedIn(DefId def, RegionId region) const;
-  void CollectMerged(DefId def, std::vector<NetOpId>& ops) const;
+  void CollectMerged(DefId def, NetOps& ops) const;
   std::string ArmText(RegionId region) const;
   bool Mentions(const std::vector<Command>& commands, RegionId arm);
 

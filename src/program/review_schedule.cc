@@ -74,7 +74,7 @@ class TwoPlaces {
   bool good() const { return good_; }
   uint32_t Syncs() const { return PlaceOnTwo(syncs_, allowed_).syncs; }
   // The fewest if these ops may be wherever they can be.
-  uint32_t SyncsWithout(const std::vector<NetOpId>& ops) const {
+  uint32_t SyncsWithout(const NetOps& ops) const {
     std::vector<uint8_t> allowed = allowed_;
     for (const NetOpId op : ops) {
       const auto* evaluate = std::get_if<work::Evaluate>(&net_.work[Index(op)]);

@@ -54,8 +54,7 @@ class WishReader {
   void Do(const Block& block, Span);
   void DoBlock(const Block& block, PlaceId place, RegionId region);
   void DoAll(const std::vector<Command>& commands, PlaceId place, RegionId region);
-  WishedLine& AddLine(Kind kind, PlaceId place, RegionId region, std::vector<NetOpId> ops,
-                      Span where);
+  WishedLine& AddLine(Kind kind, PlaceId place, RegionId region, NetOps ops, Span where);
   void Do(const Block& block, PlaceId, RegionId region, Span);
   void Do(const cmd::Hole&, PlaceId place, RegionId, Span) { gap_open_[Index(place)] = true; }
   void Do(const cmd::Print& print, PlaceId place, RegionId region, Span where);

@@ -31,7 +31,7 @@ struct WishedLine {
   Kind kind = Kind::kEvaluate;
   PlaceId place{};
   RegionId region{};
-  std::vector<NetOpId> ops;         // in their order
+  NetOps ops;                       // in their order
   std::string fence;                // kFence
   std::vector<std::string> fences;  // kSync, kHandOff, kWait
   std::vector<uint32_t> distances;  // of these: iterations before; missing: none
