@@ -1,7 +1,7 @@
 // How fast programs are compiled, from text to the printed schedule: straight-line programs of 10^3
 // to 10^6 lines at the effort kFast, without a schedule, and with one that places every second
-// hundred of their ops on the GPU. Prints CPU seconds and ops/s of the best of some runs, for the
-// parts and for all, against 10^6 ops/s; ends with 1 if the largest misses that.
+// hundred of their ops on the GPU. Prints CPU seconds and ops/s of the best of some runs in one
+// process, for the parts and for all, against 10^6 ops/s; ends with 1 if the largest misses that.
 //
 //   compile_bench [RUNS [LINES]]
 
