@@ -7,7 +7,7 @@ extern "C" {
 #endif
 
 /* What kind of failure it was; the values are the exit codes of the command `tinyai`. */
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_SUCCESS = 0,
     TINYAI_ERROR_OTHER = 1,
     TINYAI_ERROR_USAGE = 2,       /* an argument that cannot be taken */

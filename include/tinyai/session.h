@@ -19,7 +19,7 @@ typedef struct TinyAISession TinyAISession;
 /* ---- planning ---- */
 
 /* How the keys and values of a text are kept. */
-typedef enum { TINYAI_CACHE_F16 = 0, TINYAI_CACHE_F32, TINYAI_CACHE_Q8 } TinyAICacheType;
+typedef enum TINYAI_ENUM_TYPE { TINYAI_CACHE_F16 = 0, TINYAI_CACHE_F32, TINYAI_CACHE_Q8 } TinyAICacheType;
 
 typedef struct {
     size_t memory_bytes;      /* for everything the process holds; 0: what is free */
@@ -123,7 +123,7 @@ TINYAI_API bool tinyaiAddSessionTokens(TinyAISession *session, const int32_t *to
  * what is left, with token -1. False ends the text there. */
 typedef bool (*TinyAITokenFunction)(void *user_data, int32_t token, const char *text);
 
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_STOP_END = 0, /* the model ended the text */
     TINYAI_STOP_LENGTH,  /* as many tokens as asked for */
     TINYAI_STOP_CONTEXT, /* no room for another token */

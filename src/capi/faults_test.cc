@@ -31,7 +31,7 @@ void* Take(size_t size, size_t alignment) {
 
 }  // namespace
 
-// Those of the whole test program.
+// Those of the whole test program; each of them, since a sanitizer brings its own for the others.
 void* operator new(size_t size) { return Take(size == 0 ? 1 : size, alignof(std::max_align_t)); }
 void* operator new(size_t size, const std::nothrow_t&) noexcept {
   return Refused() ? nullptr : std::malloc(size == 0 ? 1 : size);
@@ -39,10 +39,18 @@ void* operator new(size_t size, const std::nothrow_t&) noexcept {
 void* operator new(size_t size, std::align_val_t alignment) {
   return Take(size == 0 ? 1 : size, static_cast<size_t>(alignment));
 }
+void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept try {
+  return operator new(size, alignment);
+} catch (const std::bad_alloc&) {
+  return nullptr;
+}
 void operator delete(void* data) noexcept { std::free(data); }
 void operator delete(void* data, const std::nothrow_t&) noexcept { std::free(data); }
 void operator delete(void* data, size_t) noexcept { std::free(data); }
 void operator delete(void* data, std::align_val_t) noexcept { std::free(data); }
+void operator delete(void* data, std::align_val_t, const std::nothrow_t&) noexcept {
+  std::free(data);
+}
 void operator delete(void* data, size_t, std::align_val_t) noexcept { std::free(data); }
 
 namespace tinyai::capi {

@@ -35,7 +35,7 @@ inline std::string ProtoBytes(uint32_t number, std::string_view bytes) {
 template <typename Number>
 std::string RawNumbers(const std::vector<Number>& numbers) {
   std::string out(numbers.size() * sizeof(Number), '\0');
-  std::memcpy(out.data(), numbers.data(), out.size());
+  if (!out.empty()) std::memcpy(out.data(), numbers.data(), out.size());
   return out;
 }
 

@@ -12,8 +12,13 @@
 #define TINYAI_API __attribute__((visibility("default")))
 #endif
 
+/* In C any number may stand where an enum is wanted, and is refused by the function that gets it; in
+ * C++ that is defined only of an enum with a type. */
 #ifdef __cplusplus
+#define TINYAI_ENUM_TYPE : int
 extern "C" {
+#else
+#define TINYAI_ENUM_TYPE
 #endif
 
 /* A model file that is open: its layers, its cache of weights. See utils/mmap_loader.h. */

@@ -12,14 +12,14 @@
 extern "C" {
 #endif
 
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_EXEC_NORMAL,     /* all weights resident after Prepare, all outputs kept */
     TINYAI_EXEC_MEMORY_OPT, /* weights come when needed, outputs go after their last reader */
     TINYAI_EXEC_STREAMING,  /* also cuts activations into bands: the least memory of all */
     TINYAI_EXEC_ADAPTIVE    /* the fastest of these that fits */
 } TinyAIExecutionMode;
 
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_DEP_NONE,       /* an entry layer: reads the caller's input */
     TINYAI_DEP_SEQUENTIAL, /* reads the layer named; -1: the layer added before this one */
     TINYAI_DEP_RESIDUAL,   /* reads the layer named, however long ago it ran */

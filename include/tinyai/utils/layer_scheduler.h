@@ -23,7 +23,7 @@ typedef struct TinyAILayerScheduler TinyAILayerScheduler;
 typedef struct TinyAIExecutionPlan TinyAIExecutionPlan;
 
 /* What becomes of a layer's output once others have been executed. */
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_CHECKPOINT_AUTO = 0, /* the planner decides */
     TINYAI_CHECKPOINT_KEEP,     /* it stays until the pass ends */
     TINYAI_CHECKPOINT_STORE,    /* while others do not read it, it lies in a temporary file */

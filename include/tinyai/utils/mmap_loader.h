@@ -37,7 +37,7 @@ typedef struct {
 } TinyAIMmapConfig;
 
 /* What a layer does, as its file says. */
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_LAYER_ROLE_OTHER = 0,
     TINYAI_LAYER_ROLE_EMBEDDING,
     TINYAI_LAYER_ROLE_ATTENTION,

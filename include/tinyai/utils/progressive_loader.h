@@ -18,7 +18,7 @@ typedef struct {
     size_t max_memory_usage;     /* bytes of layers loaded by this loader; 0: the model's limit alone */
 } TinyAIProgressiveLoaderConfig;
 
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_LAYER_STATUS_UNLOADED = 0,
     TINYAI_LAYER_STATUS_LOADING,
     TINYAI_LAYER_STATUS_LOADED,

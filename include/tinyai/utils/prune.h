@@ -13,7 +13,7 @@ extern "C" {
 
 /* What goes, of each matrix: the blocks of blockSize rows and columns whose root mean square is smallest,
  * one after the other until the fraction `sparsity` of all its weights is zero. */
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_PRUNE_MAGNITUDE = 0, /* of equal ones the first, by rows */
     TINYAI_PRUNE_THRESHOLD,     /* the same, and all that equal the largest that goes */
     TINYAI_PRUNE_STRUCTURED,    /* whole rows instead, blockSize at a time */

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_PREC_KEEP = 0, /* as in the file */
     TINYAI_PREC_FP32,
     TINYAI_PREC_FP16,

@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_SIMD_OP_MATRIX_MUL,
     TINYAI_SIMD_OP_CONV,
     TINYAI_SIMD_OP_ACTIVATION,

@@ -10,7 +10,7 @@ extern "C" {
 /* Numbers with a shape, row-major. One thread at a time uses a tensor. */
 typedef struct TinyAITensor TinyAITensor;
 
-typedef enum {
+typedef enum TINYAI_ENUM_TYPE {
     TINYAI_TENSOR_FLOAT32 = 0,
     TINYAI_TENSOR_FLOAT16,
     TINYAI_TENSOR_INT32,
