@@ -264,8 +264,8 @@ TEST(Limits, ReadingAheadHelpsInOrderAndStopsByItselfAtRandom) {
     Touch(model.get(), i);
     // The work with the layer, in which the next one is read.
     const int next = (i + 1) % kLayers;
-    for (int wait = 0; wait < 1000 && !tinyaiGetLayerDescriptor(model.get(), next)->isActive;
-         ++wait) {
+    const bool& active = tinyaiGetLayerDescriptor(model.get(), next)->isActive;
+    for (int wait = 0; wait < 1000 && !__atomic_load_n(&active, __ATOMIC_RELAXED); ++wait) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -55,8 +56,8 @@ class FakeReadQueue : public ReadQueue {
   FakeReadQueueOptions options_;
   std::mt19937_64 random_;
   std::vector<Pending> pending_;
-  uint64_t submitted_ = 0, submitted_bytes_ = 0;
-  std::mutex mutex_;  // guards cancelled_
+  std::atomic<uint64_t> submitted_{0}, submitted_bytes_{0};  // looked at from other threads
+  std::mutex mutex_;                                         // guards cancelled_
   std::condition_variable cancel_;
   bool cancelled_ = false;
 };

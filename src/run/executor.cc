@@ -98,7 +98,8 @@ Executor::~Executor() {
 // False if the kernel still holds a read.
 bool Executor::StopThreads(std::chrono::nanoseconds grace) {
   Cancel();
-  threads_.clear();
+  compute_threads_.clear();
+  io_threads_.clear();
   const bool disk_stopped = disk_->Stop(grace);
   const bool rows_stopped = rows_->Stop(grace);
   return disk_stopped && rows_stopped;
@@ -112,23 +113,25 @@ Result<MemoryRegion> Executor::TakeArena() {
 }
 
 Status Executor::StartThreads() {
-  threads_.reserve(plan_.workers + 2);  // one that runs is always ours, to be stopped
+  // One that runs is always ours, to be stopped.
+  io_threads_.reserve(2);
+  compute_threads_.reserve(plan_.workers + 1);
   TRY_ASSIGN(Thread loader, Thread::Start({.name = "tinyai-disk"}, [this] { LoadUntilStopped(); }));
-  threads_.push_back(std::move(loader));
+  io_threads_.push_back(std::move(loader));
   if (device_) {
     TRY_ASSIGN(Thread device, Thread::Start({.name = "tinyai-device"}, [this] { WorkAsDevice(); }));
-    threads_.push_back(std::move(device));
+    compute_threads_.push_back(std::move(device));
   }
   if (spiller_) {
     TRY_ASSIGN(Thread spiller,
                Thread::Start({.name = "tinyai-spill"}, [this] { SpillUntilStopped(); }));
-    threads_.push_back(std::move(spiller));
+    io_threads_.push_back(std::move(spiller));
   }
   for (uint32_t i = 0; i < plan_.workers; ++i) {
     ThreadOptions options{.name = fmt::format("tinyai-cpu{}", i)};
     if (!options_.cpus.empty()) options.cpu = options_.cpus[i % options_.cpus.size()];
     TRY_ASSIGN(Thread worker, Thread::Start(options, [this, i] { Work(i); }));
-    threads_.push_back(std::move(worker));
+    compute_threads_.push_back(std::move(worker));
   }
   return {};
 }
@@ -175,7 +178,6 @@ Result<std::span<float>> Executor::RunPass(const Pass& pass) {
 
 Status Executor::Begin(const Pass& pass) {
   TRY(Failed());
-  // Workers may still be looking at the pass after an error has ended it for the caller.
   tokens_.assign(pass.tokens.begin(), pass.tokens.end());
   inputs_.assign(graph_.inputs.size(), nullptr);
   pass_ = pass;
@@ -187,7 +189,7 @@ Status Executor::Begin(const Pass& pass) {
   started_.Advance(++passes_);
   if (Status read = ReadRows(pass_); !read) {
     Fail(std::move(read).error());
-    return Failed();
+    return EndInFailure();
   }
   rows_timeline_.Advance(passes_ * plan_.queues[kRowsQueue].steps.size());
   return {};
@@ -207,14 +209,19 @@ Status Executor::RunTo(size_t cpu_steps, std::span<const float* const> inputs) {
   const uint64_t finished = (passes_ - 1) * plan_.queues[kCpuQueue].steps.size() + cpu_steps;
   allowed_.Advance(finished);
   for (const auto& worker : workers_) {
-    if (!worker->WaitFor(finished)) TRY(Failed());
+    if (!worker->WaitFor(finished)) return EndInFailure();
   }
   // What the pass is for may come last from there; and the next pass is announced in its place.
   if (device_ && cpu_steps == plan_.queues[kCpuQueue].steps.size()) {
     const uint64_t steps = passes_ * plan_.queues[kDeviceQueue].steps.size();
-    if (!device_->timeline().WaitFor(steps)) TRY(Failed());
+    if (!device_->timeline().WaitFor(steps)) return EndInFailure();
   }
   return {};
+}
+
+Status Executor::EndInFailure() {
+  for (Thread& thread : compute_threads_) thread.Join();
+  return Failed();
 }
 
 void Executor::Discard(ValueId id) {

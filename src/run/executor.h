@@ -121,6 +121,8 @@ class Executor {
   bool StopThreads(std::chrono::nanoseconds grace);
   void Fail(Error error);
   Status Failed() const;
+  // What failed, once nothing computes any more: inputs are the caller's, who may drop them then.
+  Status EndInFailure();
   int32_t FirstBadLayer() const;
   Status CheckNumbers() const;
   Status ReadRows(const Pass& pass);
@@ -156,7 +158,8 @@ class Executor {
   std::atomic<int64_t> stall_ns_{0};
   mutable std::mutex error_mutex_;  // guards error_
   std::optional<Error> error_;
-  std::vector<Thread> threads_;  // last: joined first
+  std::vector<Thread> io_threads_;
+  std::vector<Thread> compute_threads_;  // last: joined first
 };
 
 }  // namespace tinyai
