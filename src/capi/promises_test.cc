@@ -121,10 +121,11 @@ TEST(Promises, ReadingAheadBringsTheNextLayersUnlessItIsOff) {
       EXPECT_EQ(StatsOf(model).prefetches, 0u);
       continue;
     }
-    for (int i = 0; i < 1000 && !tinyaiGetLayerDescriptor(model.get(), 4)->isActive; ++i) {
+    const bool& active = tinyaiGetLayerDescriptor(model.get(), 4)->isActive;
+    for (int i = 0; i < 1000 && !__atomic_load_n(&active, __ATOMIC_RELAXED); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    EXPECT_TRUE(tinyaiGetLayerDescriptor(model.get(), 4)->isActive);
+    EXPECT_TRUE(__atomic_load_n(&active, __ATOMIC_RELAXED));
     EXPECT_GT(StatsOf(model).prefetches, 0u);
   }
 }
