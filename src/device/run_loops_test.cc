@@ -156,16 +156,20 @@ void ExpectRunsAsItMeans(const std::string& numbers, const Made& made, const Run
   }
 }
 
+// Every fourth loop runs on places with a memory each.
+CompileOptions OptionsOf(uint64_t seed) {
+  CompileOptions options;
+  if (seed % 4 == 3) options.devices = ApartDevices();
+  return options;
+}
+
 TEST(RunLoops, GiveWhatTheProgramMeansWhateverTheDelays) {
-  const Devices apart = ApartDevices();
   // A loop in a `while`; places that read what is carried, and what a loop has left.
   std::vector<uint64_t> seeds = {400, 570, 2690};
   for (uint64_t seed = 0; seed < 150; ++seed) seeds.push_back(seed);
   for (const uint64_t seed : seeds) {
     const RandomLoop loop(seed);
-    CompileOptions options;
-    if (seed % 4 == 3) options.devices = apart;
-    const Made made = Compile(loop.values, loop.schedule, options);
+    const Made made = Compile(loop.values, loop.schedule, OptionsOf(seed));
     SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
     ASSERT_TRUE(made.program) << made.said;
     for (uint64_t run = 0; run < 2; ++run) {
@@ -212,12 +216,9 @@ TEST(RunLoops, StandInArms) {
 }
 
 TEST(RunLoops, ArePrintedAsTheyAreCompiledAgain) {
-  const Devices apart = ApartDevices();
   for (uint64_t seed = 0; seed < 150; ++seed) {
     const RandomLoop loop(seed);
-    CompileOptions options;
-    if (seed % 4 == 3) options.devices = apart;
-    const Made made = Compile(loop.values, loop.schedule, options);
+    const Made made = Compile(loop.values, loop.schedule, OptionsOf(seed));
     SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
     ASSERT_TRUE(made.program) << made.said;
     for (const Certificate::LoopFigures& one : made.program->certificate.loops) {
@@ -225,7 +226,7 @@ TEST(RunLoops, ArePrintedAsTheyAreCompiledAgain) {
                 one.lower_bound * static_cast<double>(one.window));
     }
     const std::string printed = PrintSchedule(made.program->schedule);
-    const Made again = Compile(loop.values, printed, options);
+    const Made again = Compile(loop.values, printed, OptionsOf(seed));
     EXPECT_EQ(again.program ? PrintSchedule(again.program->schedule) : again.said, printed);
   }
 }

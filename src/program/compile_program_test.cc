@@ -99,6 +99,19 @@ TEST(CompileProgram, WhatBothArmsWaitForIsWaitedForOnce) {
   EXPECT_EQ(CompileTexts(values, both.text()).text(), both.text());
 }
 
+// The schedule completed for the fewest syncs, 2, where there are 4 unless that is asked for.
+std::string HalvesSyncs(const std::string& values, const std::string& schedule) {
+  const Compiled usual = CompileTexts(values, schedule);
+  const Compiled weighed = CompileTexts(values, "objective lex(syncs, makespan);\n" + schedule);
+  EXPECT_TRUE(usual.program) << usual.said;
+  EXPECT_TRUE(weighed.program) << weighed.said;
+  if (!usual.program || !weighed.program) return "";
+  EXPECT_EQ(usual.program->certificate.syncs.value, 4u) << usual.text();
+  EXPECT_EQ(weighed.program->certificate.syncs.value, 2u) << weighed.text();
+  EXPECT_EQ(CompileTexts(values, weighed.text()).text(), weighed.text());
+  return weighed.text();
+}
+
 // The GPU has the operands early, and the condition comes from it over the CPU.
 TEST(CompileProgram, BothArmsAreComputedWhereThatTakesFewerSyncsOrLessTime) {
   const std::string values =
@@ -107,14 +120,8 @@ TEST(CompileProgram, BothArmsAreComputedWhereThatTakesFewerSyncsOrLessTime) {
       "};\nx = input();\na = x * 3;\nc = a > 10;\nif (c) { z = up(a); } else { z = down(a); }\n"
       "w = z * 2;\noutput w;\n";
   const std::string schedule = "GPU { a; }\nCPU { c; w; }\n";
-  const Compiled usual = CompileTexts(values, schedule);
-  const Compiled weighed = CompileTexts(values, "objective lex(syncs, makespan);\n" + schedule);
-  ASSERT_TRUE(usual.program) << usual.said;
-  ASSERT_TRUE(weighed.program) << weighed.said;
-  EXPECT_EQ(usual.program->certificate.syncs.value, 4u) << usual.text();
-  EXPECT_EQ(weighed.program->certificate.syncs.value, 2u) << weighed.text();
-  EXPECT_NE(weighed.text().find("z@then;"), std::string::npos) << weighed.text();
-  EXPECT_EQ(CompileTexts(values, weighed.text()).text(), weighed.text());
+  const std::string weighed = HalvesSyncs(values, schedule);
+  EXPECT_NE(weighed.find("z@then;"), std::string::npos) << weighed;
 }
 
 // The same with an `if` in an arm: all three are computed, and two are selected from.
@@ -125,23 +132,18 @@ TEST(CompileProgram, AllArmsOfNestedConditionalsAreComputedWhereThatTakesFewerSy
       "if (c) { if (d) { z = up(a); } else { z = down(a); } } else { z = up(a) + 1; }\n"
       "w = z * 2;\noutput w;\n";
   const std::string schedule = "GPU { a; }\nCPU { c; d; w; }\n";
-  const Compiled usual = CompileTexts(values, schedule);
-  const Compiled weighed = CompileTexts(values, "objective lex(syncs, makespan);\n" + schedule);
-  ASSERT_TRUE(usual.program) << usual.said;
-  ASSERT_TRUE(weighed.program) << weighed.said;
-  EXPECT_EQ(usual.program->certificate.syncs.value, 4u) << usual.text();
-  EXPECT_EQ(weighed.program->certificate.syncs.value, 2u) << weighed.text();
-  EXPECT_NE(weighed.text().find("  a;\n  z@then;\n  z'@else;\n  z''@else;\n"), std::string::npos)
-      << weighed.text();
-  EXPECT_NE(weighed.text().find("  d;\n  z@join;\n  z@join';\n  w;\n"), std::string::npos)
-      << weighed.text();
-  EXPECT_EQ(CompileTexts(values, weighed.text()).text(), weighed.text());
+  const std::string weighed = HalvesSyncs(values, schedule);
+  EXPECT_NE(weighed.find("  a;\n  z@then;\n  z'@else;\n  z''@else;\n"), std::string::npos)
+      << weighed;
+  EXPECT_NE(weighed.find("  d;\n  z@join;\n  z@join';\n  w;\n"), std::string::npos) << weighed;
   const Compiled listed = CompileTexts(
       values,
       "objective lex(syncs);\nGPU { a; }\nCPU { c; d; }\nGPU { if (c) { if (d) { z; } } }\n");
   ASSERT_TRUE(listed.program) << listed.said;  // what was listed in an arm stays there
   EXPECT_NE(listed.text().find("  if (c) {\n    if (d) {\n      z;\n"), std::string::npos)
       << listed.text();
+  const Compiled usual = CompileTexts(values, schedule);
+  ASSERT_TRUE(usual.program) << usual.said;
   EXPECT_NE(usual.text().find("      z';\n    }\n  } else {\n    z'';\n  }\n"), std::string::npos)
       << usual.text();
 }
