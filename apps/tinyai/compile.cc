@@ -79,6 +79,8 @@ class CompileJob {
   // What the flags name, if they do. What is said about it is kept for people.
   Status ReadMachine(CompileOptions& options, Console& console);
   Status Emit(const CompiledProgram& compiled, Console& console) const;
+  // An error of a run at a byte of the program, with its line.
+  Error InProgram(Error error) const;
 
   const CompileFlags& flags_;
   const Form* const form_;
@@ -133,6 +135,13 @@ Status CompileJob::Emit(const CompiledProgram& compiled, Console& console) const
   return console.Answer(out);
 }
 
+Error CompileJob::InProgram(Error error) const {
+  if (!error.file.empty() || !error.offset) return error;
+  const auto offset = static_cast<uint32_t>(*std::exchange(error.offset, std::nullopt));
+  error.message = fmt::format("{}: {}", program_text_->Locate(offset), error.message);
+  return error;
+}
+
 Result<int> CompileJob::Run(Console& console) {
   TRY(flags_.search.Check());
   TRY(ReadTexts());
@@ -156,7 +165,10 @@ Result<int> CompileJob::Run(Console& console) {
   if (costs_) console.Explain(*costs_);
   if (!compiled) return tl::unexpected<Error>(std::move(compiled).error());
   Json out = Json::object();
-  if (flags_.run.run) TRY(RunCompiled(*compiled, flags_.run, gpu.get(), console, out));
+  if (flags_.run.run) {
+    Status ran = RunCompiled(*compiled, flags_.run, gpu.get(), console, out);
+    if (!ran) return tl::unexpected(InProgram(std::move(ran).error()));
+  }
   if (console.json && form_->write == nullptr) {
     out.update(ToJson(*compiled));
     if (flags_.pareto) out["pareto"] = ParetoToJson(*compiled);

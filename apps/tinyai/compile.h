@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "console.h"
@@ -16,6 +17,7 @@ struct RunProgramFlags {
   std::optional<std::string> input;  // "-": stdin; a file's name; else the values themselves
   std::optional<std::string> trace;  // file
   std::optional<std::string> gpu;    // as for ChooseGpu; "none": threads in its place
+  std::vector<std::string> kernels;  // files, as for ExternKernels
 };
 
 struct CompileFlags {

@@ -47,6 +47,10 @@ class CompileCommand : public Command {
         "--gpu", "NAME",
         "with --run, the GPU: a UUID, a number, a part of its name; none: threads in its place",
         &flags_.run.gpu);
+    flags.List("--kernels", "FILE",
+               "with --run, what extern functions may call: a library with a table of kernels, or "
+               "the GLSL of one, NAME.comp; may be given again",
+               &flags_.run.kernels);
     flags.Text("--trace", "FILE",
                "with --run, write what ran when, to be opened by ui.perfetto.dev",
                &flags_.run.trace);

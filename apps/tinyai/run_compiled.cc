@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "device/extern_kernels.h"
 #include "device/run_program.h"
 #include "fmt/format.h"
 #include "gpu/self_check.h"
@@ -83,6 +84,8 @@ Result<std::unique_ptr<GpuDevice>> OpenGpuFor(Devices& devices, const RunProgram
 Status RunCompiled(const CompiledProgram& compiled, const RunProgramFlags& flags, GpuDevice* gpu,
                    Console& console, Json& out) {
   TRY_ASSIGN(ProgramInput input, ReadInput(flags));
+  ExternKernels kernels;
+  for (const std::string& file : flags.kernels) TRY(kernels.AddFile(file));
   std::optional<OutputFile> trace;
   if (flags.trace) {  // what cannot be written is known before anything runs
     TRY_ASSIGN(trace, OutputFile::Open(*flags.trace));
@@ -93,6 +96,7 @@ Status RunCompiled(const CompiledProgram& compiled, const RunProgramFlags& flags
   Budget budget("program", Budget::kUnlimited);
   RunOptions options;
   options.gpu = gpu;
+  options.kernels = &kernels;
   options.record = trace.has_value();
   options.stop = &stop;
   const Result<ProgramRun> run = RunProgram(compiled, input, budget, options);

@@ -5,6 +5,7 @@
 #include <tinyai/budget.h>
 #include <tinyai/builder.h>
 #include <tinyai/error.h>
+#include <tinyai/kernels.h>
 #include <tinyai/sensitivity.h>
 #include <tinyai/session.h>
 #include <tinyai/utils/forward_scheduler.h>

@@ -21,7 +21,8 @@ class CpuPlace {
         place_(*state.places[Index(place)]),
         around_(around),
         commands_(program_.plan.queues[Index(place)]),
-        interpreter_(program_.program) {
+        interpreter_(program_.program, program_.devices.places[Index(place)],
+                     state.options.kernels) {
     interpreter_.StopOn(&state.shared.stopped);
     interpreter_.GiveTo([this](const Eval& eval, const std::byte* value) {
       Give(OutputName(program_.program, eval), eval.code.back().type, value);
@@ -227,7 +228,7 @@ class CpuPlace {
       given.resize(ByteSize(eval.code.back().type));
       outs.assign(1, given.data());
     }
-    TRY(interpreter_.Compute(evaluate.eval, *evaluate.chosen, ins, outs, &state_.shared.input));
+    TRY(interpreter_.Compute(evaluate.eval, ins, outs, &state_.shared.input));
     if (eval.kind == Eval::Kind::kOutput) {
       Give(OutputName(program_.program, eval), eval.code.back().type, given.data());
     }

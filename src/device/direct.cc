@@ -122,7 +122,8 @@ std::vector<std::byte> Encode(const Tensor& tensor) {
 
 class Direct {
  public:
-  Direct(const Program& program, ProgramInput& input) : program_(program), input_(input) {
+  Direct(const Program& program, ProgramInput& input, const ExternKernels* kernels)
+      : program_(program), input_(input), kernels_(kernels) {
     out_.defs.resize(program.defs.size());
   }
 
@@ -303,7 +304,7 @@ class Direct {
       }
       case Kind::kExtern:
       case Kind::kClass:
-        return Fail(ErrorCode::kUnsupported, "PROGRAM_EXTERN", "extern");
+        return Extern(node, nodes);
       default:
         for (size_t j = 0; j < out.elements.size(); ++j) {
           const size_t count = node.args.size();
@@ -314,6 +315,23 @@ class Direct {
         }
         return out;
     }
+  }
+
+  Result<Tensor> Extern(const ExprNode& node, const std::vector<Tensor>& nodes) {
+    const bool one = node.kind == Kind::kExtern;
+    const uint32_t index = one ? node.index : program_.classes[node.index].externs[0];
+    const std::string& name = program_.externs[index].kernels.at(0).name;
+    const auto* const found = kernels_ == nullptr ? nullptr : kernels_->FindFunction(name);
+    if (found == nullptr) return Fail(ErrorCode::kUnsupported, "PROGRAM_EXTERN", name);
+    std::vector<std::vector<std::byte>> args;
+    std::vector<KernelInput> inputs;
+    args.reserve(node.args.size());
+    for (const uint32_t arg : node.args) {
+      inputs.push_back({&nodes[arg].type, args.emplace_back(Encode(nodes[arg])).data()});
+    }
+    std::vector<std::byte> out(ByteSize(node.type));
+    TRY(CallKernel(*found, name, inputs, node.type, out.data()));
+    return Decode(node.type, out.data());
   }
 
   Tensor Shift(const ExprNode& node, const std::vector<Tensor>& nodes) {
@@ -468,6 +486,7 @@ class Direct {
 
   const Program& program_;
   ProgramInput& input_;
+  const ExternKernels* const kernels_;
   std::map<DefId, Tensor> values_;
   uint32_t depth_ = 0;
   DirectRun out_;
@@ -475,8 +494,9 @@ class Direct {
 
 }  // namespace
 
-Result<DirectRun> RunDirectly(const Program& program, ProgramInput& input) {
-  return Direct(program, input).Run();
+Result<DirectRun> RunDirectly(const Program& program, ProgramInput& input,
+                              const ExternKernels* kernels) {
+  return Direct(program, input, kernels).Run();
 }
 
 }  // namespace tinyai

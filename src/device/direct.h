@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "device/extern_kernels.h"
 #include "device/program_input.h"
 #include "lang/program.h"
 
@@ -18,8 +19,10 @@ struct DirectRun {
   bool trapped = false;
 };
 
-// Errors: PROGRAM_INPUT, PROGRAM_LOOP, PROGRAM_DEPTH, PROGRAM_EXTERN as when it is run, and where
-// quantised values are computed with.
-Result<DirectRun> RunDirectly(const Program& program, ProgramInput& input);
+// Extern functions are their first kernels, classes their first members. Errors: PROGRAM_INPUT,
+// PROGRAM_LOOP, PROGRAM_DEPTH, PROGRAM_EXTERN, KERNEL_FAILED as when it is run, and where quantised
+// values are computed with.
+Result<DirectRun> RunDirectly(const Program& program, ProgramInput& input,
+                              const ExternKernels* kernels = nullptr);
 
 }  // namespace tinyai

@@ -126,7 +126,7 @@ class Writer {
         break;
       default:
         return Fail(ErrorCode::kUnsupported, "GPU_FEATURE",
-                    "input, functions that are called, and extern functions run on the CPU only");
+                    "input and functions that are called run on the CPU only");
     }
     kernels.push_back(Finish());
     return kernels;

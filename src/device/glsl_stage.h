@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct GlslKernel {
   std::vector<uint32_t> slots;
   bool traps = false;
   uint32_t groups = 1;
+  // Of a kernel that the user wrote, instead of `groups`: how many invocations do all of it.
+  std::optional<uint64_t> invocations = {};
 };
 
 // One stage may need several kernels, one after the other. Results have the bits of the CPU's, but

@@ -5,8 +5,11 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "device/extern_glsl.h"
+#include "device/extern_kernels.h"
 #include "device/lower_eval.h"
 #include "fmt/format.h"
+#include "program/extern_calls.h"
 
 namespace tinyai {
 namespace {
@@ -101,7 +104,7 @@ class Binder {
         one.lowered = LowerMerge(program_.program, eval);
         break;
       case Eval::Kind::kCompute:
-        one.lowered = LowerEval(program_.program, eval, *work.chosen);
+        one.lowered = LowerEval(program_.program, eval, program_.devices.places[place]);
         break;
       default:
         return Fail(ErrorCode::kUnsupported, "GPU_FEATURE",
@@ -115,7 +118,7 @@ class Binder {
     for (const Stage& stage : one.lowered.stages) {
       one.kernels.emplace_back();
       if (stage.count == 0) continue;
-      Result<std::vector<GlslKernel>> kernels = WriteGlsl(stage, kernels_.device().info());
+      Result<std::vector<GlslKernel>> kernels = KernelsOf(stage, place);
       if (!kernels) {
         Error error = std::move(kernels).error();
         error.message = fmt::format("'{}': {}", name, error.message);
@@ -127,6 +130,13 @@ class Binder {
     scratch_bytes_ = std::max(scratch_bytes_, one.lowered.scratch_bytes);
     planned_.push_back(std::move(one));
     return {};
+  }
+
+  Result<std::vector<GlslKernel>> KernelsOf(const Stage& stage, size_t place) const {
+    if (stage.kind != Stage::Kind::kExtern) return WriteGlsl(stage, kernels_.device().info());
+    const ProgramExtern& called = program_.program.externs[stage.index];
+    const std::string& name = KernelAt(called, program_.devices.places[place])->name;
+    return std::vector{ExternGlsl(stage, *state_.options.kernels->FindShader(name))};
   }
 
   Status TakeMemory() {
@@ -165,7 +175,6 @@ class Binder {
       const Stage& stage = one.lowered.stages[i];
       for (const GlslKernel& kernel : one.kernels[i]) {
         GpuWork::Dispatch dispatch;
-        dispatch.groups = kernel.groups;
         std::vector<GpuRange> ranges;
         const auto add = [&](const GpuRange& range, bool write) {
           ranges.push_back(range);
@@ -177,8 +186,9 @@ class Binder {
         add(RangeOf(one, stage.out, iteration), true);
         if (kernel.traps) add({&out_.traps, out_.trap_stride * traps_bound_++, 4}, true);
         for (const GpuRange& range : ranges) TRY(CheckRange(op, range));
-        TRY_ASSIGN(const GpuKernel* const made, kernels_.Find(op.name, kernel));
-        TRY_ASSIGN(dispatch.binding, kernels_.device().Bind(*made, ranges));
+        TRY_ASSIGN(const GpuKernels::Made* const made, kernels_.Find(op.name, kernel));
+        dispatch.groups = made->groups;
+        TRY_ASSIGN(dispatch.binding, kernels_.device().Bind(made->kernel, ranges));
         out_.work[one.place][one.command][iteration].dispatches.push_back(std::move(dispatch));
       }
     }

@@ -77,7 +77,7 @@ TEST(GpuFaults, KernelsKeepToWhatEveryDeviceHas) {
     const RandomProgram random = MakeRandomProgram({}, seed);
     for (const Eval& eval : random.program.evals) {
       if (eval.input || eval.outs.empty()) continue;
-      for (const Stage& stage : LowerEval(random.program, eval).stages) {
+      for (const Stage& stage : LowerEval(random.program, eval, UsualDevices().places[1]).stages) {
         const Result<std::vector<GlslKernel>> written = WriteGlsl(stage, info);
         if (!written) continue;
         for (const GlslKernel& kernel : *written) {

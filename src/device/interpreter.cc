@@ -4,16 +4,18 @@
 #include <cstring>
 #include <utility>
 
+#include "device/check_kernels.h"
 #include "device/cpu_stages.h"
 #include "device/map_stage.h"
 #include "device/run_state.h"
 #include "fmt/format.h"
+#include "program/extern_calls.h"
 
 namespace tinyai {
 
 struct Interpreter::Ready {
+  EvalId eval{};
   LoweredEval lowered;
-  std::vector<uint32_t> chosen;
   std::vector<std::unique_ptr<TiledStage>> tiles;  // by stage; null where there are no nodes
   std::vector<uint32_t> overwritten;               // ins that the out may not share memory with
 };
@@ -46,17 +48,18 @@ struct Interpreter::Memory {
   }
 };
 
-Interpreter::Interpreter(const Program& program)
+Interpreter::Interpreter(const Program& program, const Devices::Place& place,
+                         const ExternKernels* kernels)
     : program_(program),
+      place_(place),
+      kernels_(kernels),
       ready_(program.evals.size()),
       bodies_(program.scopes.size()),
       defs_(program.defs.size()) {}
-Interpreter::Interpreter(Interpreter&&) noexcept = default;
 Interpreter::~Interpreter() = default;
 
-Status Interpreter::Compute(EvalId id, std::span<const uint32_t> chosen,
-                            std::span<const std::byte* const> ins, std::span<std::byte* const> outs,
-                            ProgramInput* input) {
+Status Interpreter::Compute(EvalId id, std::span<const std::byte* const> ins,
+                            std::span<std::byte* const> outs, ProgramInput* input) {
   const Eval& eval = program_.eval(id);
   input_ = input;
   calls_ = 0;
@@ -82,18 +85,17 @@ Status Interpreter::Compute(EvalId id, std::span<const uint32_t> chosen,
       return status;
     }
     default:
-      return ComputeStages(ReadyEval(id, chosen), ins, outs);
+      return ComputeStages(ReadyEval(id), ins, outs);
   }
 }
 
-Interpreter::Ready& Interpreter::ReadyEval(EvalId id, std::span<const uint32_t> chosen) {
+Interpreter::Ready& Interpreter::ReadyEval(EvalId id) {
   std::unique_ptr<Ready>& ready = ready_[Index(id)];
-  if (ready == nullptr ||
-      !std::equal(chosen.begin(), chosen.end(), ready->chosen.begin(), ready->chosen.end())) {
+  if (ready == nullptr) {
     ready = std::make_unique<Ready>();
-    ready->chosen.assign(chosen.begin(), chosen.end());
+    ready->eval = id;
     const Eval& eval = program_.eval(id);
-    ready->lowered = LowerEval(program_, eval, ready->chosen);
+    ready->lowered = LowerEval(program_, eval, place_);
     for (const Stage& stage : ready->lowered.stages) {
       ready->tiles.push_back(stage.nodes.empty() ? nullptr : std::make_unique<TiledStage>(stage));
     }
@@ -128,11 +130,7 @@ Status Interpreter::ComputeStages(Ready& ready, std::span<const std::byte* const
 Status Interpreter::ComputeStage(Ready& ready, size_t index, const Memory& memory) {
   const Stage& stage = ready.lowered.stages[index];
   if (stage.kind == Stage::Kind::kCall) return Call(stage, memory);
-  if (stage.kind == Stage::Kind::kExtern) {
-    return Fail(
-        ErrorCode::kUnsupported, "PROGRAM_EXTERN",
-        fmt::format("extern function '{}' has no code here", program_.externs[stage.index].name));
-  }
+  if (stage.kind == Stage::Kind::kExtern) return CallExtern(ready, stage, memory);
   std::byte* const out = memory.Write(stage.out);
   if (stage.kind == Stage::Kind::kInput) {
     if (input_ != nullptr) return input_->Read(stage.out.type, out);
@@ -157,6 +155,16 @@ Status Interpreter::ComputeStage(Ready& ready, size_t index, const Memory& memor
       DecodeOnCpu(stage, slots, out);
       return {};
   }
+}
+
+Status Interpreter::CallExtern(const Ready& ready, const Stage& stage, const Memory& memory) {
+  const std::string& name = KernelAt(program_.externs[stage.index], place_)->name;
+  std::vector<KernelInput> inputs;
+  for (const Slot& slot : stage.slots) inputs.push_back({&slot.type, memory.Read(slot)});
+  const Status called = CallKernel(*kernels_->FindFunction(name), name, inputs, stage.out.type,
+                                   memory.Write(stage.out));
+  if (called) return {};
+  return tl::unexpected(AtEval(program_, program_.eval(ready.eval), place_, called.error()));
 }
 
 Status Interpreter::Call(const Stage& stage, const Memory& memory) {
@@ -310,9 +318,9 @@ Status Interpreter::RunInside(EvalId id) {
   for (const DefId def : eval.outs) {
     outs.push_back(defs_[Index(def)] = scratch_.Take(ByteSize(program_.def(def).type)));
   }
-  if (eval.kind != Eval::Kind::kOutput) return ComputeStages(ReadyEval(id, {}), ins, outs);
+  if (eval.kind != Eval::Kind::kOutput) return ComputeStages(ReadyEval(id), ins, outs);
   outs.push_back(scratch_.Take(ByteSize(eval.code.back().type)));
-  TRY(ComputeStages(ReadyEval(id, {}), ins, outs));
+  TRY(ComputeStages(ReadyEval(id), ins, outs));
   if (output_) output_(eval, outs[0]);
   return {};
 }

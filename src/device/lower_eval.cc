@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/checked.h"
+#include "program/extern_calls.h"
 
 namespace tinyai {
 namespace {
@@ -34,12 +35,8 @@ bool IsQuantised(Scalar scalar) { return scalar == Scalar::kQ8 || scalar == Scal
 
 class Lowering {
  public:
-  Lowering(const Program& program, const Eval& eval, const std::vector<uint32_t>& chosen)
-      : program_(program), eval_(eval), chosen_(chosen), slots_(eval.code.size()) {
-    for (uint32_t i = 0; i < eval.code.size(); ++i) {
-      if (eval.code[i].kind == Kind::kClass) class_of_.push_back(i);
-    }
-  }
+  Lowering(const Program& program, const Eval& eval, const Devices::Place& place)
+      : program_(program), eval_(eval), place_(place), slots_(eval.code.size()) {}
 
   LoweredEval Run() {
     const auto last = static_cast<uint32_t>(eval_.code.size() - 1);
@@ -138,16 +135,10 @@ class Lowering {
       case Kind::kInput:
         stage.kind = Stage::Kind::kInput;
         break;
-      case Kind::kClass: {
-        stage.kind = Stage::Kind::kExtern;
-        const auto which = std::find(class_of_.begin(), class_of_.end(), i) - class_of_.begin();
-        stage.index = static_cast<size_t>(which) < chosen_.size()
-                          ? chosen_[static_cast<size_t>(which)]
-                          : program_.classes[n.index].externs[0];
-        break;
-      }
+      case Kind::kClass:
       case Kind::kExtern:
         stage.kind = Stage::Kind::kExtern;
+        stage.index = *ExternAt(program_, n, place_);
         break;
       case Kind::kCall:
         stage.kind = Stage::Kind::kCall;
@@ -254,18 +245,16 @@ class Lowering {
 
   const Program& program_;
   const Eval& eval_;
-  const std::vector<uint32_t>& chosen_;
+  const Devices::Place& place_;
   std::vector<std::optional<Slot>> slots_;  // by node: where it was put as a whole
-  std::vector<uint32_t> class_of_;          // nodes that call a class
   uint64_t scratch_ = 0;
   LoweredEval out_;
 };
 
 }  // namespace
 
-LoweredEval LowerEval(const Program& program, const Eval& eval,
-                      const std::vector<uint32_t>& chosen) {
-  return Lowering(program, eval, chosen).Run();
+LoweredEval LowerEval(const Program& program, const Eval& eval, const Devices::Place& place) {
+  return Lowering(program, eval, place).Run();
 }
 
 bool MayOverwrite(const LoweredEval& eval, uint32_t in) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "lang/devices.h"
 #include "lang/program.h"
 
 namespace tinyai {
@@ -64,10 +65,9 @@ struct LoweredEval {
   uint64_t scratch_bytes = 0;
 };
 
-// Of an eval that computes or gives out (kCompute, kOutput, whose result is outs[0]). `chosen`: as
-// in work::Evaluate.
-LoweredEval LowerEval(const Program& program, const Eval& eval,
-                      const std::vector<uint32_t>& chosen = {});
+// Of an eval that computes or gives out (kCompute, kOutput, whose result is outs[0]), for a place
+// that can do it.
+LoweredEval LowerEval(const Program& program, const Eval& eval, const Devices::Place& place);
 
 // Whether writing outs[0] over ins[i] gives the same: the only stage reads element i of it for
 // element i.

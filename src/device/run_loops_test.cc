@@ -4,13 +4,11 @@
 #include <random>
 #include <thread>
 
-#include "device/device_test_support.h"
-#include "device/direct.h"
+#include "device/text_program_test_support.h"
 #include "fmt/format.h"
 #include "gpu/gpu_test_support.h"
 #include "gtest/gtest.h"
 #include "lang/print_schedule.h"
-#include "lang/resolve_program.h"
 #include "program/compile_program.h"
 #include "program/read_machine.h"
 
@@ -100,30 +98,6 @@ class RandomLoop {
   std::string lists_[2];
 };
 
-struct Made {
-  std::unique_ptr<SourceText> values_text, schedule_text;
-  std::unique_ptr<Diagnostics> values, schedule;
-  std::optional<CompiledProgram> program;
-  std::string said;
-};
-
-Made Compile(const std::string& values, const std::string& schedule,
-             const CompileOptions& options) {
-  Made out;
-  out.values_text = std::make_unique<SourceText>("loop.value", values);
-  out.schedule_text = std::make_unique<SourceText>("loop.schedule", schedule);
-  out.values = std::make_unique<Diagnostics>(*out.values_text);
-  out.schedule = std::make_unique<Diagnostics>(*out.schedule_text);
-  Result<CompiledProgram> compiled = CompileProgram(*out.values, out.schedule.get(), options);
-  out.said = out.values->Text() + out.schedule->Text();
-  if (compiled) {
-    out.program = std::move(*compiled);
-  } else {
-    out.said += Describe(compiled.error());
-  }
-  return out;
-}
-
 // No memory in common.
 Devices ApartDevices() {
   const SourceText text(
@@ -136,24 +110,6 @@ Devices ApartDevices() {
   Result<Devices> devices = ReadDevices(said);
   EXPECT_TRUE(devices) << said.Text();
   return devices ? std::move(*devices) : UsualDevices();
-}
-
-void ExpectRunsAsItMeans(const std::string& numbers, const Made& made, const RunOptions& options) {
-  ProgramInput direct_input(numbers), input(numbers);
-  Diagnostics said(*made.values_text);
-  const Result<DirectRun> direct = RunDirectly(ResolveProgram(said), direct_input);
-  Budget budget("test", Budget::kUnlimited);
-  const Result<ProgramRun> result = RunProgram(*made.program, input, budget, options);
-  ASSERT_EQ(result.has_value(), direct.has_value()) << (result ? "" : Describe(result.error()));
-  if (!result) {
-    EXPECT_EQ(result.error().key, direct.error().key);
-    return;
-  }
-  EXPECT_EQ(result->race, std::nullopt) << *result->race;
-  ASSERT_EQ(result->outputs.size(), direct->outputs.size());
-  for (size_t i = 0; i < direct->outputs.size(); ++i) {
-    EXPECT_EQ(result->outputs[i].value, direct->outputs[i]) << result->outputs[i].name;
-  }
 }
 
 // Every fourth loop runs on places with a memory each.
@@ -169,7 +125,7 @@ TEST(RunLoops, GiveWhatTheProgramMeansWhateverTheDelays) {
   for (uint64_t seed = 0; seed < 150; ++seed) seeds.push_back(seed);
   for (const uint64_t seed : seeds) {
     const RandomLoop loop(seed);
-    const Made made = Compile(loop.values, loop.schedule, OptionsOf(seed));
+    const TextProgram made = Compile(loop.values, loop.schedule, OptionsOf(seed));
     SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
     ASSERT_TRUE(made.program) << made.said;
     for (uint64_t run = 0; run < 2; ++run) {
@@ -193,7 +149,7 @@ TEST(RunLoops, GiveWhatTheProgramMeansOnAGpu) {
     const RandomLoop loop(seed);
     CompileOptions options;
     AlignForGpu(options.devices);
-    const Made made = Compile(loop.values, loop.schedule, options);
+    const TextProgram made = Compile(loop.values, loop.schedule, options);
     SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
     ASSERT_TRUE(made.program) << made.said;
     ExpectRunsAsItMeans(loop.input, made, {.gpu = device.get(), .watch = true});
@@ -205,10 +161,10 @@ TEST(RunLoops, StandInArms) {
   const std::string values =
       "n = input();\na = input();\nif (n > 3) {\n  for i in 0..n carry (s = a) {\n"
       "    t = s * 2;\n    next s = t + i;\n  }\n  r = s;\n} else {\n  r = a;\n}\noutput r;\n";
-  const Made made = Compile(values,
-                            "CPU { if (n > 3) { loop i { s; } } }\n"
-                            "GPU { if (n > 3) { loop i { t; } } }\n",
-                            {});
+  const TextProgram made = Compile(values,
+                                   "CPU { if (n > 3) { loop i { s; } } }\n"
+                                   "GPU { if (n > 3) { loop i { t; } } }\n",
+                                   {});
   ASSERT_TRUE(made.program) << made.said;
   EXPECT_EQ(made.program->bodies.size(), 1u);
   for (const std::string numbers : {"2 7", "5 7"})
@@ -218,7 +174,7 @@ TEST(RunLoops, StandInArms) {
 TEST(RunLoops, ArePrintedAsTheyAreCompiledAgain) {
   for (uint64_t seed = 0; seed < 150; ++seed) {
     const RandomLoop loop(seed);
-    const Made made = Compile(loop.values, loop.schedule, OptionsOf(seed));
+    const TextProgram made = Compile(loop.values, loop.schedule, OptionsOf(seed));
     SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
     ASSERT_TRUE(made.program) << made.said;
     for (const Certificate::LoopFigures& one : made.program->certificate.loops) {
@@ -226,7 +182,7 @@ TEST(RunLoops, ArePrintedAsTheyAreCompiledAgain) {
                 one.lower_bound * static_cast<double>(one.window));
     }
     const std::string printed = PrintSchedule(made.program->schedule);
-    const Made again = Compile(loop.values, printed, OptionsOf(seed));
+    const TextProgram again = Compile(loop.values, printed, OptionsOf(seed));
     EXPECT_EQ(again.program ? PrintSchedule(again.program->schedule) : again.said, printed);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "device/check_kernels.h"
 #include "device/gpu_places.h"
 #include "device/interpreter.h"
 #include "device/run_state.h"
@@ -146,6 +147,7 @@ Result<ProgramRun> RunProgram(const CompiledProgram& program, ProgramInput& inpu
                               const RunOptions& options) {
   RunShared shared(input, options);
   RunState state(program, shared);
+  TRY(CheckKernels(state));
   shared.run.records.resize(program.plan.queues.size());
   TRY(TakeMemories(state, budget));
   if (options.fill) Fill(state, *options.fill);

@@ -15,6 +15,7 @@
 
 namespace tinyai {
 
+class ExternKernels;
 class GpuDevice;
 
 // What a program printed or gave out.
@@ -64,6 +65,8 @@ class PlacePositions {
 struct RunOptions {
   // Who carries out places with api vulkan; null: threads do, as fake devices.
   GpuDevice* gpu = nullptr;
+  // What the program's extern functions name; null: nothing.
+  const ExternKernels* kernels = nullptr;
   bool record = false;
   bool watch = false;  // RaceWatch over all accesses
   // What memory holds before anything runs: for tests that want to see what was never written.
@@ -82,7 +85,8 @@ struct RunOptions {
 // Carries a program out: one thread for each place (one for all places of a GPU), which goes
 // through its commands in order and waits where they say so, and nowhere else. Memory is one arena
 // for each memory of the plan, taken from `budget` before anything starts. Errors: BUDGET_EXCEEDED,
-// OUT_OF_MEMORY, THREAD, those of Interpreter::Compute, those of the GPU, CANCELLED.
+// OUT_OF_MEMORY, THREAD, those of CheckKernels (before anything runs), of Interpreter::Compute and
+// of the GPU, CANCELLED. One with an offset and without a file is at that byte of the program.
 Result<ProgramRun> RunProgram(const CompiledProgram& program, ProgramInput& input, Budget& budget,
                               const RunOptions& options = {});
 

@@ -20,6 +20,10 @@ Result<SharedLibrary> SharedLibrary::Open(const std::string& name) {
   return SharedLibrary(name, handle);
 }
 
+Result<SharedLibrary> SharedLibrary::OpenFile(const std::string& path) {
+  return Open(path.find('/') == std::string::npos ? "./" + path : path);
+}
+
 Result<void*> SharedLibrary::Find(const std::string& symbol) const {
   dlerror();  // forgets an older failure
   void* address = dlsym(handle_, symbol.c_str());

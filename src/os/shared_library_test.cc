@@ -27,5 +27,11 @@ TEST(SharedLibrary, WhatIsMissingIsNamed) {
   EXPECT_THAT(symbol.error().message, testing::HasSubstr("tinyai_no_such_function"));
 }
 
+TEST(SharedLibrary, AFileIsNotLookedForWhereTheSystemLooks) {
+  const Result<SharedLibrary> library = SharedLibrary::OpenFile("libm.so.6");
+  ASSERT_FALSE(library);
+  EXPECT_THAT(library.error().message, testing::HasSubstr("./libm.so.6"));
+}
+
 }  // namespace
 }  // namespace tinyai

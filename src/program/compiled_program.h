@@ -6,7 +6,6 @@
 #include <variant>
 #include <vector>
 
-#include "lang/boxed.h"
 #include "lang/devices.h"
 #include "lang/program.h"
 #include "lang/schedule.h"
@@ -23,8 +22,6 @@ namespace work {
 // and `outs`, in the order of the eval's.
 struct Evaluate {
   EvalId eval{};
-  // Where the eval calls a class: which extern of it, one for each such node in order.
-  Boxed<std::vector<uint32_t>> chosen = {};
   bool again = false;  // besides another op that does the same
 };
 // Prints values, each on a line of its own: "a = 7".

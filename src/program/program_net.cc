@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "program/extern_calls.h"
 #include "program/op_cost.h"
 #include "program/widen_loop.h"
 
@@ -424,27 +425,32 @@ std::vector<NetValueId> GivenReadAt(const CompiledProgram& body, PlaceId place) 
   return {out.begin(), out.end()};
 }
 
+namespace {
+
+// For all that is called in the eval, in functions that it calls too.
+bool HasKernels(const Program& program, const Eval& eval, const Devices::Place& place) {
+  bool all = true;
+  EachExternCall(program, eval, [&](const Eval&, const ExprNode& node) {
+    return all = ExternAt(program, node, place).has_value();
+  });
+  return all;
+}
+
+}  // namespace
+
 bool CanRun(const Program& program, const Eval& eval, const Devices& devices, uint32_t place) {
   const Devices::Place& at = devices.places[place];
   if (!at.computes) return false;
   if ((eval.input || eval.output) && !at.effects) return false;
   if (at.branching == Devices::Branching::kNone && Index(eval.scope) != 0) return false;
-  const auto has_kernel = [&](uint32_t index) {
-    const std::vector<ProgramExtern::Kernel>& kernels = program.externs[index].kernels;
-    return std::any_of(kernels.begin(), kernels.end(), [&](const ProgramExtern::Kernel& kernel) {
-      return kernel.place == at.name || kernel.place == at.device;
-    });
-  };
   const auto can = [&](const ExprNode& node) {
     switch (node.kind) {
       case ExprNode::Kind::kExtern:
-        return has_kernel(node.index);
-      case ExprNode::Kind::kClass: {
-        const std::vector<uint32_t>& all = program.classes[node.index].externs;
-        return std::any_of(all.begin(), all.end(), has_kernel);
-      }
+      case ExprNode::Kind::kClass:
+        return ExternAt(program, node, at).has_value();
       case ExprNode::Kind::kCall:  // shaders do not recurse
-        return at.api == Devices::Api::kThread && at.branching == Devices::Branching::kFull;
+        return at.api == Devices::Api::kThread && at.branching == Devices::Branching::kFull &&
+               HasKernels(program, eval, at);
       default:
         return true;
     }

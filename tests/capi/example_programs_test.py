@@ -37,7 +37,13 @@ class ExamplePrograms(InstalledTest):
     def test_every_source_is_a_program(self):
         sources = {path.stem for path in EXAMPLES.iterdir() if path.suffix in (".c", ".cc")}
         self.assertEqual(sources, {path.name for path in self.programs.iterdir()
-                                   if path.is_file() and os.access(path, os.X_OK)})
+                                   if path.is_file() and not path.suffix and os.access(path, os.X_OK)})
+
+    def test_kernels_of_ones_own(self):
+        program = EXAMPLES / "kernels" / "sorted.value"
+        out = run(BUILD / "tinyai", "compile", program, "--run", "--kernels",
+                  self.programs / "libsorted.so", "--input", "[3 1 2 9 8 7 4 5 6]")
+        self.assertEqual(out, "median = 5\noutput = 2\n")
 
     def test_a_model_larger_than_its_memory(self):
         out = self.example("larger_than_memory")

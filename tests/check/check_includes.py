@@ -63,7 +63,7 @@ LIBRARIES = {
     "gmock/": "",
     "rapidcheck": "",
     "benchmark/": "",
-    "tinyai/": "capi",  # include/
+    "tinyai/": "capi device",  # include/
 }
 
 # Headers of the operating system, which src/os hides from everyone else.

@@ -1,5 +1,6 @@
 """`tinyai compile` with --device and --cost: places by the formulas, and mistakes with their place."""
 import json
+import os
 import pathlib
 import unittest
 
@@ -156,6 +157,54 @@ class Measuring(Case):
         self.assertEqual(alone.code, 2)
 
 
+class Kernels(Case):
+    """--kernels: what extern functions call is what the user gives, and nothing else."""
+
+    FOLDER = ROOT / "examples" / "kernels"
+    INPUT = ["--run", "--input", "[3 1 2 9 8 7 4 5 6]"]
+
+    def run_sorted(self, *flags, schedule=True):
+        files = [str(self.FOLDER / "sorted.value")] + [str(self.FOLDER / "sorted.schedule")] * schedule
+        return tinyai("compile", *files, *self.INPUT, *flags)
+
+    def test_threads_call_a_library(self):
+        for schedule in (True, False):
+            ended = self.run_sorted("--kernels", os.environ["TINYAI_SORTED"], "--gpu", "none", schedule=schedule)
+            self.assertEqual((ended.code, ended.text), (0, "median = 5\noutput = 2\n"), ended.err)
+
+    def test_a_gpu_runs_glsl(self):
+        ended = self.run_sorted("--kernels", os.environ["TINYAI_SORTED"], "--kernels", str(self.FOLDER / "sorted.comp"))
+        if "note: no GPU" in ended.err:
+            self.skipTest(ended.err)
+        self.assertEqual((ended.code, ended.text), (0, "median = 5\noutput = 2\n"), ended.err)
+
+    def test_what_was_not_given_is_named_with_its_line(self):
+        ended = self.run_sorted("--gpu", "none")
+        self.assertEqual(ended.code, 6)
+        self.assertIn("error: PROGRAM_EXTERN: ", ended.err)
+        self.assertIn(": 'far' at CPU: kernel 'sorted' ", ended.err)
+        self.assertIn("--kernels", ended.err)
+
+    def test_names_reach_only_the_table(self):
+        program = self.directory / "evil.value"
+        for name in ("system", "qsort", "tinyaiKernels", "/bin/sh", "../sorted"):
+            with self.subTest(name):
+                program.write_text(f'extern fn f(x: i32) -> i32 {{ CPU: "{name}"; }};\noutput f(input());\n')
+                ended = tinyai("compile", str(program), "--run", "--kernels", os.environ["TINYAI_SORTED"], "--input", "1")
+                self.assertEqual((ended.code, ended.out), (6, b""), ended.err)
+                self.assertIn("PROGRAM_EXTERN", ended.err)
+
+    def test_another_type_is_refused(self):
+        program = self.directory / "p.value"
+        program.write_text('extern fn f(x: f64[2]) -> f64[2] { CPU: "sorted"; };\noutput f(input(f64[2]));\n')
+        ended = tinyai("compile", str(program), *self.INPUT, "--kernels", os.environ["TINYAI_SORTED"])
+        self.assert_error(ended, 6, "KERNEL_TYPE")
+
+    def test_files_that_are_none(self):
+        for file, code, key in ((self.FOLDER / "sorted.value", 3, "KERNEL_FILE"), ("/no/such.so", 5, "OPEN")):
+            self.assert_error(self.run_sorted("--kernels", str(file), schedule=False), code, key)
+
+
 class Formatting(Case):
     def test_only_white_space_changes_and_only_once(self):
         path = self.directory / "p.value"
@@ -179,7 +228,8 @@ class Formatting(Case):
         self.assertIn("p.value:1:5: error[S1]", ended.err)
 
     def test_the_examples_are_written_as_they_should_be(self):
-        for path in sorted((ROOT / "examples" / "programs").iterdir()):
+        for path in sorted([*(ROOT / "examples" / "programs").iterdir(),
+                            *(ROOT / "examples" / "kernels").glob("sorted.[vs]*")]):
             with self.subTest(path.name):
                 self.assertEqual(tinyai("compile", "--format", "--check", str(path)).err, "")
 
