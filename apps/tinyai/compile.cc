@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/drift.h"
 #include "fmt/format.h"
 #include "format_file.h"
 #include "json.h"
@@ -79,6 +80,7 @@ class CompileJob {
   // What the flags name, if they do. What is said about it is kept for people.
   Status ReadMachine(CompileOptions& options, Console& console);
   Status Emit(const CompiledProgram& compiled, Console& console) const;
+  void TellDrift(double predicted, double seconds, Console& console, Json& out) const;
   // An error of a run at a byte of the program, with its line.
   Error InProgram(Error error) const;
 
@@ -135,6 +137,21 @@ Status CompileJob::Emit(const CompiledProgram& compiled, Console& console) const
   return console.Answer(out);
 }
 
+// Whether costs that somebody has measured are those of this machine.
+void CompileJob::TellDrift(double predicted, double seconds, Console& console, Json& out) const {
+  // Seconds that threads may wait for a processor on a busy machine, which no cost is for.
+  constexpr double kDisturbance = 0.05;
+  const bool far = (seconds > Drift::kFarOff * predicted && seconds > predicted + kDisturbance) ||
+                   (predicted > Drift::kFarOff * seconds && predicted > seconds + kDisturbance);
+  out["predicted_seconds"] = predicted;
+  out["drift"] = far;
+  if (!far) return;
+  console.Note(
+      fmt::format("by {} it should have taken {:.3g} ms, it was {:.3g} ms: the costs are not "
+                  "those of this machine; tinyai doctor --cost FILE measures them",
+                  *flags_.cost, predicted * 1e3, seconds * 1e3));
+}
+
 Error CompileJob::InProgram(Error error) const {
   if (!error.file.empty() || !error.offset) return error;
   const auto offset = static_cast<uint32_t>(*std::exchange(error.offset, std::nullopt));
@@ -166,8 +183,11 @@ Result<int> CompileJob::Run(Console& console) {
   if (!compiled) return tl::unexpected<Error>(std::move(compiled).error());
   Json out = Json::object();
   if (flags_.run.run) {
-    Status ran = RunCompiled(*compiled, flags_.run, gpu.get(), console, out);
-    if (!ran) return tl::unexpected(InProgram(std::move(ran).error()));
+    Result<double> seconds = RunCompiled(*compiled, flags_.run, gpu.get(), console, out);
+    if (!seconds) return tl::unexpected(InProgram(std::move(seconds).error()));
+    if (!options.costs.ops.empty()) {
+      TellDrift(compiled->certificate.makespan, *seconds, console, out);
+    }
   }
   if (console.json && form_->write == nullptr) {
     out.update(ToJson(*compiled));

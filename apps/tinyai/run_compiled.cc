@@ -81,8 +81,8 @@ Result<std::unique_ptr<GpuDevice>> OpenGpuFor(Devices& devices, const RunProgram
   return nullptr;
 }
 
-Status RunCompiled(const CompiledProgram& compiled, const RunProgramFlags& flags, GpuDevice* gpu,
-                   Console& console, Json& out) {
+Result<double> RunCompiled(const CompiledProgram& compiled, const RunProgramFlags& flags,
+                           GpuDevice* gpu, Console& console, Json& out) {
   TRY_ASSIGN(ProgramInput input, ReadInput(flags));
   ExternKernels kernels;
   for (const std::string& file : flags.kernels) TRY(kernels.AddFile(file));
@@ -106,17 +106,18 @@ Status RunCompiled(const CompiledProgram& compiled, const RunProgramFlags& flags
   if (run->trapped) {
     console.Note("trap: a whole number was divided by zero, which gives 0");
   }
+  const double seconds = static_cast<double>(run->end_ns - run->begin_ns) * 1e-9;
   if (console.json) {
     out["outputs"] = Json::array();
     for (const ProgramOutput& output : run->outputs) out["outputs"].push_back(ToJson(output));
     out["trapped"] = run->trapped;
-    out["seconds"] = static_cast<double>(run->end_ns - run->begin_ns) * 1e-9;
-    return {};
+    out["seconds"] = seconds;
+    return seconds;
   }
   for (const ProgramOutput& output : run->outputs) {
     TRY(console.Answer(output.name + " = " + FormatValue(output.type, output.value.data()) + "\n"));
   }
-  return {};
+  return seconds;
 }
 
 }  // namespace tinyai

@@ -20,8 +20,9 @@ Result<std::unique_ptr<GpuDevice>> OpenGpuFor(Devices& devices, const RunProgram
                                               Console& console);
 
 // Runs the program. What it prints and gives out is the answer: a line each, "a = 7"; with --json
-// they are put into `out` as "outputs", beside "seconds" and "trapped".
-Status RunCompiled(const CompiledProgram& compiled, const RunProgramFlags& flags, GpuDevice* gpu,
-                   Console& console, Json& out);
+// they are put into `out` as "outputs", beside "seconds" and "trapped". Returns how many seconds it
+// took.
+Result<double> RunCompiled(const CompiledProgram& compiled, const RunProgramFlags& flags,
+                           GpuDevice* gpu, Console& console, Json& out);
 
 }  // namespace tinyai

@@ -48,6 +48,18 @@ class Machines(Case):
         self.assertEqual(first.out, second.out)
         self.assertIn(b"16", first.out)
 
+    def test_a_run_says_where_its_costs_are_not_those_of_the_machine(self):
+        flags = ["--run", "--input", "[" + "1 " * 4096 + "]"]
+        far = self.compile(DEVICES, "cost desk { op matmul on * = 1000s; }", *flags, "--json")
+        self.assertEqual(far.code, 0, far.err)
+        self.assertEqual(far.json["drift"], True)
+        self.assertEqual(far.json["outputs"][0]["value"][0][0], 64)
+        self.assertEqual(far.json["predicted_seconds"], far.json["makespan_seconds"])
+        self.assertLess(far.json["seconds"], far.json["predicted_seconds"])
+        self.assertIn("it should have taken 1e+06 ms", far.err)
+        alone = tinyai("compile", str(self.directory / "p.value"), *flags, "--json")
+        self.assertNotIn("drift", alone.json)  # nothing was promised
+
     def test_mistakes_end_with_7_and_name_their_place(self):
         for devices, costs, key, said in (
                 (DEVICES, COSTS.format("-1ms"), "COST_MODEL", "m.cost:2:22: error[I15]"),
