@@ -2,17 +2,21 @@
 
 #include <algorithm>
 #include <map>
-#include <tuple>
+#include <utility>
 
 #include "fmt/format.h"
+#include "program/held_values.h"
+#include "program/links.h"
 #include "program/place_given.h"
+#include "program/place_implied.h"
+#include "program/value_copies.h"
 
 namespace tinyai {
 namespace {
 
 using Kind = WishedLine::Kind;
-
-constexpr int64_t kUnlisted = -1;
+using Held = HeldValues::Held;
+using Moment = HeldValues::Moment;
 
 class Carrier {
  public:
@@ -24,61 +28,45 @@ class Carrier {
         wishes_(wishes),
         net_(net),
         out_(out),
+        ways_(devices),
         given_ops_(net.net.ops.size()) {}
 
-  // What the text alone says: of listed ops those that read what a line before them brings.
+  // What the text alone says: of ops whose place it says those that read what a line before them
+  // brings.
   void TakeListed() {
     if (!Asked()) return;
     PlaceValues();
-    FindInstances();
+    std::vector<NetChoices> choices;
+    for (const NetOp& op : net_.net.ops) choices.push_back(op.choices);
+    PlaceImplied(program_, wishes_, net_);
+    held_.emplace(program_, wishes_, net_, given_ops_);
     for (size_t i = 0; i < given_ops_; ++i) {
       const NetOpId op = NetOpId(i);
-      if (LineOf(op) == kUnlisted || IsMove(op)) continue;
+      if (net_.net.ops[i].choices.size() > 1) continue;
       for (NetValueId& in : net_.net.ops[i].ins) {
-        const Instance* last = Find(op, net_.def_of[Index(in)], MemoryOf(op));
-        if (last != nullptr && last->line != kUnlisted) in = last->value;
+        const DefId def = net_.def_of[Index(in)];
+        const MemoryId memory = IsMove(op) ? MemoryId(LinkOf(op, def).from) : MemoryOf(op);
+        const Held* last = held_->Find(op, def, memory);
+        if (last != nullptr && last->since != HeldValues::kStart) in = last->value;
       }
     }
+    for (size_t i = 0; i < given_ops_; ++i) net_.net.ops[i].choices = std::move(choices[i]);
   }
 
   bool Run() {
     const bool one_memory = PlaceValues();
     if (one_memory && !Asked()) return true;
-    FindInstances();
-    FindLinks();
-    for (uint32_t i = 0; i < wishes_.lines.size(); ++i) {
-      if (wishes_.lines[i].kind == Kind::kEvict && !Evict(i)) return false;
-    }
-    std::vector<std::pair<NetOpId, NetOperands>> chosen;
-    for (size_t op = 0; op < given_ops_; ++op) {
-      NetOperands ins = net_.net.ops[op].ins;
-      for (NetValueId& in : ins) {
-        const std::optional<NetValueId> found = Choose(NetOpId(op), in);
-        if (!found) return false;
-        in = *found;
-      }
-      chosen.emplace_back(NetOpId(op), std::move(ins));
-    }
-    for (auto& [op, ins] : chosen) net_.net.ops[Index(op)].ins = std::move(ins);
+    held_.emplace(program_, wishes_, net_, given_ops_);
+    copies_.emplace(devices_, net_, *held_);
+    if (!ChooseAll()) return false;
+    for (size_t op = 0; op < given_ops_; ++op) net_.net.ops[op].ins = std::move(chosen_[op]);
     if (!Pin()) return false;
-    PlaceCopies();
+    copies_->Place();
+    KeepOrders();
     return true;
   }
 
  private:
-  // One of the values that hold a def.
-  struct Instance {
-    NetValueId value{};
-    NetOpId op{};               // behind which it is there
-    int64_t line = kUnlisted;   // of the schedule
-    std::optional<PlaceId> at;  // recompute: only what is computed there reads it
-  };
-  struct Eviction {
-    NetOpId mark{};
-    int64_t line = 0;
-    MemoryId memory{};
-  };
-
   // Whether a value may be more than once in one memory, or not be there.
   bool Asked() const {
     const auto again = [](const NetWork& work) {
@@ -93,11 +81,10 @@ class Carrier {
   }
   PlaceId PlaceOfOp(NetOpId op) const { return net_.net.op(op).choices.front().place; }
   MemoryId MemoryOf(NetOpId op) const { return net_.net.place(PlaceOfOp(op)).memory; }
-  int64_t LineOf(NetOpId op) const {
-    const size_t i = Index(op);
-    return i < wishes_.line_of.size() && wishes_.line_of[i] ? int64_t{*wishes_.line_of[i]}
-                                                            : kUnlisted;
+  bool IsListed(NetOpId op) const {
+    return Index(op) < wishes_.line_of.size() && wishes_.line_of[Index(op)].has_value();
   }
+  const WishedLine& LineOf(NetOpId op) const { return wishes_.lines[*wishes_.line_of[Index(op)]]; }
   bool IsMove(NetOpId op) const { return std::holds_alternative<work::Move>(net_.work[Index(op)]); }
 
   // True if all values lie in one memory.
@@ -117,310 +104,291 @@ class Carrier {
     return one;
   }
 
-  void FindInstances() {
-    instances_.resize(program_.defs.size());
-    evictions_.resize(program_.defs.size());
-    for (size_t i = 0; i < given_ops_; ++i) {
-      const NetOpId op = NetOpId(i);
-      const auto* evaluate = std::get_if<work::Evaluate>(&net_.work[i]);
-      const bool again = evaluate != nullptr && evaluate->again;
-      const bool extra = again || IsMove(op);
-      for (const NetValueId out : net_.net.ops[i].outs) {
-        std::vector<Instance>& all = instances_[Index(net_.def_of[Index(out)])];
-        Instance instance{out, op, extra ? LineOf(op) : kUnlisted, {}};
-        if (again) instance.at = PlaceOfOp(op);
-        all.push_back(instance);
+  // --- who reads what ---
+
+  // One op after the other; of what lines bring or take away, all who read it at once, in the order
+  // of the text.
+  bool ChooseAll() {
+    chosen_.reserve(given_ops_);
+    for (size_t op = 0; op < given_ops_; ++op) chosen_.push_back(net_.net.ops[op].ins);
+    std::vector<std::vector<Read>> listed(program_.defs.size());
+    const auto def_of = [&](size_t op, size_t in) { return net_.def_of[Index(chosen_[op][in])]; };
+    for (size_t op = 0; op < given_ops_; ++op) {
+      for (size_t in = 0; in < chosen_[op].size(); ++in) {
+        const DefId def = def_of(op, in);
+        if (held_->IsListed(def)) listed[Index(def)].push_back({NetOpId(op), in});
       }
     }
-    for (std::vector<Instance>& all : instances_) {
-      std::stable_sort(all.begin(), all.end(),
-                       [](const Instance& a, const Instance& b) { return a.line < b.line; });
-    }
-    for (size_t i = 0; i < wishes_.lines.size(); ++i) {
-      const WishedLine& line = wishes_.lines[i];
-      if (line.kind != Kind::kEvict) continue;
-      evictions_[Index(line.def)].push_back(
-          {line.ops.front(), static_cast<int64_t>(i), line.memory});
-    }
-  }
-
-  // --- what comes before what ---
-
-  // What has to come before an op of the schedule, with all that the text lists before.
-  const std::vector<bool>& Before(NetOpId op) {
-    const auto [known, added] = before_.try_emplace(Index(op));
-    if (!added) return known->second;
-    if (!needs_) {
-      std::vector<NetNeed> needs = Needs(net_.net);
-      std::erase_if(needs, [](const NetNeed& need) { return need.distance != 0; });
-      std::optional<NetOpId> last;
-      for (const WishedLine& line : wishes_.lines) {
-        for (const NetOpId listed : line.ops) {
-          if (last) needs.push_back({*last, listed});
-          last = listed;
-        }
-      }
-      needs_ = NeedLists::ByLater(needs, net_.net.ops.size());
-    }
-    std::vector<bool>& seen = known->second;
-    seen.assign(given_ops_, false);
-    std::vector<NetOpId> stack = {op};
-    while (!stack.empty()) {
-      const NetOpId at = stack.back();
-      stack.pop_back();
-      for (const NetNeed& need : needs_->of(at)) {
-        if (seen[Index(need.earlier)]) continue;
-        seen[Index(need.earlier)] = true;
-        stack.push_back(need.earlier);
+    std::vector<bool> done(program_.defs.size(), false);
+    const auto choose_listed = [&](size_t def) {
+      done[def] = true;
+      return ChooseListed(DefId(def), listed[def]);
+    };
+    for (size_t op = 0; op < given_ops_; ++op) {
+      for (size_t in = 0; in < chosen_[op].size(); ++in) {
+        const size_t def = Index(def_of(op, in));
+        const bool is_listed = held_->IsListed(DefId(def));
+        if (is_listed && !done[def] && !choose_listed(def)) return false;
+        if (!is_listed && !Choose({NetOpId(op), in})) return false;
       }
     }
-    return seen;
-  }
-  // Whether `reader` comes after what the schedule lists as `op` in that line, or may, whenever it
-  // is carried out: what stands in an arm holds for that arm.
-  bool Sees(NetOpId reader, NetOpId op, int64_t line, DefId def) {
-    if (reader == op || !IsInside(net_.net, RegionFor(reader, def), net_.net.op(op).region)) {
-      return false;
+    for (size_t def = 0; def < done.size(); ++def) {
+      if (held_->IsListed(DefId(def)) && !done[def] && !choose_listed(def)) return false;
     }
-    const int64_t own = LineOf(reader);
-    return own != kUnlisted ? own > line : !Before(op)[Index(reader)];
+    return true;
   }
-
-  // The last value of a def in a memory that `reader` sees, if any is left there.
-  const Instance* Find(NetOpId reader, DefId def, MemoryId memory) {
-    const Instance* best = nullptr;
-    for (const Instance& one : instances_[Index(def)]) {
-      if (net_.net.value(one.value).memory != memory || one.op == reader) continue;
-      if (one.at && *one.at != PlaceOfOp(reader)) continue;
-      if (one.line != kUnlisted && !Sees(reader, one.op, one.line, def)) continue;
-      if (Evicted(reader, def, memory, one.line) != 0) continue;
-      best = &one;
+  struct Read {
+    NetOpId op{};
+    size_t in = 0;
+  };
+  bool ChooseListed(DefId def, const std::vector<Read>& reads) {
+    struct Turn {
+      Moment when;
+      bool evicts;
+      size_t index;
+    };
+    std::vector<Turn> turns;
+    for (size_t i = 0; i < reads.size(); ++i) {
+      turns.push_back({held_->MomentFor(reads[i].op, def), false, i});
     }
-    return best;
+    const std::vector<HeldValues::Line>& evictions = held_->Evictions(def);
+    for (size_t i = 0; i < evictions.size(); ++i) turns.push_back({evictions[i].when, true, i});
+    std::stable_sort(turns.begin(), turns.end(), [](const Turn& a, const Turn& b) {
+      return std::pair(a.when, a.evicts) < std::pair(b.when, b.evicts);
+    });
+    return std::all_of(turns.begin(), turns.end(), [&](const Turn& turn) {
+      return turn.evicts ? Evict(def, evictions[turn.index]) : Choose(reads[turn.index]);
+    });
   }
-  // How many evictions behind `line` the reader sees.
-  size_t Evicted(NetOpId reader, DefId def, MemoryId memory, int64_t line) {
-    size_t count = 0;
-    for (const Eviction& one : evictions_[Index(def)]) {
-      const bool counts = one.memory == memory && one.line > line && one.mark != reader;
-      if (counts && Sees(reader, one.mark, one.line, def)) ++count;
+  // Where an op reads a value; it stays if that lies right. False, and reported: nowhere.
+  bool Choose(const Read& read) {
+    NetValueId& in = chosen_[Index(read.op)][read.in];
+    if (net_.net.value(in).given) return true;
+    const DefId def = net_.def_of[Index(in)];
+    MemoryId memory = MemoryOf(read.op);
+    if (IsMove(read.op)) {
+      const std::optional<MemoryId> source = SourceOf(read.op, def);
+      if (!source) return false;
+      memory = *source;
     }
-    return count;
+    const auto value = Bring(read.op, def, memory, held_->RegionFor(read.op, def));
+    if (!value) return false;
+    in = *value;
+    if (!held_->IsListed(def)) return true;
+    readers_.push_back({read.op, def, memory, held_->MomentFor(read.op, def)});
+    if (IsMove(read.op)) FindReturn(read.op, in);
+    return true;
   }
-
-  // --- links ---
-
-  // By two memories, the first link on the shortest way; memories are few.
-  void FindLinks() {
-    const size_t count = devices_.memories.size();
-    next_link_.assign(count * count, nullptr);
-    std::vector<size_t> hops(count * count, count + 1);
-    for (size_t i = 0; i < count; ++i) hops[i * count + i] = 0;
-    for (size_t round = 0; round < count; ++round) {
-      for (const Devices::Link& link : devices_.links) {
-        for (size_t to = 0; to < count; ++to) {
-          const size_t way = 1 + hops[link.to * count + to];
-          if (way >= hops[link.from * count + to]) continue;
-          hops[link.from * count + to] = way;
-          next_link_[link.from * count + to] = &link;
-        }
-      }
+  // A move back to where what it reads was moved from, without a line that says why.
+  void FindReturn(NetOpId move, NetValueId from) {
+    const NetValueId out = net_.net.op(move).outs[0];
+    const DefId def = net_.def_of[Index(out)];
+    const MemoryId to = net_.net.value(out).memory;
+    source_of_.emplace(out, from);
+    for (const HeldValues::Line& line : held_->Evictions(def)) {
+      if (line.memory == to && line.when < held_->MomentFor(move, def)) return;
     }
-  }
-  const Devices::Link* Way(MemoryId from, MemoryId to) const {
-    return next_link_[Index(from) * devices_.memories.size() + Index(to)];
-  }
-  double Seconds(const Devices::Link& link, NetValueId value) const {
-    return link.latency_seconds +
-           static_cast<double>(net_.net.value(value).bytes) / link.bytes_per_second;
+    for (auto at = source_of_.find(from); at != source_of_.end();
+         at = source_of_.find(at->second)) {
+      if (net_.net.value(at->second).memory == to) return held_->Return(def, move);
+    }
   }
 
   // --- copies ---
 
-  // A move that nobody wrote, shared by all who read it.
-  struct Copy {
-    NetValueId from{};
-    NetOpId op{};
-    std::optional<RegionId> region;  // around all who read it
-  };
-
-  RegionId MakerRegion(DefId def) const {
-    const std::optional<NetOpId> op = net_.op_of[Index(program_.def(def).maker)];
-    return op ? net_.net.op(*op).region : RegionId{};
-  }
-  // Where it is decided whether a value is read: what merges looks into the arms.
-  RegionId RegionFor(NetOpId reader, DefId def) const {
-    const NetOp& op = net_.net.op(reader);
-    const RegionId maker = MakerRegion(def);
-    return op.merges && !IsInside(net_.net, op.region, maker) ? maker : op.region;
-  }
-  // Where `reader` reads the value of `in`; the id stays if it lies right.
-  std::optional<NetValueId> Choose(NetOpId reader, NetValueId in) {
-    if (net_.net.value(in).given) return in;
-    const DefId def = net_.def_of[Index(in)];
-    MemoryId memory = MemoryOf(reader);
-    if (IsMove(reader)) {
-      const std::optional<MemoryId> source = SourceOf(reader, def);
-      if (!source) return std::nullopt;
-      memory = *source;
-    }
-    return Bring(reader, def, memory, RegionFor(reader, def));
-  }
   // The value in that memory, moved there if it is not; nothing, and reported, if it cannot be.
   std::optional<NetValueId> Bring(NetOpId reader, DefId def, MemoryId memory, RegionId region) {
-    if (const Instance* there = Find(reader, def, memory)) {
-      return there->value;
-    }
-    const Instance* source = nullptr;
-    for (const Instance& one : instances_[Index(def)]) {
-      const MemoryId from = net_.net.value(one.value).memory;
-      if (from == memory || one.at || Way(from, memory) == nullptr) continue;
-      if (one.line != kUnlisted && !Sees(reader, one.op, one.line, def)) continue;
-      if (Evicted(reader, def, from, one.line) == 0) source = &one;
-    }
+    const Held* const there = held_->Find(reader, def, memory);
+    if (there != nullptr && copies_->CanTake(*there, region)) return copies_->Take(*there, region);
+    const Held* source = FindSource(reader, def, memory, region);
     if (source == nullptr) {
       ReportNoWay(reader, def, memory);
       return std::nullopt;
     }
-    NetValueId value = source->value;
-    const size_t epoch = Evicted(reader, def, memory, kUnlisted);
+    NetValueId value = copies_->Take(*source, region);
     while (net_.net.value(value).memory != memory) {
-      value = CopyOver(*Way(net_.net.value(value).memory, memory), value, epoch, region);
-    }
-    if (epoch == 0) return value;
-    // Behind the eviction, so that there is room meanwhile.
-    size_t seen = 0;
-    for (const Eviction& one : evictions_[Index(def)]) {
-      const bool counts = one.memory == memory && Sees(reader, one.mark, one.line, def);
-      if (!counts || ++seen != epoch) continue;
-      const NetOpId copy = copies_[copy_of_.at({Index(value), epoch})].op;
-      net_.net.orders.push_back({one.mark, copy, NetOrder::Kind::kUser, 0});
+      const Devices::Link& link = *ways_.First(net_.net.value(value).memory, memory);
+      const Held* between = held_->Find(reader, def, MemoryId(link.to));
+      const bool is_there =
+          between != nullptr && !between->at && copies_->CanTake(*between, region);
+      value =
+          is_there ? copies_->Take(*between, region) : CopyOver(link, value, reader, def, region);
     }
     return value;
   }
-  NetValueId CopyOver(const Devices::Link& link, NetValueId value, size_t epoch, RegionId region) {
-    const auto key = std::tuple(Index(value), size_t{link.to}, epoch);
-    const auto known = moved_.find(key);
-    size_t copy = copies_.size();
-    if (known == moved_.end()) {
-      const NetOpId op = net_.AddMove(value, MemoryId(link.to), LinkPlace(devices_, link),
-                                      RegionId{}, Seconds(link, value));
-      copies_.push_back({value, op, std::nullopt});
-      moved_.emplace(key, copy);
-      copy_of_.emplace(std::pair(Index(net_.net.op(op).outs[0]), epoch), copy);
-    } else {
-      copy = known->second;
+  // The nearest; of these the first.
+  const Held* FindSource(NetOpId reader, DefId def, MemoryId memory, RegionId region) {
+    const Held* best = nullptr;
+    std::pair<bool, size_t> least;
+    for (const Held& one : held_->All(def)) {
+      const MemoryId from = net_.net.value(one.value).memory;
+      if (from == memory || one.at || ways_.First(from, memory) == nullptr) continue;
+      if (!held_->IsThere(reader, def, one) || !copies_->CanTake(one, region)) continue;
+      const Devices::Link& link = *ways_.First(from, memory);
+      if (!copies_->CanCopy(one, link, def, region)) continue;
+      const std::pair<bool, size_t> far(held_->IsFreed(reader, def, one), ways_.Hops(from, memory));
+      const bool newer =
+          one.returns && best != nullptr && net_.net.value(best->value).memory == from;
+      if (best != nullptr && far >= least && !newer) continue;
+      best = &one;
+      least = far;
     }
-    std::optional<RegionId>& around = copies_[copy].region;
-    around = around ? CommonRegion(net_.net, *around, region) : region;
-    return net_.net.op(copies_[copy].op).outs[0];
+    return best;
   }
-  // Out of the arms of which the place of a copy would have to hear the condition from elsewhere.
-  RegionId Hoisted(RegionId region, RegionId maker, PlaceId place) {
-    if (makers_.empty()) makers_ = Makers(net_.net);
-    const bool branches = devices_.places[Index(place)].branching != Devices::Branching::kNone;
-    RegionId out = region;
-    for (RegionId at = region; at != maker;) {
-      const NetRegion& arm = net_.net.regions[Index(at)];
-      const std::optional<NetOpId> decides =
-          arm.condition ? makers_[Index(*arm.condition)] : std::nullopt;
-      at = arm.parent;
-      if (!branches || (decides && PlaceOfOp(*decides) != place)) out = at;
+  NetValueId CopyOver(const Devices::Link& link, NetValueId value, NetOpId reader, DefId def,
+                      RegionId region) {
+    const auto to = MemoryId(link.to);
+    const Moment when = held_->MomentFor(reader, def);
+    const NetValueId out = copies_->Add(link, value, reader, def, region);
+    if (!held_->IsListed(def)) return out;
+    source_of_.emplace(out, value);
+    const NetOpId op = copies_->OpOf(out);
+    readers_.push_back({op, def, net_.net.value(value).memory, when});
+    // Behind the eviction, so that there is room meanwhile, and before what brings it once more.
+    for (const HeldValues::Line& line : held_->Evictions(def)) {
+      const bool sees = line.memory == to && held_->Sees(reader, def, line.op, line.when);
+      if (sees) orders_.push_back({line.op, op});
+    }
+    for (const HeldValues::Line& line : held_->Brought(def)) {
+      if (line.memory == to && line.when >= when) orders_.push_back({op, line.op});
     }
     return out;
   }
-  // Copies run where all who read them do; of a chain of them the first for all.
-  void PlaceCopies() {
-    for (size_t i = copies_.size(); i-- > 0;) {
-      Copy& copy = copies_[i];
-      NetOp& op = net_.net.ops[Index(copy.op)];
-      op.region =
-          Hoisted(*copy.region, MakerRegion(net_.def_of[Index(copy.from)]), op.choices[0].place);
-      copy.region = op.region;
-      for (Copy& other : copies_) {
-        if (net_.net.op(other.op).outs[0] != copy.from) continue;
-        other.region = CommonRegion(net_.net, *other.region, *copy.region);
+
+  // What comes before what in the text does so when it is carried out: who reads a def in a memory
+  // before that leaves it, or comes once more as what is read from then on.
+  void KeepOrders() {
+    for (const Reader& reader : readers_) {
+      const RegionId region = held_->RegionFor(reader.op, reader.def);
+      const auto keep = [&](const HeldValues::Line& line) {
+        const bool later = line.memory == reader.memory && line.when >= reader.when;
+        if (later && IsInside(net_.net, region, net_.net.op(line.op).region)) {
+          orders_.push_back({reader.op, line.op});
+        }
+      };
+      for (const HeldValues::Line& line : held_->Evictions(reader.def)) keep(line);
+      for (const HeldValues::Line& line : held_->Brought(reader.def)) {
+        const bool again = !IsMove(line.op) && PlaceOfOp(line.op) == PlaceOfOp(reader.op);
+        if (again || line.returns) keep(line);
       }
+    }
+    for (const WishedLine& line : wishes_.lines) {
+      if (line.kind != Kind::kEvict) continue;
+      const NetOpId gone = line.ops.front();
+      for (const HeldValues::Line& back : held_->Brought(line.def)) {
+        if (back.memory != line.memory) continue;
+        const bool after = back.when > held_->MomentFor(gone, line.def);
+        orders_.push_back(after ? std::pair(gone, back.op) : std::pair(back.op, gone));
+      }
+      for (const Held& held : held_->All(line.def)) {
+        const bool before = held.epoch && held.since < held_->MomentFor(gone, line.def) &&
+                            net_.net.value(held.value).memory == line.memory;
+        if (before) orders_.push_back({held.op, gone});
+      }
+    }
+    for (const auto& [first, second] : orders_) {
+      const RegionId a = net_.net.op(first).region, b = net_.net.op(second).region;
+      if (first == second || (!IsInside(net_.net, a, b) && !IsInside(net_.net, b, a))) continue;
+      net_.net.orders.push_back({first, second, NetOrder::Kind::kUser, 0});
     }
   }
 
   // --- lines ---
 
-  // Of a listed move the memory that it reads.
-  std::optional<MemoryId> SourceOf(NetOpId move, DefId def) {
-    NetOp& op = net_.net.ops[Index(move)];
-    const MemoryId to = net_.net.value(op.outs[0]).memory;
-    const MemoryId home = net_.net.value(instances_[Index(def)].front().value).memory;
+  // Over which a listed move goes: that leads from where the value was made, if one does.
+  const Devices::Link& LinkOf(NetOpId move, DefId def) const {
+    const MemoryId to = net_.net.value(net_.net.op(move).outs[0]).memory;
+    const MemoryId home = net_.net.value(held_->All(def).front().value).memory;
     const Devices::Link* best = nullptr;
     for (const Devices::Link& link : devices_.links) {
       if (MemoryId(link.to) != to || LinkPlace(devices_, link) != PlaceOfOp(move)) continue;
       if (best == nullptr || MemoryId(link.from) == home) best = &link;
     }
-    op.choices[0].seconds = Seconds(*best, op.ins[0]);
-    if (Find(move, def, MemoryId(best->from)) == nullptr && Find(move, def, to) != nullptr &&
-        !IsFreed(move, def, to)) {
-      const WishedLine& line = wishes_.lines[static_cast<size_t>(LineOf(move))];
+    return *best;
+  }
+  // Of a listed move the memory that it reads.
+  std::optional<MemoryId> SourceOf(NetOpId move, DefId def) {
+    NetOp& op = net_.net.ops[Index(move)];
+    const MemoryId to = net_.net.value(op.outs[0]).memory;
+    const Devices::Link& link = LinkOf(move, def);
+    op.choices[0].seconds = CopySeconds(link, net_.net.value(op.ins[0]).bytes);
+    const Held* there = held_->Find(move, def, to);
+    if (held_->Find(move, def, MemoryId(link.from)) == nullptr && there != nullptr &&
+        !held_->IsFreed(move, def, *there)) {
       const std::string& memory = net_.net.memories[Index(to)].name;
-      out_.Error("I9", line.where,
+      out_.Error("I9", LineOf(move).where,
                  fmt::format("'{}' is in {} already", program_.def(def).name, memory))
           .Help("delete the line");
       return std::nullopt;
     }
-    return MemoryId(best->from);
-  }
-
-  bool IsFreed(NetOpId reader, DefId def, MemoryId memory) const {
-    const auto end = wishes_.lines.begin() + LineOf(reader);
-    return std::any_of(wishes_.lines.begin(), end, [&](const WishedLine& line) {
-      return line.kind == Kind::kFree && line.def == def && line.memory == memory;
-    });
+    return MemoryId(link.from);
   }
 
   // What leaves a memory has to be in another one.
-  bool Evict(uint32_t number) {
-    const WishedLine& line = wishes_.lines[number];
-    const NetOpId mark = line.ops.front();
-    for (const Instance& one : instances_[Index(line.def)]) {
-      const MemoryId memory = net_.net.value(one.value).memory;
-      const bool sees = one.line == kUnlisted || Sees(mark, one.op, one.line, line.def);
-      if (memory != line.memory && !one.at && sees) return true;
-    }
-    const Instance* here = Find(mark, line.def, line.memory);
+  bool Evict(DefId def, const HeldValues::Line& eviction) {
+    const WishedLine& line = LineOf(eviction.op);
     const std::string& memory = net_.net.memories[Index(line.memory)].name;
-    const std::string& name = program_.def(line.def).name;
-    if (here == nullptr) {
+    const std::string& name = program_.def(def).name;
+    const Held* here = held_->Find(eviction.op, def, line.memory);
+    const auto is_here = [&](const Held& one) {
+      return net_.net.value(one.value).memory == line.memory;
+    };
+    const std::vector<Held>& all = held_->All(def);
+    if (std::none_of(all.begin(), all.end(), is_here)) {
       out_.Error("I9", line.where, fmt::format("'{}' is not in {}", name, memory))
           .Help("delete the line");
       return false;
     }
+    for (const Held& one : all) {
+      if (!is_here(one) && !one.at && held_->IsThere(eviction.op, def, one) &&
+          !held_->IsFreed(eviction.op, def, one)) {
+        copies_->Take(one, line.region);
+        if (one.since != HeldValues::kStart) orders_.push_back({one.op, eviction.op});
+        KeepUntil(eviction, def, one.value);
+        return true;
+      }
+    }
+    if (here == nullptr) return true;
+    std::string why = "no links lead away and back";
     for (const Devices::Link& link : devices_.links) {
       if (MemoryId(link.from) != line.memory) continue;
-      if (Way(MemoryId(link.to), line.memory) == nullptr) continue;
-      const NetValueId away = CopyOver(link, here->value, 0, line.region);
-      const NetOpId op = copies_.back().op;
-      net_.net.orders.push_back({op, mark, NetOrder::Kind::kUser, 0});
-      instances_[Index(line.def)].push_back({away, mark, int64_t{number}, {}});
+      if (!copies_->CanCopy(*here, link, def, line.region)) {
+        why = "it is there in one arm only";
+        continue;
+      }
+      if (held_->WasFreed(eviction.op, def, MemoryId(link.to))) {
+        why = fmt::format("it is freed in {} before", net_.net.memories[link.to].name);
+        continue;
+      }
+      if (ways_.First(MemoryId(link.to), line.memory) == nullptr) continue;
+      const NetValueId away =
+          CopyOver(link, copies_->Take(*here, line.region), eviction.op, def, line.region);
+      orders_.push_back({copies_->OpOf(away), eviction.op});
+      KeepUntil(eviction, def, away);
       return true;
     }
-    out_.Error("I9", line.where,
-               fmt::format("'{}' cannot leave {}: no links lead away and back", name, memory))
+    out_.Error("I9", line.where, fmt::format("'{}' cannot leave {}: {}", name, memory, why))
         .Help(fmt::format("compute it again where it is needed: recompute {};", name));
     return false;
+  }
+
+  // What a def is left in is not freed before.
+  void KeepUntil(const HeldValues::Line& eviction, DefId def, NetValueId left) {
+    for (const HeldValues::Line& free : held_->Frees(def)) {
+      const bool later = free.when > eviction.when;
+      if (later && free.memory == net_.net.value(left).memory) {
+        orders_.push_back({eviction.op, free.op});
+      }
+    }
   }
 
   bool Pin() {
     for (const WishedLine& line : wishes_.lines) {
       if (line.kind != Kind::kPin) continue;
       bool there = false;
-      for (const Instance& one : instances_[Index(line.def)]) {
+      for (const Held& one : held_->All(line.def)) {
         NetValue& value = net_.net.values[Index(one.value)];
-        there = there || value.memory == line.memory;
-        value.wanted = value.wanted || value.memory == line.memory;
-      }
-      for (const Copy& copy : copies_) {
-        NetValue& value = net_.net.values[Index(net_.net.op(copy.op).outs[0])];
-        if (net_.def_of[Index(copy.from)] != line.def || value.memory != line.memory) continue;
-        there = value.wanted = true;
+        if (value.memory == line.memory) there = value.wanted = true;
       }
       if (there) continue;
       const auto value = Bring(line.ops.front(), line.def, line.memory, RegionId{});
@@ -431,17 +399,24 @@ class Carrier {
   }
 
   void ReportNoWay(NetOpId reader, DefId def, MemoryId memory) {
-    const std::string& to = net_.net.memories[Index(memory)].name;
-    const MemoryId home = net_.net.value(instances_[Index(def)].front().value).memory;
-    const std::string& from = net_.net.memories[Index(home)].name;
-    const std::string message = fmt::format(
-        "'{}' on {} needs '{}', and nothing leads from {} to {}", net_.net.op(reader).name,
-        net_.net.place(PlaceOfOp(reader)).name, program_.def(def).name, from, to);
-    const std::string help =
+    const std::vector<Held>& all = held_->All(def);
+    const auto name_of = [&](MemoryId id) { return net_.net.memories[Index(id)].name; };
+    const std::string to = name_of(memory);
+    const std::string from = name_of(net_.net.value(all.front().value).memory);
+    std::string why = fmt::format("nothing leads from {} to {}", from, to);
+    std::string help =
         fmt::format("declare a link: link {} -> {} = 10us + bytes / 10GB/s;", from, to);
-    const int64_t line = LineOf(reader);
-    const Span where = line == kUnlisted ? Span{} : wishes_.lines[static_cast<size_t>(line)].where;
-    out_.Error("I9", where, message)
+    const auto leads = [&](const Held& one) {
+      return ways_.First(net_.net.value(one.value).memory, memory) != nullptr;
+    };
+    if (std::any_of(all.begin(), all.end(), leads)) {
+      why = fmt::format(
+          "from where it could be moved to {} it has left, or is there in one arm only", to);
+      help = "move it in front of the 'if' or the eviction";
+    }
+    out_.Error("I9", IsListed(reader) ? LineOf(reader).where : Span{},
+               fmt::format("'{}' on {} needs '{}', and {}", net_.net.op(reader).name,
+                           net_.net.place(PlaceOfOp(reader)).name, program_.def(def).name, why))
         .NoteIn(values_, program_.def(def).where, "what it needs")
         .Help(help);
   }
@@ -452,38 +427,23 @@ class Carrier {
   const Wishes& wishes_;
   ProgramNet& net_;
   Diagnostics& out_;
+  const LinkWays ways_;
   const size_t given_ops_;
-  std::vector<std::vector<Instance>> instances_;  // by def; the first one first
-  std::vector<std::vector<Eviction>> evictions_;  // by def, in order
-  std::optional<NeedLists> needs_;
-  std::map<size_t, std::vector<bool>> before_;
-  std::vector<std::optional<NetOpId>> makers_;   // by value
-  std::vector<const Devices::Link*> next_link_;  // by two memories
-  std::vector<Copy> copies_;
-  std::map<std::tuple<size_t, size_t, size_t>, size_t> moved_;  // value, memory, epoch
-  std::map<std::pair<size_t, size_t>, size_t> copy_of_;         // its value, epoch
+  std::optional<HeldValues> held_;
+  std::optional<ValueCopies> copies_;
+  std::vector<NetOperands> chosen_;  // by op: what it reads
+  struct Reader {
+    NetOpId op{};
+    DefId def{};
+    MemoryId memory{};
+    Moment when;
+  };
+  std::vector<Reader> readers_;
+  std::map<NetValueId, NetValueId> source_of_;       // of what is moved
+  std::vector<std::pair<NetOpId, NetOpId>> orders_;  // who comes before whom
 };
 
 }  // namespace
-
-PlaceId LinkPlace(const Devices& devices, const Devices::Link& link) {
-  return link.queue ? PlaceId(*link.queue) : PlaceOf(devices, MemoryId(link.from));
-}
-
-const Devices::Link* LinkFrom(const Devices& devices, PlaceId place, MemoryId to) {
-  for (const Devices::Link& link : devices.links) {
-    if (MemoryId(link.to) == to && LinkPlace(devices, link) == place) return &link;
-  }
-  return nullptr;
-}
-
-PlaceId PlaceOf(const Devices& devices, MemoryId memory) {
-  const auto computes =
-      std::find_if(devices.places.begin(), devices.places.end(), [&](const Devices::Place& place) {
-        return MemoryId(place.memory) == memory && place.computes;
-      });
-  return PlaceId(static_cast<size_t>(computes - devices.places.begin()) % devices.places.size());
-}
 
 void TakeListed(const Program& program, const Devices& devices, const SourceText& values,
                 const Wishes& wishes, ProgramNet& net, Diagnostics& out) {

@@ -6,7 +6,7 @@
 
 #include "fmt/format.h"
 #include "program/both_arms.h"
-#include "program/carry_values.h"
+#include "program/links.h"
 #include "program/loop_schedule.h"
 #include "program/place_implied.h"
 #include "program/resolve_ref.h"

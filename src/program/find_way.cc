@@ -8,6 +8,7 @@
 #include "program/carry_values.h"
 #include "program/complete_schedule.h"
 #include "program/free_values.h"
+#include "program/links.h"
 #include "program/order_lines.h"
 #include "program/place_implied.h"
 #include "program/widen_loop.h"

@@ -114,8 +114,8 @@ class Freer {
       const WishedLine& line = wishes_.lines[free.line];
       if (net_.net.value(value).memory != line.memory) continue;
       if (made && *made > free.line && Brings(wishes_.lines[*made])) continue;
-      free.there = free.there || makes;
       if (AreApart(net_.net.op(user).region, line.region)) continue;
+      free.there = free.there || makes;
       const auto listed = LineOf(user);
       if (listed && *listed > free.line) return ReportLate(user, makes, line);
       if (!listed) added_.push_back({user, free.line});

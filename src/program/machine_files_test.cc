@@ -64,6 +64,9 @@ TEST(MachineFiles, MistakesAreReportedWithTheirPlace) {
   constexpr std::string_view split =
       "memory RAM = 1G;\nmemory VRAM = 1G;\ndevice CPU { memory RAM; effects input, print; }\n"
       "device GPU { memory VRAM; }\n";
+  const std::string linked = std::string(split) +
+                             "link RAM -> VRAM = 1us + bytes / 1GB/s;\n"
+                             "link VRAM -> RAM = 1us + bytes / 1GB/s;\n";
   constexpr std::string_view branching =
       "x = input();\nc = x > 0;\nif (c) { z = x; } else { z = 1; }\n";
   const Mistake mistakes[] = {
@@ -83,6 +86,8 @@ TEST(MachineFiles, MistakesAreReportedWithTheirPlace) {
       {"I9", kTwo, "", kExample1, "NPU { z; }\n"},
       {"I9", split, "", kSquare, "GPU { b; }\n"},
       {"I9", split, "", kSquare, "CPU { a; evict a; b; }\n"},
+      {"I9", linked, "", kSquare, "CPU { b; }\nGPU { evict a; }\n"},
+      {"I9", linked, "", kSquare, "CPU { a; }\nGPU { b; free a; }\nCPU { evict a; }\n"},
       {"I9", split, "", kSquare, "CPU { recompute a; b; }\n"},
       {"I9", split, "", kSquare, "CPU { a; move a -> GPU; }\n"},
       {"I9", split, "", kSquare, "GPU { prefetch a; }\n"},

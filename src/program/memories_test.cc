@@ -65,6 +65,12 @@ const std::vector<Case>& Cases() {
       {"sent away twice, and freed", kApart,
        "x = input();\na = x + 1;\nb = a * 2;\nc = b + a;\nd = c * a;\noutput d;\n",
        "GPU { a; evict a; b; c; evict a; d; free a; }\n"},
+      {"sent away from both memories", kApart, kExample2,
+       "CPU { x; y; z; }\nGPU { a; }\nCPU { c; evict x; }\nGPU { b; evict x; }\nCPU { print(x); "
+       "}\n"},
+      {"moved where it is already", kApart,
+       "x = input();\na = x * 2;\nb = a + x;\nc = b + a;\nd = c * b;\ne = d + a;\noutput e;\n",
+       "CPU { a; }\nGPU { b; }\nCPU { c; }\nGPU { move b -> CPU; d; }\nCPU { e; }\n"},
       {"sent away by the queue", kQueue,
        "x = input();\na = x + 1;\nb = a * 2;\nc = b + a;\noutput c;\n",
        "GPU { a; evict a; b; c; }\n"},

@@ -98,9 +98,24 @@ class Writer {
     if (listed) {
       last_line_[place] = op;
       Line(place, name);
+      if (shape_.moves && Below(3) == 0) Move();
     } else if (said) {
       const std::string_view arm = alone ? "" : path_.back().then ? "@then" : "@else";
       out_.schedule += fmt::format("place {}{}: {};\n", name, arm, kPlaceNames[place]);
+    }
+  }
+
+  // What says where a value is, of any place.
+  void Move() {
+    const std::string name = Any().name;
+    const uint32_t place = Below(shape_.places);
+    const uint32_t to = (place + 1 + Below(shape_.places - 1)) % shape_.places;
+    constexpr const char* kVerbs[] = {"evict",     "evict", "evict", "recompute",
+                                      "recompute", "free",  "free",  "pin"};
+    if (Below(3) == 0) {
+      Line(place, name, "move ", fmt::format(" -> {}", kPlaceNames[to]));
+    } else {
+      Line(place, name, fmt::format("{} ", kVerbs[Below(std::size(kVerbs))]));
     }
   }
 
@@ -116,11 +131,10 @@ class Writer {
     promised_ += 3;  // what each arm defines, and the merged value
     for (const bool then : {true, false}) {
       out_.values += then ? fmt::format("if ({}) {{\n", text) : "} else {\n";
-      path_.push_back({text, then});
+      path_.push_back({text, merged, then});
       while (Left() > 2 && Below(2) == 0) Statement(depth + 1);
       --promised_;
       Compute(merged, false);
-      // The second definition of a name has another one in schedules.
       made[then ? 0 : 1] = values_.back().op;
       path_.pop_back();
       values_.resize(outside);
@@ -138,19 +152,19 @@ class Writer {
 
   // --- schedules that list ops ---
 
-  void Line(uint32_t place, const std::string& name) {
+  void Line(uint32_t place, const std::string& name, std::string_view before = "",
+            std::string_view behind = "") {
     if (block_ != place) {
       EndBlock();
       block_ = place;
       out_.schedule += fmt::format("{} {{\n", kPlaceNames[place]);
     }
     // A line in arms closes them again: each is an `if` of its own.
-    std::string line = fmt::format("{};", name);
+    // The second definition of a merged name has another one in schedules.
+    const bool second = !path_.empty() && !path_.back().then && name == path_.back().merged;
+    std::string line = fmt::format("{}{}{}{};", before, name, second ? "'" : "", behind);
     for (auto arm = path_.rbegin(); arm != path_.rend(); ++arm) {
-      const std::string primed =
-          !arm->then && name[0] == 'm' && arm == path_.rbegin() ? fmt::format("{}';", name) : line;
-      line = arm->then ? fmt::format("if ({}) {{ {} }}", arm->text, line)
-                       : fmt::format("if ({}) {{ }} else {{ {} }}", arm->text, primed);
+      line = fmt::format("if ({}) {{ {}{} }}", arm->text, arm->then ? "" : "} else { ", line);
     }
     out_.schedule += fmt::format("  {}\n", line);
   }
@@ -165,7 +179,7 @@ class Writer {
   std::vector<Value> values_;         // that can be named here
   std::vector<uint32_t> conditions_;  // around this place
   struct Arm {
-    std::string text;
+    std::string text, merged;
     bool then;
   };
   std::vector<Arm> path_;
@@ -186,15 +200,17 @@ std::string RandomPlaces(uint32_t places) {
   return out;
 }
 
-std::string RandomMemories(uint32_t places) {
+std::string RandomMemories(uint32_t places, bool copies) {
   std::string out;
   for (uint32_t i = 0; i < places; ++i) {
-    out += fmt::format("memory {0}_RAM = 1GiB;\ndevice {0} {{ memory {0}_RAM; api thread;{1} }}\n",
-                       kPlaceNames[i], i == 0 ? " coordinator; effects input, print, output;" : "");
+    out +=
+        fmt::format("memory {0}_RAM = 1GiB;\ndevice {0} {{{2} memory {0}_RAM; api thread;{1} }}\n",
+                    kPlaceNames[i], i == 0 ? " coordinator; effects input, print, output;" : "",
+                    i == 1 && copies ? " queue main, copy;" : "");
     for (uint32_t j = 0; j < i; ++j) {
       for (const auto& [from, to] : {std::pair(i, j), std::pair(j, i)}) {
-        out += fmt::format("link {}_RAM -> {}_RAM = 1us + bytes / 1GB/s;\n", kPlaceNames[from],
-                           kPlaceNames[to]);
+        out += fmt::format("link {}_RAM -> {}_RAM = 1us + bytes / 1GB/s{};\n", kPlaceNames[from],
+                           kPlaceNames[to], copies && j == 0 && i == 1 ? " queue GPU.copy" : "");
       }
     }
   }

@@ -32,13 +32,17 @@ struct RandomTextShape {
   bool gaps = false;  // of these lines some are missing: the compiler puts those ops where it likes
   bool arms = false;  // without lines: what both arms define is placed too, else it is not
   bool frees = false;  // at its end the schedule frees some values; `needs` does not say so
+  // Between its lines the schedule sends values away, moves, computes again, frees and keeps them
+  // at any place, which can be impossible; `needs` does not say so.
+  bool moves = false;
   uint32_t reach = ~uint32_t{0};  // ops read only the last so many values
 };
 
 // A device file for as many places.
 std::string RandomPlaces(uint32_t places);
-// The same with a memory for each, and links from each to each.
-std::string RandomMemories(uint32_t places);
+// The same with a memory for each, and links from each to each; `copies`: those of the GPU have a
+// queue.
+std::string RandomMemories(uint32_t places, bool copies = false);
 RandomText MakeRandomText(const RandomTextShape& shape, uint64_t seed);
 
 }  // namespace tinyai

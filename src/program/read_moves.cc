@@ -2,7 +2,7 @@
 
 #include "base/units.h"
 #include "fmt/format.h"
-#include "program/carry_values.h"
+#include "program/links.h"
 #include "program/speculate.h"
 #include "program/wish_reader.h"
 
@@ -65,13 +65,17 @@ void WishReader::Keep(const cmd::Work& work, PlaceId place, RegionId region, Spa
     return;
   }
   const MemoryId memory = net_.net.place(place).memory;
+  const auto done = [](Kind what) {
+    return what == Kind::kPin ? "pinned" : what == Kind::kFree ? "freed" : "evicted";
+  };
   for (const WishedLine& other : wishes_.lines) {
-    const bool both = (other.kind == Kind::kPin && kind == Kind::kFree) ||
-                      (other.kind == Kind::kFree && kind == Kind::kPin);
+    const bool leaves = other.kind == Kind::kFree || other.kind == Kind::kEvict;
+    const bool both = kind == Kind::kPin ? leaves : other.kind == Kind::kPin;
     if (!both || other.def != *def || other.memory != memory) continue;
     Wrong("A1", where,
-          fmt::format("'{}' is both pinned and freed ({}, {})", name, At(other.where), At(where)))
-        .NoteAt(other.where, kind == Kind::kFree ? "pinned here" : "freed here")
+          fmt::format("'{}' is both pinned and {} ({}, {})", name,
+                      done(kind == Kind::kPin ? other.kind : kind), At(other.where), At(where)))
+        .NoteAt(other.where, fmt::format("{} here", done(other.kind)))
         .Help("delete one");
     return;
   }

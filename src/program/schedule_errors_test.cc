@@ -39,6 +39,7 @@ const std::vector<Mistake>& Mistakes() {
       {"I3", two, "CPU { free x; x; }\n"},
       {"I3", two, "CPU { x; y; free x; z; }\n"},
       {"A1", two, "CPU { pin x; a; free x; }\n"},
+      {"A1", two, "CPU { evict x; pin x; }\n"},
       {"I9", two, "CPU { a; b; c; free x; d; free x; }\n"},
       {"I9", two, "CPU { load x; }\n"},
       {"I9", two, "CPU { evict x; }\n"},
