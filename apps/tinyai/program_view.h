@@ -1,5 +1,7 @@
 #pragma once
 
+#include <deque>
+#include <span>
 #include <string>
 
 #include "program/compiled_program.h"
@@ -17,7 +19,13 @@ class ProgramView {
   const NetView& view() const { return view_; }
 
  private:
-  PlannedNet planned_;
+  // Bodies of loops too; `loops`: figures of those in it and of what comes behind.
+  NetView ViewOf(const CompiledProgram& compiled, std::string title,
+                 std::span<const Certificate::LoopFigures>& loops);
+  NetLoop LoopOf(const CompiledProgram& around, uint32_t body, const std::string& title,
+                 std::span<const Certificate::LoopFigures>& loops);
+
+  std::deque<PlannedNet> planned_;  // of each
   NetView view_;
 };
 

@@ -48,6 +48,30 @@ uint64_t NetView::BeginOf(MemoryId memory) const {
   return begin;
 }
 
+std::optional<uint64_t> NetLoop::turns() const {
+  if (!iterations) return std::nullopt;
+  return *iterations / window + (*iterations % window != 0 ? 1 : 0);
+}
+
+std::string NetLoop::Describe() const {
+  std::string out = iterations ? fmt::format("{}, {} iterations", name, *iterations) : name;
+  if (window > 1) out += fmt::format("{} turns of {}", iterations ? " in" : ",", window);
+  return out;
+}
+
+std::vector<NetFence> CommandsOf(const NetView& view, const NetLoop& loop) {
+  std::vector<NetFence> out;
+  const auto& queues = view.planned.plan.queues;
+  for (size_t place = 0; place < queues.size(); ++place) {
+    for (uint32_t at = 0; at < queues[place].size(); ++at) {
+      const auto& all = loop.members;
+      const bool member = std::find(all.begin(), all.end(), queues[place][at].op) != all.end();
+      if (member) out.push_back({PlaceId(place), at});
+    }
+  }
+  return out;
+}
+
 NetTimes::NetTimes(const NetView& view)
     : spans_(view.planned.plan.queues.size()), span_of_(view.net.ops.size(), nullptr) {
   const Simulation& simulation = view.planned.simulation;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "plan/task_net.h"
 
 namespace tinyai {
+
+struct NetLoop;
 
 // A planned net with what people want to know around it. Everything that shows a plan starts from
 // this; nothing here is needed to run one.
@@ -34,7 +37,22 @@ struct NetView {
   std::vector<Reason> reasons;
   std::string text;  // the plan as a schedule; empty: not shown
   std::vector<std::pair<std::string, std::string>> summary;  // lines of two words: what, how much
+  std::vector<NetLoop> loops;  // that several places go round in together
 };
+
+// A loop in a net whose body is planned as a net of its own.
+struct NetLoop {
+  std::string name;              // "loop i"
+  std::vector<NetOpId> members;  // what stands for it in the net around it, at each of its places
+  uint64_t window = 1;           // iterations of a turn
+  std::optional<uint64_t> iterations = {};
+  NetView view;  // of one turn; it loops
+
+  std::optional<uint64_t> turns() const;
+  std::string Describe() const;  // "loop i, 100 iterations in turns of 64"
+};
+// The commands that stand for a loop.
+std::vector<NetFence> CommandsOf(const NetView& view, const NetLoop& loop);
 
 // Seconds from the first command of an iteration.
 struct TimeSpan {

@@ -1,7 +1,11 @@
 'use strict';
 // The plan as the page's script has it: src/view/write_page.cc tells the fields. Times are
 // microseconds from the first command of a pass.
-const P = JSON.parse(document.getElementById('plan').textContent);
+const WHOLE = JSON.parse(document.getElementById('plan').textContent);
+// What of it is shown: all, or the body of a loop in it, "#0", of a loop in that, "#0.1".
+const way = location.hash.slice(1).split('.').filter(part => part !== '');
+const P = way.reduce((plan, i) => plan && plan.bodies[i] && plan.bodies[i].plan, WHOLE) || WHOLE;
+const [PASS, PASSES] = P === WHOLE ? ['pass', 'passes'] : ['turn', 'turns'];
 const $ = id => document.getElementById(id);
 const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const LEFT = 128, RIGHT = 16;  // of the plot, for labels
@@ -248,10 +252,12 @@ function describeCommand(c) {
     const rate = c.length > 0 ? `, ${bytes(c.bytes / c.length * 1e6)}/s` : '';
     out.push(['div', `moves ${bytes(c.bytes)}${rate}`]);
   }
+  const loop = P.bodies.find(body => body.at.some(([place, at]) => place === c.lane && at === c.at));
+  if (loop) out.push(['div', loop.note]);
   if (c.stall > 0) out.push(['div', `waited ${time(c.stall)} before`]);
   for (const [fence, distance, text] of c.syncs) {
     const [place, at] = P.fences[fence];
-    const before = distance === 0 ? '' : distance === 1 ? ' of the pass before' : ` of ${distance} passes before`;
+    const before = distance === 0 ? '' : distance === 1 ? ` of the ${PASS} before` : ` of ${distance} ${PASSES} before`;
     out.push(['div', `sync with ${P.places[place].name}, step ${at}${before} — ${text}`]);
   }
   return out;
@@ -543,6 +549,27 @@ function drawSoon() {
 addEventListener('resize', drawSoon);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawSoon);
 
+// A button for all of it and one for each loop, where there are any.
+function writeParts() {
+  const buttons = [];
+  const add = (text, to, current) => {
+    const button = Object.assign(document.createElement('button'), {textContent: text});
+    if (current) button.setAttribute('aria-current', 'true');
+    button.addEventListener('click', () => { location.hash = to; });
+    buttons.push(button);
+  };
+  const addLoops = (plan, at, around) => plan.bodies.forEach((body, i) => {
+    const to = [...at, i];
+    add(around + body.name, to.join('.'), P === body.plan);
+    addLoops(body.plan, to, `${around}${body.name}, `);
+  });
+  add('all', '', P === WHOLE);
+  addLoops(WHOLE, [], '');
+  $('parts').replaceChildren(...buttons);
+  $('parts').hidden = !WHOLE.bodies.length;
+}
+addEventListener('hashchange', () => location.reload());
+
 function writeText() {
   document.title = P.title;
   document.querySelector('h1').textContent = P.title;
@@ -556,8 +583,8 @@ function writeText() {
     return tile;
   }));
   const once = P.places.reduce((sum, place) => sum + place.commands.filter(c => c[1] === null).length, 0);
-  $('time-note').textContent = (P.loops ? `One pass of ${time(P.period)} as simulated, once passes take equally long; ` +
-      'the passes before and after are pale. ' : '') + 'Hatched: the queue waits. ' +
+  $('time-note').textContent = (P.loops ? `One ${PASS} of ${time(P.period)} as simulated, once ${PASSES} take equally long; ` +
+      `the ${PASSES} before and after are pale. ` : '') + 'Hatched: the queue waits. ' +
       (once ? `Not shown: reads of the first pass, for weights that stay (${once}). ` : '');
   $('arena-note').textContent = 'Offsets downwards, time to the right; heights are not to scale. ' +
       P.memories.map(([name, height, peak, least]) => `${name}: ${bytes(height)}, ` +
@@ -572,6 +599,8 @@ function writeText() {
   $('text').textContent = P.text;
   $('text').previousElementSibling.hidden = $('text').hidden = !P.text;
   $('moving').parentElement.hidden = !P.loops;
+  $('moving').nextElementSibling.textContent = `only what changes within a ${PASS}`;
 }
+writeParts();
 writeText();
 drawSoon();

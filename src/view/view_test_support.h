@@ -2,6 +2,8 @@
 
 // A net small enough to be looked at: three slices go through a ring of two slots.
 
+#include <optional>
+
 #include "fmt/format.h"
 #include "gtest/gtest.h"
 #include "view/net_view.h"
@@ -67,6 +69,32 @@ struct TestView {
       .areas = {{"slot 0", BufferKind::kRing, 0, 100}, {"slot 1", BufferKind::kRing, 100, 100}},
       .reasons = {{"ring", "two slots \\ enough"}},
       .summary = {{"speed", "fast"}}};
+};
+
+// A net in which both places go round in that one.
+struct LoopTestView {
+  TaskNet net;
+  PlannedNet planned;
+  TestView body;
+  std::optional<NetView> view;
+
+  explicit LoopTestView(std::optional<uint64_t> iterations) {
+    net.memories = body.net.memories;
+    net.places = body.net.places;
+    net.values.push_back({.name = "n", .bytes = 8});
+    net.ops.push_back({.name = "n", .outs = {NetValueId(0)}, .choices = {{kTestCpu, 1e-3}}});
+    for (const PlaceId place : {kTestCpu, kTestDisk}) {
+      net.ops.push_back({.name = "loop i", .ins = {NetValueId(0)}, .choices = {{place, 0.1}}});
+    }
+    planned = PlanOf(net);
+    view.emplace(NetView{
+        .net = net, .planned = planned, .title = "a loop", .kinds = {"value"}, .kind_of = {0}});
+    view->loops.push_back({.name = "loop i",
+                           .members = {NetOpId(1), NetOpId(2)},
+                           .window = 4,
+                           .iterations = iterations,
+                           .view = body.view});
+  }
 };
 
 }  // namespace tinyai

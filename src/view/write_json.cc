@@ -34,6 +34,7 @@ class JsonWriter {
       return fmt::format(R"({{"choice":{},"text":{}}})", JsonString(view_.reasons[i].choice),
                          JsonString(view_.reasons[i].text));
     }));
+    TRY(Bodies());
     return sink_("\n}\n");
   }
 
@@ -73,6 +74,25 @@ class JsonWriter {
         TRY(sink_(Command(PlaceId(i), at)));
       }
       TRY(sink_("]}"));
+    }
+    return sink_("]");
+  }
+
+  Status Bodies() const {
+    if (view_.loops.empty()) return {};
+    TRY(sink_(",\n\"bodies\":["));
+    for (const NetLoop& loop : view_.loops) {
+      std::string commands;
+      for (const NetFence& at : CommandsOf(view_, loop)) {
+        commands += fmt::format(R"({}{{"place":{},"command":{}}})", commands.empty() ? "" : ",",
+                                JsonString(net_.place(at.place).name), at.command);
+      }
+      TRY(sink_(fmt::format(
+          "{}\n{{\"name\":{},\"window\":{},\"iterations\":{},\"commands\":[{}],\"plan\":",
+          &loop == &view_.loops[0] ? "" : ",", JsonString(loop.name), loop.window,
+          loop.iterations ? std::to_string(*loop.iterations) : "null", commands)));
+      TRY(JsonWriter(loop.view, sink_).Write());
+      TRY(sink_("}"));
     }
     return sink_("]");
   }

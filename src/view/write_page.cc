@@ -58,7 +58,7 @@ class PageData {
     TRY(WriteJsonList(sink_, "areas", view_.areas.size(),
                       [&](size_t i) { return Area(view_.areas[i]); }));
     TRY(WriteJsonList(sink_, "values", net_.values.size(), [&](size_t i) { return Value(i); }));
-    return sink_("}");
+    return Bodies();
   }
 
  private:
@@ -99,6 +99,23 @@ class PageData {
                          command.syncs[i].distance, JsonString(causes_.Text(place, at, i)));
     }
     return out + "]]";
+  }
+
+  // Loops, each as a plan of its own; at: [place, command] of what stands for it here.
+  Status Bodies() const {
+    TRY(sink_(",\n\"bodies\":["));
+    for (const NetLoop& loop : view_.loops) {
+      std::string at;
+      for (const NetFence& one : CommandsOf(view_, loop)) {
+        at += fmt::format("{}[{},{}]", at.empty() ? "" : ",", Index(one.place), one.command);
+      }
+      TRY(sink_(fmt::format("{}\n{{\"name\":{},\"note\":{},\"at\":[{}],\"plan\":",
+                            &loop == &view_.loops[0] ? "" : ",", JsonString(loop.name),
+                            JsonString(loop.Describe()), at)));
+      TRY(PageData(loop.view, sink_).Write());
+      TRY(sink_("}"));
+    }
+    return sink_("]}");
   }
 
   // [time, bytes by kind..]

@@ -23,11 +23,24 @@ std::string Written(Writer write, const NetView& view) {
   return out;
 }
 
+Json PlanIn(const std::string& page) {
+  const std::string begin = "<script type=\"application/json\" id=\"plan\">";
+  const size_t from = page.find(begin) + begin.size();
+  return Json::parse(page.substr(from, page.find("</script>", from) - from));
+}
+
 TEST(WriteView, SmallNetsLookAsTheyDid) {
   const TestView test;
   ExpectGolden("src/view/goldens/ring.json", Written(WriteJson, test.view));
   ExpectGolden("src/view/goldens/ring.trace.json", Written(WriteTrace, test.view));
   ExpectGolden("src/view/goldens/ring.dot", Written(WriteDot, test.view));
+}
+
+TEST(WriteView, BodiesOfLoopsAreShownAsTheyWere) {
+  const LoopTestView test(42);
+  ExpectGolden("src/view/goldens/loop.json", Written(WriteJson, *test.view));
+  ExpectGolden("src/view/goldens/loop.trace.json", Written(WriteTrace, *test.view));
+  ExpectGolden("src/view/goldens/loop.dot", Written(WriteDot, *test.view));
 }
 
 TEST(WriteView, AnErrorOfTheSinkIsHandedOn) {
@@ -92,6 +105,40 @@ TEST(WriteTrace, SpansOfALaneNeverOverlapAndArrowsLieInSpans) {
   EXPECT_GT(arrows, 0u);
 }
 
+// Spans by name, of what is in a loop in lanes of its own.
+std::map<std::string, int> SpansOf(const LoopTestView& test) {
+  const Json trace = Json::parse(Written(WriteTrace, *test.view));
+  std::map<std::string, int> spans;
+  for (const Json& event : trace["traceEvents"]) {
+    if (event["ph"] == "X") ++spans[event["name"].get<std::string>()];
+  }
+  return spans;
+}
+
+TEST(WriteTrace, ShowsTheFirstTurnsOfALoopAndOneSpanForTheOthers) {
+  auto many = SpansOf(LoopTestView(42));
+  EXPECT_EQ(many["use 1"], 4);
+  EXPECT_EQ(many["turns 5 to 11"], 2);  // of 4 iterations each, at both places
+  auto few = SpansOf(LoopTestView(9));
+  EXPECT_EQ(few["use 1"], 3);
+  EXPECT_EQ(few.size(), many.size() - 1);
+  auto unknown = SpansOf(LoopTestView(std::nullopt));
+  EXPECT_EQ(unknown["further turns"], 2);
+  auto none = SpansOf(LoopTestView(0));
+  EXPECT_EQ(none["use 1"], 0);
+}
+
+TEST(WritePage, HasThePlanOfEachLoopWithTheCommandsThatStandForIt) {
+  const LoopTestView test(42);
+  const Json whole = PlanIn(Written(WritePage, *test.view));
+  ASSERT_EQ(whole["bodies"].size(), 1u);
+  const Json& body = whole["bodies"][0];
+  EXPECT_EQ(body["note"], "loop i, 42 iterations in turns of 4");
+  EXPECT_EQ(body["at"], Json::parse("[[0,1],[1,0]]"));
+  EXPECT_EQ(body["plan"]["places"].size(), 2u);
+  EXPECT_EQ(body["plan"]["bodies"].size(), 0u);
+}
+
 TEST(WritePage, IsOnePageThatAsksForNothingElse) {
   const TestView test;
   const std::string page = Written(WritePage, test.view);
@@ -100,9 +147,7 @@ TEST(WritePage, IsOnePageThatAsksForNothingElse) {
        {"http:", "https:", "src=", "href=", "@import", "@PLAN@", "@SCRIPT@"}) {
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
   }
-  const std::string begin = "<script type=\"application/json\" id=\"plan\">";
-  const size_t from = page.find(begin) + begin.size();
-  const Json plan = Json::parse(page.substr(from, page.find("</script>", from) - from));
+  const Json plan = PlanIn(page);
   EXPECT_EQ(plan["title"], "three <slices>");
   EXPECT_EQ(plan["text"], "");
   EXPECT_EQ(plan["places"].size(), 2u);

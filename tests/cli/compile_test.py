@@ -217,6 +217,50 @@ class Kernels(Case):
             self.assert_error(self.run_sorted("--kernels", str(file), schedule=False), code, key)
 
 
+class Loops(Case):
+    """What is in a loop over several places is shown in every form."""
+
+    VALUES = """n = input();
+for i in 0..1000 carry (s = n) {
+  t = s + i;
+  for j in 0..3 carry (q = t) {
+    w = q * 3;
+    next q = w - 1;
+  }
+  next s = q * 2;
+}
+output s;
+"""
+    WISHES = "CPU { loop i { t; loop j { w; } } }\nGPU { loop i { loop j { q; } s; } }\n"
+
+    def emit(self, form):
+        values, wishes = self.directory / "p.value", self.directory / "p.schedule"
+        values.write_text(self.VALUES)
+        wishes.write_text(self.WISHES)
+        ended = tinyai("compile", str(values), str(wishes), "--emit", form)
+        self.assertEqual(ended.code, 0, ended.err)
+        return ended
+
+    def test_json_has_a_plan_of_each_body(self):
+        outer = self.emit("json").json["bodies"][0]
+        self.assertEqual((outer["name"], outer["iterations"], outer["window"]), ("loop i", 1000, 1))
+        self.assertEqual({at["place"] for at in outer["commands"]}, {"CPU", "GPU"})
+        inner = outer["plan"]["bodies"][0]
+        self.assertEqual((inner["name"], inner["iterations"]), ("loop j", 3))
+        self.assertIn("w", [command["op"] for command in inner["plan"]["places"][0]["commands"]])
+
+    def test_the_other_forms_show_them(self):
+        dot = self.emit("dot").text
+        self.assertIn('label="loop i, 1000 iterations"', dot)
+        self.assertIn('l0_l0_o', dot)
+        trace = json.loads(self.emit("trace").text)["traceEvents"]
+        lanes = [event["args"]["name"] for event in trace if event["name"] == "thread_name"]
+        self.assertEqual(lanes, ["CPU", "GPU", "CPU, loop i", "GPU, loop i", "CPU, loop i, loop j", "GPU, loop i, loop j"])
+        spans = [event["name"] for event in trace if event["ph"] == "X"]
+        self.assertEqual((spans.count("t"), spans.count("turns 5 to 1000"), spans.count("w")), (4, 2, 3))
+        self.assertIn('"note":"loop j, 3 iterations"', self.emit("html").text)
+
+
 class Formatting(Case):
     def test_only_white_space_changes_and_only_once(self):
         path = self.directory / "p.value"
