@@ -97,9 +97,9 @@ struct Findings {
   std::string disk_file;
   std::vector<DiskRate> disks;
   std::optional<ScratchRate> scratch;  // nothing where none can be written
-  Rates rates;
-  uint64_t program_bytes = 0;  // resident before anything was done
-  std::string cache;           // where the rates were left; empty: nowhere
+  Rates rates, alone;                  // of all threads; what one of them reaches
+  uint64_t program_bytes = 0;          // resident before anything was done
+  std::string cache;                   // where the rates were left; empty: nowhere
 };
 
 std::string PerSecond(double bytes) { return FormatByteSize(static_cast<uint64_t>(bytes)) + "/s"; }
@@ -143,6 +143,12 @@ std::string Describe(const Findings& findings) {
                                       findings.rates.meeting_seconds * 1e6));
   out += Line("compute",
               fmt::format("{:.3g} multiply-adds/s", findings.rates.compute_macs_per_second));
+  if (findings.machine.threads > 1) {
+    out += Line("one thread", fmt::format("memory reads {}, products {}, {:.3g} multiply-adds/s",
+                                          PerSecond(findings.alone.memory_bytes_per_second),
+                                          PerSecond(findings.alone.product_bytes_per_second),
+                                          findings.alone.compute_macs_per_second));
+  }
   for (const DiskRate& rate : findings.disks) {
     out += Line(fmt::format("disk, {}", Name(rate.path)),
                 fmt::format("{} ({})", PerSecond(rate.bytes_per_second),
@@ -183,6 +189,10 @@ Json ToJson(const Findings& findings) {
   out["product_bytes_per_second"] = findings.rates.product_bytes_per_second;
   out["meeting_seconds"] = findings.rates.meeting_seconds;
   out["compute_macs_per_second"] = findings.rates.compute_macs_per_second;
+  out["one_thread"] = {{"memory_bytes_per_second", findings.alone.memory_bytes_per_second},
+                       {"product_bytes_per_second", findings.alone.product_bytes_per_second},
+                       {"meeting_seconds", findings.alone.meeting_seconds},
+                       {"compute_macs_per_second", findings.alone.compute_macs_per_second}};
   out["request_seconds"] = findings.rates.request_seconds;
   out["disk_file"] = findings.disk_file;
   Json& disks = out["disk_bytes_per_second"] = Json::object();
@@ -238,21 +248,26 @@ class DoctorCommand : public Command {
 
  private:
   static Status MeasureProcessor(Findings& findings, Budget& budget, Console& console) {
-    console.Progress("memory");
     const uint32_t threads = findings.machine.threads;
     const uint64_t block = std::min(kMostMemoryBlock, findings.machine.available_bytes / 8);
-    TRY_ASSIGN(findings.rates.memory_bytes_per_second,
-               MeasureMemoryRate(budget, threads, std::max(block, kMiB), kMeasureTime));
+    TRY(MeasureThreads(threads, std::max(block, kMiB), budget, console, findings.rates));
+    findings.alone = findings.rates;
+    if (threads == 1) return {};
+    return MeasureThreads(1, std::max(block, kMiB), budget, console, findings.alone);
+  }
+  static Status MeasureThreads(uint32_t threads, uint64_t block, Budget& budget, Console& console,
+                               Rates& rates) {
+    console.Progress(threads == 1 ? "memory, one thread" : "memory");
+    TRY_ASSIGN(rates.memory_bytes_per_second,
+               MeasureMemoryRate(budget, threads, block, kMeasureTime));
     if (StopSignal() != 0) return Stopped();
-    console.Progress("compute");
+    console.Progress(threads == 1 ? "compute, one thread" : "compute");
     TRY_ASSIGN(const std::vector<uint32_t> cpus, ChooseCpus({}, threads));
-    TRY_ASSIGN(const ProductRate products,
-               MeasureProductRate(budget, cpus, std::max(block, kMiB), kMeasureTime));
-    findings.rates.product_bytes_per_second = products.bytes_per_second;
-    findings.rates.meeting_seconds = products.meeting_seconds;
+    TRY_ASSIGN(const ProductRate products, MeasureProductRate(budget, cpus, block, kMeasureTime));
+    rates.product_bytes_per_second = products.bytes_per_second;
+    rates.meeting_seconds = products.meeting_seconds;
     if (StopSignal() != 0) return Stopped();
-    TRY_ASSIGN(findings.rates.compute_macs_per_second,
-               MeasureComputeRate(budget, cpus, kMeasureTime));
+    TRY_ASSIGN(rates.compute_macs_per_second, MeasureComputeRate(budget, cpus, kMeasureTime));
     return StopSignal() != 0 ? Stopped() : Status();
   }
 
@@ -295,8 +310,10 @@ class DoctorCommand : public Command {
 
   static void Keep(Findings& findings, Console& console) {
     const Result<CacheDirectory> cache = CacheDirectory::Open();
-    const Status saved = cache ? SaveRates(*cache, findings.machine.name, findings.rates)
-                               : Status(tl::unexpected<Error>(cache.error()));
+    const Status saved = cache
+                             ? SaveRates(*cache, findings.machine.name,
+                                         {findings.machine.threads, findings.rates, findings.alone})
+                             : Status(tl::unexpected<Error>(cache.error()));
     if (saved) {
       findings.cache = cache->path();
     } else {

@@ -201,7 +201,10 @@ Result<Prepared> Prepare(const SessionFlags& flags, Console& console) {
                              .any_graph = opened.file.graph.has_value()};
   TRY_ASSIGN(out.model, Model::Open(std::move(opened), options));
   if (const Result<CacheDirectory> cache = CacheDirectory::Open()) {
-    if (const auto rates = LoadRates(*cache, out.machine.name)) out.machine.rates = *rates;
+    if (const auto rates = LoadRates(*cache, out.machine.name)) {
+      out.machine.threads = out.options.threads;
+      out.machine.rates = rates->With(out.machine.threads);
+    }
   } else {
     console.Note(cache.error().message);
   }

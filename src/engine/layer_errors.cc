@@ -43,7 +43,7 @@ class Run {
     std::unique_ptr<Run> run(new Run(share != nullptr ? &share->budget() : nullptr));
     const ForwardOptions options = mapped.WithinShare(
         {.mode = PlanMode::kMemoryOptimised, .kept = {kept}, .context = context}, nullptr);
-    TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, ThisMachine()));
+    TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, ThisMachine(options.threads)));
     if (share != nullptr) share->MakeRoom(plan.peak_bytes());
     TRY_ASSIGN(run->pass_, ForwardPass::Open(std::move(model), std::move(plan), run->process_));
     return run;

@@ -66,7 +66,7 @@ ForwardOptions LayerScheduler::OptionsFor(PlanMode mode) const {
 
 Result<ForwardPlan> LayerScheduler::PlanIn(const ForwardOptions& options) const {
   const ForwardModel model = model_->forward();
-  Machine machine = ThisMachine();
+  Machine machine = ThisMachine(options.threads);
   if (options.spill && !machine.rates.measured) TakeScratchRates(machine.rates);
   TRY_ASSIGN(ForwardPlan plan, PlanForward(model, options, machine));
   // A caller goes through the layers by their numbers: what the plan executes earlier than that has

@@ -274,7 +274,7 @@ Result<MappedModel::ReservedPlan> MappedModel::PlanWithinCache(ForwardOptions op
   options.resident_bytes = cache_->available_bytes();
   options.tiling = tiling();
   SharedBudget* const share = shared_budget();
-  Result<ForwardPlan> planned = PlanForward(forward(), options, ThisMachine());
+  Result<ForwardPlan> planned = PlanForward(forward(), options, ThisMachine(options.threads));
   if (!planned && share != nullptr) return share->Explain(std::move(planned).error());
   TRY_ASSIGN(ForwardPlan plan, std::move(planned));
   if (share != nullptr) share->MakeRoom(plan.peak_bytes());

@@ -20,12 +20,12 @@ Status CheckText(const Model& model) {
 
 Result<SessionPlan> PlanText(const Model& model, const SessionOptions& options) {
   TRY(CheckText(model));
-  return PlanSession(model, options, ThisMachine());
+  return PlanSession(model, options, ThisMachine(options.threads));
 }
 
 Result<SessionPlan> PlanText(const Model& model, const SessionOptions& options, std::string text) {
   TRY(CheckText(model));
-  const Machine machine = ThisMachine();
+  const Machine machine = ThisMachine(options.threads);
   const SourceText source("<plan>", std::move(text));
   Diagnostics diagnostics(source);
   if (!IsWholePlan(diagnostics)) {

@@ -1,5 +1,6 @@
 #include "engine/this_machine.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "os/cache_directory.h"
@@ -8,10 +9,13 @@
 
 namespace tinyai {
 
-Machine ThisMachine() {
+Machine ThisMachine(uint32_t threads) {
   Machine machine = ProbeMachine();
+  if (threads != 0) machine.threads = std::min(threads, machine.threads);
   if (const Result<CacheDirectory> cache = CacheDirectory::Open()) {
-    if (const std::optional<Rates> rates = LoadRates(*cache, machine.name)) machine.rates = *rates;
+    if (const std::optional<MachineRates> rates = LoadRates(*cache, machine.name)) {
+      machine.rates = rates->With(machine.threads);
+    }
   }
   return machine;
 }

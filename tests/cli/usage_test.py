@@ -112,6 +112,9 @@ class Usage(Case):
         self.assertTrue(rates["measured"])
         self.assertAlmostEqual(rates["memory_bytes_per_second"] / found["memory_bytes_per_second"], 1,
                                places=3)
+        alone = tinyai("plan", "--json", "-t", "1", env=env).json["rates"]
+        for rate in ("memory_bytes_per_second", "product_bytes_per_second"):
+            self.assertAlmostEqual(alone[rate] / found["one_thread"][rate], 1, places=3)
 
     def test_the_number_of_threads_is_clamped_with_a_note(self):
         for threads in ("0", "-1", "1000000"):
