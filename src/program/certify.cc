@@ -12,6 +12,10 @@ namespace {
 
 using Edge = SyncNet::Edge;
 
+Edge EdgeOf(const NetNeed& need) {
+  return {static_cast<uint32_t>(need.earlier), static_cast<uint32_t>(need.later)};
+}
+
 // A point where the user wrote a fence or a sync.
 bool IsWait(const NetWork& work) {
   const auto* mark = std::get_if<work::Mark>(&work);
@@ -48,6 +52,26 @@ std::vector<Edge> WithoutMarks(const CompiledProgram& compiled, const std::vecto
   return out;
 }
 
+// Of all needs those of data and effects, and what orders ops across places; not in which order the
+// lines of one place stand, nor the user's syncs.
+std::vector<Edge> MeantEdges(const CompiledProgram& compiled, const std::vector<NetNeed>& needs) {
+  const TaskNet& net = compiled.net;
+  const std::vector<PlaceId>& place_of = compiled.details.place_of;
+  const size_t syncs = needs.size() - net.fixed_syncs.size();  // which come last
+  const size_t orders = syncs - net.orders.size();             // which come before them
+  std::vector<Edge> out;
+  out.reserve(orders);
+  for (size_t i = 0; i < syncs; ++i) {
+    const NetNeed& need = needs[i];
+    const bool by_user = i >= orders && net.orders[i - orders].kind == NetOrder::Kind::kUser;
+    const bool meant = !by_user || (place_of[Index(need.earlier)] != place_of[Index(need.later)] &&
+                                    !IsWait(compiled.work[Index(need.earlier)]) &&
+                                    !IsWait(compiled.work[Index(need.later)]));
+    if (meant && need.distance == 0) out.push_back(EdgeOf(need));
+  }
+  return out;
+}
+
 // "output z" for "output z@join": what stands behind the @ is how a compiler tells values apart.
 std::string PlainName(std::string name) {
   for (size_t at = 0; (at = name.find('@')) != std::string::npos;) {
@@ -76,17 +100,24 @@ void FindWitness(const CompiledProgram& compiled, Certificate& out) {
     return;
   }
   net.places = 2;
-  for (const NetNeed& need : Needs(compiled.net)) {
-    if (need.distance != 0) continue;
-    net.edges.push_back({static_cast<uint32_t>(need.earlier), static_cast<uint32_t>(need.later)});
-  }
-  // The user's own syncs count only where the ops alone do not explain them.
-  SyncNet bare = net;
-  bare.edges = WithoutMarks(compiled, net.edges);
-  TwoPlaceSyncs exact = SolveTwoPlaces(bare);
+  // What ops need of each other whatever the text lists in which order says the same of the
+  // completed text; the order of lines counts only where it explains more, and the user's own syncs
+  // only where the ops alone do not explain them.
+  const std::vector<NetNeed> needs = Needs(compiled.net);
+  SyncNet meant = net;
+  meant.edges = MeantEdges(compiled, needs);
+  TwoPlaceSyncs exact = SolveTwoPlaces(meant);
   if (exact.syncs < out.syncs.value) {
-    TwoPlaceSyncs with_marks = SolveTwoPlaces(net);
-    if (with_marks.syncs > exact.syncs) exact = std::move(with_marks);
+    for (const NetNeed& need : needs) {
+      if (need.distance == 0) net.edges.push_back(EdgeOf(need));
+    }
+    SyncNet bare = net;
+    bare.edges = WithoutMarks(compiled, net.edges);
+    for (const SyncNet* const more : {&bare, &net}) {
+      TwoPlaceSyncs other = SolveTwoPlaces(*more);
+      if (other.syncs > exact.syncs) exact = std::move(other);
+      if (exact.syncs >= out.syncs.value) break;
+    }
   }
   out.syncs.lower_bound = exact.syncs;
   out.fences.lower_bound = exact.syncs == 0 ? 0 : exact.syncs;

@@ -54,18 +54,38 @@ Result<CompiledProgram> Complete(const PartContext& context, Program program,
   return std::move(compiled);
 }
 
+// What is printed, compiled.
+Result<CompiledProgram> Again(const PartContext& context, const Program& program,
+                              const Schedule& printed) {
+  Diagnostics values(context.values.source()), out(context.out.source());
+  std::optional<Diagnostics> costs;
+  CompileOptions options = context.options;
+  options.pareto = false;
+  if (options.cost_text != nullptr) {
+    options.cost_text = &costs.emplace(options.cost_text->source());
+  }
+  return Complete({values, out, options}, program, printed);
+}
+
+// Which values share memory is decided once more for what is printed, and told of that, so that
+// whoever compiles the answer is told the same. What was proved stays proved.
+void SettlePeaks(const PartContext& context, const Program& program, CompiledProgram& compiled) {
+  if (compiled.certificate.syncs.value == 0) return;
+  Result<CompiledProgram> again = Again(context, program, compiled.schedule);
+  if (!again || again->schedule.items != compiled.schedule.items) return;
+  again->alternatives = std::move(compiled.alternatives);
+  std::swap(again->certificate.peaks, compiled.certificate.peaks);
+  again->certificate = std::move(compiled.certificate);
+  again->schedule.end_comments = {CertificateText(again->certificate)};
+  compiled = std::move(*again);
+}
+
 // With loops in it, what is printed is compiled until that changes nothing any more, so that
 // whoever compiles the answer gets it again.
 void Settle(const PartContext& context, const Program& program, CompiledProgram& compiled) {
   constexpr int kRounds = 4;
   for (int round = 0; round < kRounds; ++round) {
-    Diagnostics values(context.values.source()), out(context.out.source());
-    std::optional<Diagnostics> costs;
-    CompileOptions options = context.options;
-    if (options.cost_text != nullptr) {
-      options.cost_text = &costs.emplace(options.cost_text->source());
-    }
-    Result<CompiledProgram> again = Complete({values, out, options}, program, compiled.schedule);
+    Result<CompiledProgram> again = Again(context, program, compiled.schedule);
     if (!again || again->certificate.syncs.value > compiled.certificate.syncs.value) return;
     const bool same = again->schedule == compiled.schedule;
     compiled = std::move(*again);
@@ -94,10 +114,18 @@ Result<CompiledProgram> CompileProgram(Diagnostics& program, Diagnostics* schedu
   }
   const PartContext context{program, out, options};
   const bool loops = !resolved.loops.empty() && !options.pareto;
+  // Larger ones, and in a hurry, are not compiled twice.
+  constexpr size_t kMostSettled = 300;
+  const bool settles =
+      resolved.evals.size() <= kMostSettled && options.limits.effort != Effort::kFast;
   std::optional<Program> kept;
-  if (loops) kept = resolved;
+  if (loops || settles) kept = resolved;
   TRY_ASSIGN(CompiledProgram compiled, Complete(context, std::move(resolved), schedule));
-  if (!compiled.bodies.empty() && loops) Settle(context, *kept, compiled);
+  if (!compiled.bodies.empty() && loops) {
+    Settle(context, *kept, compiled);
+  } else if (compiled.bodies.empty() && settles) {
+    SettlePeaks(context, *kept, compiled);
+  }
   return compiled;
 }
 

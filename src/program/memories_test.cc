@@ -115,7 +115,7 @@ TEST(Memories, ValuesAreMovedOnceAndCounted) {
     // As printed, it is the same once more.
     const Machine again = CompileOn(one.devices, "", one.values, made.compiled.text());
     std::string text = made.compiled.text(), same = again.compiled.text();
-    if (!made.compiled.program->certificate.optimal) {  // now for what was chosen only
+    if (!made.compiled.program->certificate.optimal) {  // of what has no gaps more can be proved
       text.resize(text.find("// syncs"));
       same.resize(std::min(same.size(), same.find("// syncs")));
     }

@@ -16,7 +16,9 @@ class LongestPaths {
       : crossings_(net.size()), before_(net.size(), kNone) {
     for (const uint32_t op : order) {
       for (const uint32_t p : predecessors.of(op)) Extend(net, p, op, first);
-      if (end_ == kNone || crossings_[op] > crossings_[end_]) end_ = op;
+      // Of equals the first op, in whatever order they are gone through.
+      const bool longer = end_ == kNone || crossings_[op] > crossings_[end_];
+      if (longer || (crossings_[op] == crossings_[end_] && op < end_)) end_ = op;
     }
   }
 
