@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/float16.h"
+#include "device/direct_tensor.h"
 #include "device/elements.h"
 #include "fmt/format.h"
 
@@ -21,17 +22,8 @@ bool IsFloat(Scalar scalar) {
          scalar == Scalar::kF64;
 }
 
-// One element: `whole` for bool and whole numbers, `real` for floats of every size, which a double
-// holds exactly.
-struct Number {
-  int64_t whole = 0;
-  double real = 0;
-};
-
-struct Tensor {
-  ProgramType type;
-  std::vector<Number> elements;
-};
+using Number = DirectNumber;
+using Tensor = DirectTensor;
 
 double RoundTo(Scalar scalar, double x) {
   switch (scalar) {
@@ -51,75 +43,6 @@ int64_t Wrap(Scalar scalar, Wide x) {
                                 : static_cast<int64_t>(static_cast<uint64_t>(x));
 }
 
-Tensor Decode(const ProgramType& type, const std::byte* data) {
-  Tensor out{type, std::vector<Number>(ElementCount(type))};
-  for (size_t i = 0; i < out.elements.size(); ++i) {
-    Number& number = out.elements[i];
-    const auto load = [&]<typename T>(T value) {
-      std::memcpy(&value, data + i * sizeof(T), sizeof(T));
-      return value;
-    };
-    switch (type.scalar) {
-      case Scalar::kBool:
-        number.whole = load(uint8_t{});
-        break;
-      case Scalar::kI32:
-        number.whole = load(int32_t{});
-        break;
-      case Scalar::kI64:
-        number.whole = load(int64_t{});
-        break;
-      case Scalar::kF16:
-        number.real = F16ToFloat(load(uint16_t{}));
-        break;
-      case Scalar::kBF16:
-        number.real = Bf16ToFloat(load(uint16_t{}));
-        break;
-      case Scalar::kF32:
-        number.real = load(float{});
-        break;
-      default:
-        number.real = load(double{});
-        break;
-    }
-  }
-  return out;
-}
-
-std::vector<std::byte> Encode(const Tensor& tensor) {
-  std::vector<std::byte> out(ByteSize(tensor.type));
-  for (size_t i = 0; i < tensor.elements.size(); ++i) {
-    const Number& number = tensor.elements[i];
-    const auto store = [&]<typename T>(T value) {
-      std::memcpy(out.data() + i * sizeof(T), &value, sizeof(T));
-    };
-    switch (tensor.type.scalar) {
-      case Scalar::kBool:
-        store(static_cast<uint8_t>(number.whole));
-        break;
-      case Scalar::kI32:
-        store(static_cast<int32_t>(number.whole));
-        break;
-      case Scalar::kI64:
-        store(number.whole);
-        break;
-      case Scalar::kF16:
-        store(FloatToF16(static_cast<float>(number.real)));
-        break;
-      case Scalar::kBF16:
-        store(FloatToBf16(static_cast<float>(number.real)));
-        break;
-      case Scalar::kF32:
-        store(static_cast<float>(number.real));
-        break;
-      default:
-        store(number.real);
-        break;
-    }
-  }
-  return out;
-}
-
 class Direct {
  public:
   Direct(const Program& program, ProgramInput& input, const ExternKernels* kernels)
@@ -129,7 +52,7 @@ class Direct {
 
   Result<DirectRun> Run() {
     TRY(RunScope(ScopeId{}));
-    for (const auto& [def, tensor] : values_) out_.defs[Index(def)] = Encode(tensor);
+    for (const auto& [def, tensor] : values_) out_.defs[Index(def)] = EncodeTensor(tensor);
     return std::move(out_);
   }
 
@@ -171,7 +94,7 @@ class Direct {
       nodes.push_back(std::move(value));
     }
     if (eval.kind == Eval::Kind::kOutput) {
-      out_.outputs.push_back(Encode(nodes.back()));
+      out_.outputs.push_back(EncodeTensor(nodes.back()));
     } else if (eval.outs.size() == 1) {
       values_[eval.outs[0]] = std::move(nodes.back());
     } else {
@@ -239,7 +162,7 @@ class Direct {
       case Kind::kInput: {
         std::vector<std::byte> bytes(ByteSize(node.type));
         TRY(input_.Read(node.type, bytes.data()));
-        return Decode(node.type, bytes.data());
+        return DecodeTensor(node.type, bytes.data());
       }
       case Kind::kElement:
       case Kind::kRows: {
@@ -322,16 +245,19 @@ class Direct {
     const uint32_t index = one ? node.index : program_.classes[node.index].externs[0];
     const std::string& name = program_.externs[index].kernels.at(0).name;
     const auto* const found = kernels_ == nullptr ? nullptr : kernels_->FindFunction(name);
-    if (found == nullptr) return Fail(ErrorCode::kUnsupported, "PROGRAM_EXTERN", name);
+    const bool quantised = node.type.scalar >= Scalar::kQ8;
+    if (found == nullptr || quantised) {
+      return Fail(ErrorCode::kUnsupported, "PROGRAM_EXTERN", name);
+    }
     std::vector<std::vector<std::byte>> args;
     std::vector<KernelInput> inputs;
     args.reserve(node.args.size());
     for (const uint32_t arg : node.args) {
-      inputs.push_back({&nodes[arg].type, args.emplace_back(Encode(nodes[arg])).data()});
+      inputs.push_back({&nodes[arg].type, args.emplace_back(EncodeTensor(nodes[arg])).data()});
     }
     std::vector<std::byte> out(ByteSize(node.type));
     TRY(CallKernel(*found, name, inputs, node.type, out.data()));
-    return Decode(node.type, out.data());
+    return DecodeTensor(node.type, out.data());
   }
 
   Tensor Shift(const ExprNode& node, const std::vector<Tensor>& nodes) {

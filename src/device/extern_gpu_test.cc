@@ -67,6 +67,48 @@ TEST_F(ExternOnGpu, ComputesEveryElement) {
   EXPECT_EQ(Run(*device, kRows, numbers + "]"), "89700 1788 ");
 }
 
+int Twice(const TinyAIKernelTensor* inputs, size_t, const TinyAIKernelTensor* outputs, size_t,
+          void*) {
+  const auto* const x = static_cast<const int32_t*>(inputs[0].data);
+  auto* const y = static_cast<int32_t*>(outputs[0].data);
+  for (uint64_t i = 0; i < inputs[0].elements; ++i) y[i] = 2 * x[i];
+  return 0;
+}
+
+// Also where places go round several iterations at a time.
+TEST_F(ExternOnGpu, IsCalledInLoopsOverSeveralPlaces) {
+  TINYAI_NEEDS_GPU(device);
+  ExternKernels kernels;
+  const TinyAIKernel twice = {"twice", nullptr, Twice, nullptr};
+  ASSERT_TRUE(kernels.Add({TINYAI_KERNELS_VERSION, 1, &twice}, "test"));
+  ASSERT_TRUE(kernels.AddShader("twice",
+                                "layout(local_size_x = 64) in;\n"
+                                "layout(binding = 0) readonly buffer X { int x[]; };\n"
+                                "layout(binding = 1) buffer Y { int y[]; };\n"
+                                "void main() {\n  uint i = gl_GlobalInvocationID.x;\n"
+                                "  if (i < y.length()) y[i] = 2 * x[i];\n}\n",
+                                "twice.comp"));
+  CompileOptions options;
+  AlignForGpu(options.devices);
+  const std::string head =
+      "extern fn twice(x: i32[3]) -> i32[3] { CPU: \"twice\"; GPU: \"twice\"; };\n"
+      "n = input(i32[3]);\n";
+  const std::string circle =
+      "for i in 0..9 carry (s = n) {\n  t = twice(s);\n  if (i > 5) { u = twice(t) - s; } else { u "
+      "= s; }\n  next s = u - 1;\n}\noutput s;\n";
+  const std::string ahead =
+      "for i in 0..70 carry (s = n) {\n  t = iota(3) + i;\n  u = twice(t);\n  next s = s + u;\n}\n"
+      "output s;\n";
+  for (const auto& [body, wishes] :
+       {std::pair(circle, "CPU { loop i { s; } }\nGPU { loop i { t; u; } }\n"),
+        std::pair(ahead, "CPU { loop i { t; } }\nGPU { loop i { u; s; } }\n")}) {
+    SCOPED_TRACE(body);
+    const TextProgram made = Compile(head + body, wishes, options);
+    ASSERT_TRUE(made.program) << made.said;
+    ExpectRunsAsItMeans("[1 2 3]", made, {.gpu = device.get(), .kernels = &kernels, .watch = true});
+  }
+}
+
 TEST_F(ExternOnGpu, WhatCannotBeLaunchedIsRefused) {
   TINYAI_NEEDS_GPU(device);
   const auto changed = [](const std::string& from, const std::string& to) {
