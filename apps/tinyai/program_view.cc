@@ -1,7 +1,5 @@
 #include "program_view.h"
 
-#include <utility>
-
 #include "base/units.h"
 #include "fmt/format.h"
 #include "lang/print_schedule.h"
@@ -18,16 +16,16 @@ std::string IterationsOf(const Certificate::LoopFigures& loop) {
 
 }  // namespace
 
-ProgramView::ProgramView(const CompiledProgram& compiled, std::string title)
+ProgramView::ProgramView(const CompiledProgram& compiled, const std::string& title)
     : view_([&] {
         std::span<const Certificate::LoopFigures> loops = compiled.certificate.loops;
-        return ViewOf(compiled, std::move(title), loops);
+        return ViewOf(compiled, title, loops);
       }()) {
   view_.summary = {{"schedule", CertificateText(compiled.certificate)},
                    {"time", FormatSeconds(compiled.certificate.makespan)}};
 }
 
-NetView ProgramView::ViewOf(const CompiledProgram& compiled, std::string title,
+NetView ProgramView::ViewOf(const CompiledProgram& compiled, const std::string& title,
                             std::span<const Certificate::LoopFigures>& loops) {
   PlannedNet& planned = planned_.emplace_back(compiled.details);
   planned.plan = compiled.plan;

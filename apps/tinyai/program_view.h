@@ -13,14 +13,14 @@ namespace tinyai {
 class ProgramView {
  public:
   // `compiled` outlives this object.
-  ProgramView(const CompiledProgram& compiled, std::string title);
+  ProgramView(const CompiledProgram& compiled, const std::string& title);
   ProgramView(const ProgramView&) = delete;
 
   const NetView& view() const { return view_; }
 
  private:
   // Bodies of loops too; `loops`: figures of those in it and of what comes behind.
-  NetView ViewOf(const CompiledProgram& compiled, std::string title,
+  NetView ViewOf(const CompiledProgram& compiled, const std::string& title,
                  std::span<const Certificate::LoopFigures>& loops);
   NetLoop LoopOf(const CompiledProgram& around, uint32_t body, const std::string& title,
                  std::span<const Certificate::LoopFigures>& loops);

@@ -137,7 +137,8 @@ Status ExternKernels::Add(const TinyAIKernelTable& table, const std::string& fro
       function.type = std::move(*type);
       function.type_text = kernel.type;
     }
-    const auto [at, added] = functions_.try_emplace(kernel.name, std::move(function), from);
+    const auto [at, added] =
+        functions_.try_emplace(kernel.name, From<Function>{std::move(function), from});
     if (added) continue;
     return Wrong(from, fmt::format("kernel '{}' is in {} already", kernel.name, at->second.file));
   }
@@ -146,7 +147,7 @@ Status ExternKernels::Add(const TinyAIKernelTable& table, const std::string& fro
 
 Status ExternKernels::AddShader(const std::string& name, std::string text,
                                 const std::string& from) {
-  const auto [at, added] = shaders_.try_emplace(name, std::move(text), from);
+  const auto [at, added] = shaders_.try_emplace(name, From<std::string>{std::move(text), from});
   if (added) return {};
   return Wrong(from, fmt::format("kernel '{}' is in {} already", name, at->second.file));
 }

@@ -77,7 +77,7 @@ Status Interpreter::Compute(EvalId id, std::span<const std::byte* const> ins,
         defs_[Index(eval.ins[i])] = const_cast<std::byte*>(ins[i]);
       }
       const Scratch::Mark mark = scratch_.Here();
-      const Status status = Loop(loop);
+      Status status = Loop(loop);
       for (size_t i = 0; i < eval.outs.size() && status; ++i) {
         std::memcpy(outs[i], defs_[Index(eval.outs[i])], ByteSize(program_.def(eval.outs[i]).type));
       }
