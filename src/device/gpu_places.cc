@@ -380,8 +380,25 @@ Result<bool> GpuPlaces::IsTaken(NetOpId id, uint64_t iteration) {
 Result<bool> GpuPlaces::AwaitMade(NetValueId value) {
   const std::optional<NetFence>& maker = state_.made[Index(value)];
   if (!maker) return true;
-  if (lanes_[Index(maker->place)] != nullptr) TRY(Flush(maker->place));
-  return state_.Wait(maker->place, state_.CountAt(maker->place, turns_, maker->command));
+  const uint64_t count = state_.CountAt(maker->place, turns_, maker->command);
+  if (Lane* const lane = lanes_[Index(maker->place)].get()) {
+    if (count > lane->last) return Drain(maker->place);
+    // What was given after it waits by itself, and is given whole.
+    if (count > lane->given) TRY(Flush(maker->place));
+  }
+  return state_.Wait(maker->place, count);
+}
+
+// In a turn of several iterations, what the place has done of the commands that it is at.
+Result<bool> GpuPlaces::Drain(PlaceId place) {
+  Lane& lane = *lanes_[Index(place)];
+  if (!lane.is_open) return !state_.shared.stopped;
+  if (lane.drains == 0) {
+    TRY_ASSIGN(lane.drained, kernels_.device().MakeTimeline());
+  }
+  TRY(Flush(place, {&lane.drained, ++lane.drains}, 0));
+  TRY(Await(place, lane.drained, lane.drains));
+  return !state_.shared.stopped;
 }
 
 Status GpuPlaces::Open(Lane& lane) {
@@ -411,13 +428,17 @@ Status GpuPlaces::Open(Lane& lane) {
 Status GpuPlaces::Flush(PlaceId place) {
   Lane& lane = *lanes_[Index(place)];
   if (!lane.is_open) return {};
+  lane.given = lane.last;
+  return Flush(place, {&state_.places[Index(place)]->gpu_ended, lane.last}, lane.last);
+}
+Status GpuPlaces::Flush(PlaceId place, GpuPoint ended, uint64_t value) {
+  Lane& lane = *lanes_[Index(place)];
   lane.open.BeforeHost();
   TRY(lane.open.End());
-  const GpuPoint ended{&state_.places[Index(place)]->gpu_ended, lane.last};
   const std::span<const GpuPoint> signals(&ended, 1);
   TRY(kernels_.device().Submit(lane.queue, lane.open, lane.waits, signals));
   lane.waits.clear();
-  lane.running.push_back({std::move(lane.open), lane.last});
+  lane.running.push_back({std::move(lane.open), value});
   lane.is_open = false;
   return {};
 }
@@ -432,8 +453,10 @@ int64_t GpuPlaces::PatienceNs() const {
 }
 
 Status GpuPlaces::AwaitEnd(PlaceId id, uint64_t value) {
+  return Await(id, state_.places[Index(id)]->gpu_ended, value);
+}
+Status GpuPlaces::Await(PlaceId id, const GpuTimeline& timeline, uint64_t value) {
   if (value == 0) return {};
-  const RunPlace& place = *state_.places[Index(id)];
   // The clock starts again whenever anything has ended, there or at a place that it may wait for.
   const auto progress = [&] {
     uint64_t sum = 0;
@@ -445,7 +468,7 @@ Status GpuPlaces::AwaitEnd(PlaceId id, uint64_t value) {
   uint64_t before = progress();
   int64_t since_ns = MonotonicNs();
   while (!state_.shared.stopped) {
-    TRY_ASSIGN(const bool reached, place.gpu_ended.WaitFor(value, std::chrono::milliseconds(20)));
+    TRY_ASSIGN(const bool reached, timeline.WaitFor(value, std::chrono::milliseconds(20)));
     if (reached) return {};
     if (const uint64_t now = progress(); now != before) {
       before = now;
@@ -453,7 +476,7 @@ Status GpuPlaces::AwaitEnd(PlaceId id, uint64_t value) {
     }
     if (MonotonicNs() - since_ns <= PatienceNs()) continue;
     kernels_.device().GiveUp();
-    TRY_ASSIGN(const uint64_t ended, place.gpu_ended.value());
+    TRY_ASSIGN(const uint64_t ended, state_.places[Index(id)]->gpu_ended.value());
     const auto& queue = state_.program.plan.queues[Index(id)];
     return Fail(
         ErrorCode::kOther, "DEVICE_TIMEOUT",

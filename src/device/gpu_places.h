@@ -35,13 +35,16 @@ class GpuPlaces {
     GpuHazards hazards;
     GpuBatch open;
     bool is_open = false;
-    uint64_t last = 0;  // commands that the open batch or those before it end
+    uint64_t last = 0;   // commands that the open batch or those before it end
+    uint64_t given = 0;  // those that batches that were submitted end
     std::vector<GpuPoint> waits;
     struct Running {
       GpuBatch batch;
       uint64_t value = 0;
     };
     std::deque<Running> running;
+    GpuTimeline drained;  // counts what was ended in the middle of a turn
+    uint64_t drains = 0;
   };
 
   GpuPlaces(RunState& state, const GpuPlaces* around)
@@ -68,9 +71,13 @@ class GpuPlaces {
   // Until a value of this turn is there. False if the run was stopped.
   Result<bool> AwaitMade(NetValueId value);
   Status Open(Lane& lane);
+  Result<bool> Drain(PlaceId place);
   Status Flush(PlaceId place);
+  // What is open, which says so when it has ended; `value`: of the place's commands by then.
+  Status Flush(PlaceId place, GpuPoint ended, uint64_t value);
   int64_t PatienceNs() const;
   Status AwaitEnd(PlaceId place, uint64_t value);
+  Status Await(PlaceId place, const GpuTimeline& timeline, uint64_t value);
   void Add(Lane& lane, const GpuWork& work);
   void AddOne(Lane& lane, const std::vector<GpuHazards::Access>& accesses);
 

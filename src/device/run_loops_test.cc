@@ -15,19 +15,40 @@
 namespace tinyai {
 namespace {
 
-// A loop with carried values, arms and statements that read what was before them.
+// A loop with carried values, arms and statements that read what was before them; or one of which
+// one place reads what the other makes and never the other way round, with or without a window.
 class RandomLoop {
  public:
-  explicit RandomLoop(uint64_t seed) : random_(seed) { Make(); }
+  explicit RandomLoop(uint64_t seed, bool one_way = false) : random_(seed) {
+    if (one_way) {
+      MakeOneWay();
+    } else {
+      Make();
+    }
+  }
 
   std::string values, schedule, input;
 
  private:
   uint32_t Below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
-  const std::string& Any() { return names_[Below(static_cast<uint32_t>(names_.size()))]; }
-  std::string Sum() {
+  const std::string& Any() { return Any(names_); }
+  const std::string& Any(const std::vector<std::string>& names) {
+    return names[Below(static_cast<uint32_t>(names.size()))];
+  }
+  std::string Sum() { return Sum(names_); }
+  std::string Sum(const std::vector<std::string>& names) {
     constexpr std::string_view kOperators[] = {"+", "-", "*"};
-    return fmt::format("{} {} {}", Any(), kOperators[Below(3)], Any());
+    return fmt::format("{} {} {}", Any(names), kOperators[Below(3)], Any(names));
+  }
+  // A statement that may have arms.
+  void Statement(const std::string& name, const std::vector<std::string>& names) {
+    if (Below(4) == 0) {
+      const std::string condition = fmt::format("{} < {}", Any(names), Any(names));
+      values += fmt::format("  if ({}) {{ {} = {}; }} else {{ {} = {}; }}\n", condition, name,
+                            Sum(names), name, Sum(names));
+    } else {
+      values += fmt::format("  {} = {};\n", name, Sum(names));
+    }
   }
 
   void Make() {
@@ -47,13 +68,7 @@ class RandomLoop {
     for (uint32_t k = 0; k < statements; ++k) {
       const std::string name = fmt::format("t{}", k);
       if (k == nested) Nest(!test);
-      if (Below(4) == 0) {
-        const std::string condition = fmt::format("{} < {}", Any(), Any());
-        values += fmt::format("  if ({}) {{ {} = {}; }} else {{ {} = {}; }}\n", condition, name,
-                              Sum(), name, Sum());
-      } else {
-        values += fmt::format("  {} = {};\n", name, Sum());
-      }
+      Statement(name, names_);
       lists_[Below(2)] += name + "; ";
       names_.push_back(name);
     }
@@ -69,6 +84,34 @@ class RandomLoop {
     if (carried == 2) values += "output r;\n";
     const std::string loop =
         fmt::format("loop {}{}", test ? "s" : "i", test || Below(3) != 0 ? "" : " window 1");
+    schedule = fmt::format("CPU {{ {} {{ {}}} }}\nGPU {{ {} {{ {}}} }}\n", loop, lists_[0], loop,
+                           lists_[1]);
+  }
+
+  void MakeOneWay() {
+    values = "n = input();\na = input();\n";
+    input = fmt::format("{} {}", Below(12), Below(100));
+    values += Below(2) == 0
+                  ? "for i in 1..n carry (s = a, r = n) {\n"
+                  : fmt::format("for i in {}..{} carry (s = a, r = n) {{\n", Below(3), Below(14));
+    // What the first place knows, and the second one, which makes s.
+    std::vector<std::string> known[2] = {{"a", "n", "i", "r"}, {"a", "n", "i", "r", "s"}};
+    const uint32_t statements = 1 + Below(6), first = Below(2);
+    for (uint32_t k = 0; k < statements; ++k) {
+      const std::string name = fmt::format("t{}", k);
+      const uint32_t at = Below(2);
+      Statement(name, known[at]);
+      lists_[at == 0 ? first : 1 - first] += name + "; ";
+      if (at == 0) known[0].push_back(name);
+      known[1].push_back(name);
+    }
+    if (Below(6) == 0) values += fmt::format("  output {};\n", Any(known[1]));
+    values += fmt::format("  next r = {};\n  next s = {};\n", Sum(known[0]), Sum(known[1]));
+    lists_[first] += "r; ";
+    lists_[1 - first] += "s; ";
+    values += "}\noutput s;\noutput r;\n";
+    const std::string loop =
+        Below(2) == 0 ? "loop i" : fmt::format("loop i window {}", 2 + Below(6));
     schedule = fmt::format("CPU {{ {} {{ {}}} }}\nGPU {{ {} {{ {}}} }}\n", loop, lists_[0], loop,
                            lists_[1]);
   }
@@ -112,11 +155,49 @@ Devices ApartDevices() {
   return devices ? std::move(*devices) : UsualDevices();
 }
 
-// Every fourth loop runs on places with a memory each.
-CompileOptions OptionsOf(uint64_t seed) {
+// A loop, compiled; every fourth one for places with a memory each.
+struct Case {
+  Case(uint64_t number, bool one_way) : seed(number), loop(number, one_way) {
+    if (seed % 4 == 3) options.devices = ApartDevices();
+    text = fmt::format("seed {}{}\n{}{}", seed, one_way ? ", one way" : "", loop.values,
+                       loop.schedule);
+    made = Compile(loop.values, loop.schedule, options);
+  }
+
+  uint64_t seed = 0;
+  RandomLoop loop;
   CompileOptions options;
-  if (seed % 4 == 3) options.devices = ApartDevices();
-  return options;
+  std::string text;
+  TextProgram made;
+};
+
+void ExpectRunsAsItMeans(const Case& one) {
+  SCOPED_TRACE(one.text);
+  ASSERT_TRUE(one.made.program) << one.made.said;
+  for (uint64_t run = 0; run < 2; ++run) {
+    RunOptions run_options;
+    run_options.watch = true;
+    run_options.fill = std::byte{0xA5};
+    std::atomic<uint64_t> calls{one.seed * 31};
+    run_options.delay = [&](PlaceId, uint32_t, const PlacePositions&) {
+      const uint64_t draw = calls.fetch_add(1) * 0x9E3779B97F4A7C15u >> 60;
+      if (draw < 2 * run) std::this_thread::sleep_for(std::chrono::microseconds(20 * draw));
+    };
+    ExpectRunsAsItMeans(one.loop.input, one.made, run_options);
+  }
+}
+
+// And nothing has fewer syncs than the bound.
+void ExpectCompilesAgain(const Case& one) {
+  SCOPED_TRACE(one.text);
+  ASSERT_TRUE(one.made.program) << one.made.said;
+  for (const Certificate::LoopFigures& loop : one.made.program->certificate.loops) {
+    EXPECT_GE(static_cast<double>(loop.syncs) + 1e-9,
+              loop.lower_bound * static_cast<double>(loop.window));
+  }
+  const std::string printed = PrintSchedule(one.made.program->schedule);
+  const TextProgram again = Compile(one.loop.values, printed, one.options);
+  EXPECT_EQ(again.program ? PrintSchedule(again.program->schedule) : again.said, printed);
 }
 
 TEST(RunLoops, GiveWhatTheProgramMeansWhateverTheDelays) {
@@ -124,29 +205,22 @@ TEST(RunLoops, GiveWhatTheProgramMeansWhateverTheDelays) {
   std::vector<uint64_t> seeds = {400, 570, 2690};
   for (uint64_t seed = 0; seed < 150; ++seed) seeds.push_back(seed);
   for (const uint64_t seed : seeds) {
-    const RandomLoop loop(seed);
-    const TextProgram made = Compile(loop.values, loop.schedule, OptionsOf(seed));
-    SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
-    ASSERT_TRUE(made.program) << made.said;
-    for (uint64_t run = 0; run < 2; ++run) {
-      RunOptions run_options;
-      run_options.watch = true;
-      run_options.fill = std::byte{0xA5};
-      std::atomic<uint64_t> calls{seed * 31};
-      run_options.delay = [&](PlaceId, uint32_t, const PlacePositions&) {
-        const uint64_t draw = calls.fetch_add(1) * 0x9E3779B97F4A7C15u >> 60;
-        if (draw < 2 * run) std::this_thread::sleep_for(std::chrono::microseconds(20 * draw));
-      };
-      ExpectRunsAsItMeans(loop.input, made, run_options);
-    }
+    ExpectRunsAsItMeans(Case(seed, false));
+    if (HasFailure()) break;
+  }
+}
+
+TEST(RunLoops, GiveWhatTheProgramMeansInWindowsToo) {
+  for (uint64_t seed = 0; seed < 150; ++seed) {
+    ExpectRunsAsItMeans(Case(seed, true));
     if (HasFailure()) break;
   }
 }
 
 TEST(RunLoops, GiveWhatTheProgramMeansOnAGpu) {
   TINYAI_NEEDS_GPU(device);
-  for (uint64_t seed = 0; seed < 40; ++seed) {
-    const RandomLoop loop(seed);
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    const RandomLoop loop(seed, seed >= 40);
     CompileOptions options;
     AlignForGpu(options.devices);
     const TextProgram made = Compile(loop.values, loop.schedule, options);
@@ -172,18 +246,19 @@ TEST(RunLoops, StandInArms) {
 }
 
 TEST(RunLoops, ArePrintedAsTheyAreCompiledAgain) {
+  for (uint64_t seed = 0; seed < 150; ++seed) ExpectCompilesAgain(Case(seed, false));
+}
+
+TEST(RunLoops, HaveAWindowWhereNoCircleCrosses) {
   for (uint64_t seed = 0; seed < 150; ++seed) {
-    const RandomLoop loop(seed);
-    const TextProgram made = Compile(loop.values, loop.schedule, OptionsOf(seed));
-    SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
-    ASSERT_TRUE(made.program) << made.said;
-    for (const Certificate::LoopFigures& one : made.program->certificate.loops) {
-      EXPECT_GE(static_cast<double>(one.syncs) + 1e-9,
-                one.lower_bound * static_cast<double>(one.window));
+    const Case one(seed, true);
+    ExpectCompilesAgain(one);
+    if (HasFailure()) break;
+    for (const Certificate::LoopFigures& loop : one.made.program->certificate.loops) {
+      EXPECT_EQ(loop.lower_bound, 0);
+      const bool may = loop.syncs != 0 && loop.iterations.value_or(2) > 1;
+      EXPECT_TRUE(!may || loop.window > 1) << one.text;
     }
-    const std::string printed = PrintSchedule(made.program->schedule);
-    const TextProgram again = Compile(loop.values, printed, OptionsOf(seed));
-    EXPECT_EQ(again.program ? PrintSchedule(again.program->schedule) : again.said, printed);
   }
 }
 

@@ -92,9 +92,10 @@ RunState::RunState(const CompiledProgram& compiled, RunShared& shared_with)
       }
     }
   }
-  // Whoever decides on an arm waits for its condition itself, not for a fence behind it.
+  // Whoever decides on an arm waits for its condition itself, not for a fence behind it, if it is
+  // not that of a turn of several iterations.
   for (const NetRegion& region : compiled.net.regions) {
-    if (!region.condition || !made[Index(*region.condition)]) continue;
+    if (compiled.net.in_turns || !region.condition || !made[Index(*region.condition)]) continue;
     const NetFence& maker = *made[Index(*region.condition)];
     places[Index(maker.place)]->fenced[maker.command] = true;
   }

@@ -45,6 +45,7 @@ void QueueKnowledge::BeginRound(size_t place) {
 }
 
 void QueueKnowledge::EnterOther(size_t place, size_t region) {
+  if (net_.in_turns) return;  // arms are passed whether or not they are taken
   std::vector<Scope>& scopes = scopes_[place];
   const std::vector<size_t> path = Path(region);
   const auto on_path = [&](size_t depth) {

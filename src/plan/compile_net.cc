@@ -154,7 +154,8 @@ Status Complete(const Pointed& pointed, const std::vector<NetNeed>& net_needs, S
   std::vector<NetNeed> reuse;
   if (PlacesMeet(net, sharing)) reuse = ReuseNeeds(net, draft.order, draft.place_of, out.plan);
   const QueueOrders queues = QueuesOf(net, draft);
-  if (net.waits_first) {
+  if (net.in_turns) {
+    WaitForGangs(net, draft.order, draft.place_of, reuse);
     for (NetNeed& need : reuse) {
       if (need.distance > 0) need.later = queues[Index(draft.place_of[Index(need.later)])].front();
     }
@@ -249,7 +250,7 @@ class NetCompiler {
   Status TryTogether() {
     constexpr int kRounds = 4;
     constexpr size_t kMostOps = 300;  // each order is tried out
-    if (net_.waits_first || net_.ops.size() > kMostOps) return {};
+    if (net_.in_turns || net_.ops.size() > kMostOps) return {};
     for (int round = 0; round < kRounds && best_; ++round) {
       const uint64_t syncs = best_->syncs.value;
       const auto draft = WaitTogether(net_, needs_, best_draft_, best_->plan);

@@ -15,6 +15,11 @@ std::vector<NetOpId> OrderLikeProgram(const TaskNet& net, const std::vector<NetN
 // Orders besides the needs that this turns round are left out.
 void GatherGangs(const TaskNet& net, const std::vector<NetNeed>& needs, NetDraft& draft);
 
+// Lets who waits for an op of a gang wait for the gang's last one at that place, and the first one
+// there wait for all. Needs within a gang are left out.
+void WaitForGangs(const TaskNet& net, const std::vector<NetOpId>& order,
+                  const std::vector<PlaceId>& place_of, std::vector<NetNeed>& needs);
+
 // Of a loop: the draft once more, where what a plan of it waits for from the iteration before is
 // waited for along with what is from this one, as far as the needs allow it. Nothing if none is.
 std::optional<NetDraft> WaitTogether(const TaskNet& net, const std::vector<NetNeed>& needs,

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <queue>
 #include <utility>
 
@@ -28,6 +29,10 @@ void GatherGangs(const TaskNet& net, const std::vector<NetNeed>& needs, NetDraft
     stands[i] = gangs[gang].empty();
     gangs[gang].push_back(NetOpId(i));
   }
+  for (std::vector<NetOpId>& gang : gangs) {
+    std::sort(gang.begin(), gang.end(),
+              [&](NetOpId a, NetOpId b) { return at[Index(a)] < at[Index(b)]; });
+  }
   using Ready = std::pair<uint32_t, NetOpId>;  // by the draft's order
   std::priority_queue<Ready, std::vector<Ready>, std::greater<>> ready;
   for (size_t i = 0; i < net.ops.size(); ++i) {
@@ -49,12 +54,29 @@ void GatherGangs(const TaskNet& net, const std::vector<NetNeed>& needs, NetDraft
       }
     }
   }
+  WaitForGangs(net, draft.order, draft.place_of, draft.extra);
   for (uint32_t i = 0; i < draft.order.size(); ++i) at[Index(draft.order[i])] = i;
   std::erase_if(draft.extra, [&](const NetNeed& need) {
-    const uint32_t gang = net.op(need.earlier).gang;
-    return at[Index(need.earlier)] >= at[Index(need.later)] ||
-           (gang != 0 && gang == net.op(need.later).gang);
+    return at[Index(need.earlier)] >= at[Index(need.later)];
   });
+}
+
+void WaitForGangs(const TaskNet& net, const std::vector<NetOpId>& order,
+                  const std::vector<PlaceId>& place_of, std::vector<NetNeed>& needs) {
+  std::map<std::pair<uint32_t, PlaceId>, std::pair<NetOpId, NetOpId>> ends;  // first and last
+  const auto key = [&](NetOpId op) { return std::pair(net.op(op).gang, place_of[Index(op)]); };
+  for (const NetOpId op : order) {
+    if (net.op(op).gang == 0) continue;
+    ends.try_emplace(key(op), op, op).first->second.second = op;
+  }
+  std::erase_if(needs, [&](const NetNeed& need) {
+    const uint32_t gang = net.op(need.earlier).gang;
+    return need.distance == 0 && gang != 0 && gang == net.op(need.later).gang;
+  });
+  for (NetNeed& need : needs) {
+    if (net.op(need.earlier).gang != 0) need.earlier = ends.at(key(need.earlier)).second;
+    if (net.op(need.later).gang != 0) need.later = ends.at(key(need.later)).first;
+  }
 }
 
 }  // namespace tinyai

@@ -37,7 +37,7 @@ class BufferPlacer {
     for (uint32_t& end : end_) ++end;
     ExtendGangs();
     // Several iterations at a time go through all ops between two waits.
-    if (net.waits_first) {
+    if (net.in_turns) {
       std::fill(position_.begin(), position_.end(), 0);
       std::fill(end_.begin(), end_.end(), End());
     }

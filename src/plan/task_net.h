@@ -86,8 +86,9 @@ struct alignas(64) NetOp {
   bool in_place = false;  // outs[0] may take the buffer of ins[0] if nothing needs that afterwards
   bool once = false;      // in a loop: only in the first iteration
   bool merges = false;    // outs[0] is the one of ins that an arm has made: it may see into arms
-  // Ops of the same gang run at the same time, each at its own place, and wait for each other while
-  // they do: what one of them needs has ended before any of them starts. 0: none.
+  // Ops of the same gang count as one: what one of them needs has ended before any of them starts.
+  // At several places they run at the same time and wait for each other while they do; at one place
+  // they follow each other, and nobody waits for one of them alone. 0: none.
   uint32_t gang = 0;
   uint64_t moved_bytes = 0;
 
@@ -141,8 +142,10 @@ struct TaskNet {
   double fence_seconds = 0;  // for which a fence keeps its place busy
   double sync_seconds = 0;   // the same, behind the fence that is waited for
   bool loops = false;
-  uint64_t iterations = 0;   // of the loop, where it ends and that is known
-  bool waits_first = false;  // a place waits for iterations before only where it begins one
+  uint64_t iterations = 0;  // of the loop, where it ends and that is known
+  // An iteration is a turn of several: places wait for turns before only where they begin one, and
+  // what stands in arms is passed whether or not that turn takes them.
+  bool in_turns = false;
 
   const NetValue& value(NetValueId id) const { return values[Index(id)]; }
   const NetOp& op(NetOpId id) const { return ops[Index(id)]; }

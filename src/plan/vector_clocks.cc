@@ -60,7 +60,7 @@ void VectorClocks::Leave(size_t at) {
 
 void VectorClocks::Enter(size_t at, RegionId region) {
   Place& place = places_[at];
-  if (place.frames.back().region == region) return;
+  if (place.frames.back().region == region || net_.in_turns) return;
   const uint32_t depth = Depth(region);
   while (place.frames.size() > depth + 1 ||
          place.frames.back().region !=

@@ -17,7 +17,7 @@ class VectorClocks {
  public:
   explicit VectorClocks(const TaskNet& net);
 
-  // The place goes on to a command of this region.
+  // The place goes on to a command of this region. In turns of a loop all regions are passed.
   void Enter(size_t place, RegionId region);
   // It begins a new iteration, which may take other arms.
   void EndIteration(size_t place);

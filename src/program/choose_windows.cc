@@ -7,7 +7,6 @@
 #include "program/compile_part.h"
 #include "program/place_bodies.h"
 #include "program/plan_program.h"
-#include "program/widen_loop.h"
 
 namespace tinyai {
 namespace {
@@ -59,7 +58,7 @@ class WindowChooser {
     const LoopBody& what = *body.body;
     const ProgramLoop& loop = body.program.loops[what.loop];
     if (what.wanted_window) return what.window;
-    const bool can = loop.index && !looks_back && CanWiden(body.net);
+    const bool can = loop.index && !looks_back && what.widens;
     if (!can || !IsSyncsFirst() || body.details.syncs.value == 0) return 1;
     uint64_t most = std::min(loop.trips.value_or(kUsualWindow), kMostWindow);
     if (const auto said = task_.costs.trips.find(loop.name);
@@ -94,12 +93,18 @@ class WindowChooser {
       if (!wide && wide.error().key != "NET_INVALID") {
         return tl::unexpected<Error>(std::move(wide).error());
       }
-      out.push_back(wide ? std::move(*wide) : body);
+      out.push_back(wide && HaveSamePlaces(*wide, body) ? std::move(*wide) : body);
     }
     return out;
   }
 
-  // What starts a loop is where its iterations leave what they carry.
+  static bool HaveSamePlaces(const CompiledProgram& a, const CompiledProgram& b) {
+    return std::equal(a.plan.queues.begin(), a.plan.queues.end(), b.plan.queues.begin(),
+                      [](const auto& x, const auto& y) { return x.empty() == y.empty(); });
+  }
+
+  // What starts a loop is where its iterations leave what they carry; each place reads around the
+  // loop what it does in these turns.
   ProgramNet NetFor(const std::vector<CompiledProgram>& bodies) const {
     ProgramNet net = net_;
     for (size_t i = 0; i < bodies.size(); ++i) {
@@ -109,6 +114,15 @@ class WindowChooser {
         NetValue& start = net.net.values[Index(net.net.op(net.placed[i].starts[j]).outs[0])];
         start.bytes = before.bytes;
         start.slots = before.slots;
+      }
+      for (const NetOpId member : net.placed[i].members) {
+        const NetOp& old = net.net.op(member);
+        const bool tested =
+            net.test && std::find(old.ins.begin(), old.ins.end(), *net.test) != old.ins.end();
+        NetOperands ins =
+            net.LoopOperands(task_.program, body, net.placed[i], old.choices.front().place);
+        if (tested) ins.push_back(*net.test);
+        net.net.ops[Index(member)].ins = std::move(ins);
       }
     }
     return net;

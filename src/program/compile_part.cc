@@ -309,6 +309,7 @@ Schedule Printed(const CompiledProgram& body, const Schedule& asked) {
 void Settle(const PartContext& context, const Program& program, const LoopBody& body,
             const Schedule& asked, CompiledPart& part) {
   constexpr int kRounds = 4;
+  const bool widens = part.program.body->widens;
   for (int round = 0; round < kRounds; ++round) {
     Diagnostics values(context.values.source()), out(context.out.source());
     const Schedule text = Printed(part.program, asked);
@@ -317,6 +318,7 @@ void Settle(const PartContext& context, const Program& program, const LoopBody& 
     if (!again) return;
     const bool same = again->program.schedule == part.program.schedule;
     part = std::move(*again);
+    part.program.body->widens = widens;
     if (same) return;
   }
 }

@@ -94,7 +94,8 @@ struct LoopBody {
   std::vector<uint32_t> around;  // loops around it that are planned so too, outermost first
   uint64_t window = 1;
   std::optional<uint64_t> wanted_window;  // as the user said
-  Where where;                            // of the schedule's command
+  bool widens = false;  // turns of several iterations could be, by what is asked of it
+  Where where;          // of the schedule's command
   struct Carried {
     uint32_t carried = 0;  // into the loop's
     NetValueId before{};   // given: what the iteration before left, or the start

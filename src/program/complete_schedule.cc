@@ -118,9 +118,11 @@ class Writer {
     }
   }
 
-  // A derived fence is recorded whichever arms are taken by who waits for it.
+  // A derived fence is recorded whichever arms are taken by who waits for it; in turns of a loop
+  // fences and syncs are passed whatever is taken.
   void FindFenceRegions() {
     fence_regions_.resize(plan_.fences.size());
+    if (net_.in_turns) return;
     for (size_t i = 0; i < plan_.fences.size(); ++i) {
       const NetFence& fence = plan_.fences[i];
       fence_regions_[i] = net_.op(plan_.queues[Index(fence.place)][fence.command].op).region;
@@ -157,7 +159,8 @@ class Writer {
             std::copy_if(derived.begin(), derived.end(), std::back_inserter(some),
                          [&](const NetSync& sync) { return (sync.distance != 0) == back; });
             if (some.empty()) continue;
-            entries.push_back({Entry::Kind::kSync, op.region, command.op, some, {}});
+            entries.push_back(
+                {Entry::Kind::kSync, net_.in_turns ? RegionId{} : op.region, command.op, some, {}});
           }
         };
         if (!waits) put_derived();

@@ -4,6 +4,71 @@
 #include "program/program_net.h"
 
 namespace tinyai {
+namespace {
+
+// Whether a place reads what an iteration left, which with a window is so for the next one too.
+bool ReadsCarried(const CompiledProgram& body, PlaceId place, const LoopBody::Carried& one) {
+  const bool wide = body.body->window > 1 || body.body->widens;
+  const std::vector<NetCommand>& queue = body.plan.queues[Index(place)];
+  return std::any_of(queue.begin(), queue.end(), [&](const NetCommand& command) {
+    bool reads = false;
+    const auto look = [&](NetValueId in) {
+      reads = reads || in == one.next || (wide && in == one.now);
+    };
+    const NetOp& op = body.net.op(command.op);
+    std::for_each(op.ins.begin(), op.ins.end(), look);
+    EachCondition(body.net, op.region, look);
+    return reads;
+  });
+}
+
+}  // namespace
+
+NetValueId ProgramNet::AddValue(const Program& program, DefId id) {
+  const Def& def = program.def(id);
+  NetValue& value = net.values.emplace_back();
+  value.name = def.name;
+  value.bytes = ByteSize(def.type);
+  value.memory = net.places[0].memory;
+  def_of.push_back(id);
+  const NetValueId added = NetValueId(net.values.size() - 1);
+  value_of[Index(id)] = added;
+  return added;
+}
+
+NetValueId ProgramNet::ValueOf(const Program& program, DefId id) {
+  if (const auto& known = value_of[Index(id)]) return *known;
+  const NetValueId added = AddValue(program, id);
+  net.values[Index(added)].given = true;
+  return added;
+}
+
+NetOperands ProgramNet::LoopOperands(const Program& program, const CompiledProgram& body,
+                                     const Placed& of, PlaceId place) {
+  NetOperands ins;
+  const std::vector<LoopBody::Carried>& kept = body.body->carried;
+  const auto start = [&](size_t i) { return net.op(of.starts[i]).outs[0]; };
+  for (const NetValueId read : GivenReadAt(body, place)) {
+    size_t i = 0;
+    while (i < kept.size() && kept[i].before != read) ++i;
+    ins.push_back(i < kept.size() ? start(i) : ValueOf(program, body.def_of[Index(read)]));
+  }
+  // What is carried on lies where it starts, and must not be written over while it is read.
+  for (size_t i = 0; i < kept.size(); ++i) {
+    const bool known = std::find(ins.begin(), ins.end(), start(i)) != ins.end();
+    if (!known && ReadsCarried(body, place, kept[i])) ins.push_back(start(i));
+  }
+  // How often it runs is known to each place, and what iterations of loops around count.
+  const ProgramLoop& what = program.loops[of.loop];
+  if (!what.index || what.trips) return ins;
+  for (const DefId bound : {what.begin, what.end}) {
+    const bool counted =
+        std::any_of(body.body->around.begin(), body.body->around.end(),
+                    [&](uint32_t around) { return program.loops[around].index == bound; });
+    if (!counted && !ConstantOf(program, bound)) ins.push_back(ValueOf(program, bound));
+  }
+  return ins;
+}
 
 std::optional<NetOpId> ProgramNet::MakerOf(const Program& program, DefId def) const {
   const std::optional<NetValueId>& value = value_of[Index(def)];

@@ -67,8 +67,9 @@ class WayFinder {
       return false;
     }
     std::vector<uint32_t> circle_of;
+    net_.widens = net_.loop && !net_.test && CanWiden(net_.net);
     if (net_.window > 1) {
-      if (net_.test || !CanWiden(net_.net)) return Apart();
+      if (!net_.widens) return Apart();
       circle_of = Widen(net_);
     }
     WaitFirst();
@@ -82,6 +83,9 @@ class WayFinder {
     Result<PlannedNet> planned = CompileNet(net_.net, task_.objective, limits_, seen);
     if (!planned) return Explain(std::move(planned).error());
     if (net_.window > 1 && (planned->net || !IsTogether(circle_of, planned->plan))) return Apart();
+    if (net_.window > 1) {  // only the planner holds circles together
+      for (NetOp& op : net_.net.ops) op.gang = 0;
+    }
     way_.planned = std::move(*planned);
     return true;
   }
@@ -216,6 +220,7 @@ void Adopt(PlannedNet planned, ProgramNet net, Wishes& wishes, CompiledProgram& 
   out.plan = std::move(planned.plan);
   out.work = std::move(net.work);
   out.def_of = std::move(net.def_of);
+  if (out.body) out.body->widens = net.widens;
   if (planned.net) NameAdded(planned.added, out);
   out.details = std::move(planned);
   wishes.branch_of = std::move(net.branch_of);

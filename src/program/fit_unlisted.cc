@@ -27,6 +27,11 @@ class Fitter {
     for (uint32_t i = 0; i < wishes.lines.size(); ++i) {
       lines_of_[Index(wishes.lines[i].place)].push_back(i);
     }
+    for (size_t op = 0; op < net.net.ops.size(); ++op) {
+      if (net.net.ops[op].gang == 0 || !line_of_[op]) continue;
+      uint32_t& last = gang_lines_[{net.net.ops[op].gang, PlaceOf(op)}];
+      last = std::max(last, *line_of_[op]);
+    }
   }
 
   bool Run() {
@@ -138,6 +143,7 @@ class Fitter {
     FindReach(false);
     const size_t ops = net_.net.ops.size();
     low_.assign(ops, 0);
+    behind_.assign(ops, 0);
     high_.assign(ops, kLast);
     for (size_t i = order_.size(); i-- > 0;) {
       uint32_t& high = high_[Index(order_[i])];
@@ -172,24 +178,28 @@ class Fitter {
     for (const NetOpId id : order_) {
       const size_t op = Index(id);
       for (const NetNeed& need : before_->of(id)) {
-        if (!line_of_[op]) low_[op] = std::max(low_[op], low_[Index(need.earlier)]);
+        if (!LineAt(op)) low_[op] = std::max(low_[op], low_[Index(need.earlier)]);
         UseWait(need.earlier, op);
       }
-      if (line_of_[op]) continue;
+      if (LineAt(op)) continue;
       if (net_.net.loops) {
         WaitForReaders(op);
         TellMakers(op);
       }
       const PlaceId place = PlaceOf(op);
       const std::vector<uint32_t>& lines = lines_of_[Index(place)];
+      const bool closed = wishes_.has_closed[Index(place)] && !IsImplied(op);
+      // In turns only syncs tell what comes first: all of a circle comes at once.
+      const bool free = net_.net.in_turns && !closed;
+      const uint32_t low = free ? behind_[op] : low_[op];
       // The first gap is in front of lines[first].
-      auto first = static_cast<size_t>(std::lower_bound(lines.begin(), lines.end(), low_[op]) -
-                                       lines.begin());
+      auto first =
+          static_cast<size_t>(std::lower_bound(lines.begin(), lines.end(), low) - lines.begin());
       const size_t last = static_cast<size_t>(
           std::upper_bound(lines.begin(), lines.end(), high_[op]) - lines.begin());
       const size_t end =
           high_[op] == kLast ? lines.size() + 1 : std::min(last + 1, lines.size() + 1);
-      if (wishes_.has_closed[Index(place)] && !IsImplied(op)) {
+      if (closed) {
         const auto is_open = [&](size_t gap) {
           return gap < lines.size() ? wishes_.lines[lines[gap]].open_before
                                     : bool(wishes_.open_end[Index(place)]);
@@ -211,7 +221,7 @@ class Fitter {
         if (first < lines.size() && !AllOpenAfter(place, first, before_user)) {
           AddOrder(id, wishes_.lines[lines[first]].ops.front());
         }
-      } else if (high_[op] != kLast) {
+      } else if (high_[op] != kLast && !free) {
         const auto user = std::lower_bound(lines.begin(), lines.end(), high_[op]);
         if (user != lines.end()) AddOrder(id, wishes_.lines[*user].ops.front());
       }
@@ -231,8 +241,7 @@ class Fitter {
       };
       const NetResults& outs = net_.net.ops[op].outs;
       if (from == to || std::none_of(outs.begin(), outs.end(), reads)) continue;
-      const auto told =
-          line_of_[reader] ? line_of_[reader] : LineFrom(lines_of_[from], low_[reader]);
+      const auto told = LineAt(reader) ? LineAt(reader) : LineFrom(lines_of_[from], low_[reader]);
       if (!told) continue;
       const auto tells = [&](const Wait& wait) { return wait.fence >= *told; };
       const std::vector<Wait>& now = waits_[from * places_ + to];
@@ -242,8 +251,12 @@ class Fitter {
       // All of an iteration has ended before the next one's fences are recorded.
       const bool any = found != back.end() || !now.empty();
       const uint32_t wait = found != back.end() ? found->wait : any ? now.front().wait : 0;
-      if (any && wait < high_[op]) low_[op] = std::max(low_[op], wait + 1);
+      if (any && wait < high_[op]) StandBehind(op, wait);
     }
+  }
+  void StandBehind(size_t op, uint32_t line) {
+    low_[op] = std::max(low_[op], line + 1);
+    behind_[op] = std::max(behind_[op], line + 1);
   }
   // The other way round: what reads stands in front of the fence that says so in the iteration
   // after.
@@ -271,12 +284,21 @@ class Fitter {
     if (from == to) return;
     const std::vector<uint32_t>& lines = lines_of_[from];
     const auto told =
-        line_of_[Index(need)] ? line_of_[Index(need)] : LineFrom(lines, low_[Index(need)]);
+        LineAt(Index(need)) ? LineAt(Index(need)) : LineFrom(lines, low_[Index(need)]);
     if (!told) return;
     const auto learns = clocks_.LearnsOf(to, net_.net.ops[op].region, from, *told);
-    if (!learns || *learns >= high_[op]) return;
-    if (!line_of_[op]) low_[op] = std::max(low_[op], *learns + 1);
-    if (!line_of_[Index(need)]) AddOrder(need, wishes_.lines[*told].ops.front());
+    if (!learns || learns->line >= high_[op]) return;
+    if (!LineAt(op)) StandBehind(op, learns->line);
+    if (LineAt(Index(need))) return;
+    // What a turn does of a circle stays together, so the last line that they tell of it is.
+    const auto last = std::lower_bound(lines.begin(), lines.end(), learns->before);
+    AddOrder(need, wishes_.lines[net_.net.in_turns ? *std::prev(last) : *told].ops.front());
+  }
+  // The line at which an op stands: its own, or the last one of its gang at this place.
+  std::optional<uint32_t> LineAt(size_t op) const {
+    if (line_of_[op] || net_.net.ops[op].gang == 0) return line_of_[op];
+    const auto gang = gang_lines_.find({net_.net.ops[op].gang, PlaceOf(op)});
+    return gang == gang_lines_.end() ? std::nullopt : std::optional(gang->second);
   }
   static std::optional<uint32_t> LineFrom(const std::vector<uint32_t>& lines, uint32_t low) {
     const auto line = std::lower_bound(lines.begin(), lines.end(), low);
@@ -336,12 +358,14 @@ class Fitter {
   std::vector<std::vector<uint32_t>> lines_of_;  // by place
   const LineClocks clocks_;
   std::vector<std::optional<uint32_t>> line_of_;  // by op
+  std::map<std::pair<uint32_t, PlaceId>, uint32_t> gang_lines_;
   std::vector<NetNeed> needs_;
   std::optional<NeedLists> before_;  // the same, by who needs
   std::vector<NetOpId> order_;
   std::vector<std::vector<Wait>> waits_, backs_;  // for fences of this iteration, of those before
   std::vector<uint32_t> reach_;                   // by op and place
   std::vector<uint32_t> low_, high_;              // by op
+  std::vector<uint32_t> behind_;                  // by op: as low_, of syncs alone
 };
 
 }  // namespace

@@ -55,15 +55,16 @@ LineClocks::LineClocks(const Wishes& wishes, const TaskNet& net)
   }
 }
 
-std::optional<uint32_t> LineClocks::LearnsOf(size_t place, RegionId region, size_t other,
-                                             uint32_t line) const {
-  std::optional<uint32_t> first;
+std::optional<LineClocks::Learning> LineClocks::LearnsOf(size_t place, RegionId region,
+                                                         size_t other, uint32_t line) const {
+  std::optional<Learning> first;
   for (const auto& [known_in, lessons] : lessons_[place]) {
     if (!IsInside(net_, region, known_in)) continue;
     const auto at =
         std::upper_bound(lessons.begin(), lessons.end(), line,
                          [&](uint32_t l, const Lesson& lesson) { return l < lesson.known[other]; });
-    if (at != lessons.end()) first = std::min(first.value_or(at->line), at->line);
+    if (at == lessons.end() || (first && first->line <= at->line)) continue;
+    first = {at->line, static_cast<uint32_t>(at->known[other])};
   }
   return first;
 }

@@ -17,8 +17,11 @@ class LineClocks {
   LineClocks(const Wishes& wishes, const TaskNet& net);
 
   // The first line of `place` behind which it knows, in this region, that `line` of another place
-  // has ended.
-  std::optional<uint32_t> LearnsOf(size_t place, RegionId region, size_t other,
+  // has ended, and that all lines of that place before `before` have.
+  struct Learning {
+    uint32_t line = 0, before = 0;
+  };
+  std::optional<Learning> LearnsOf(size_t place, RegionId region, size_t other,
                                    uint32_t line) const;
 
  private:

@@ -18,6 +18,14 @@ constexpr std::string_view kOneWay =
     "n = input();\nfor i in 0..1000 carry (s = n) {\n  t = n * i;\n  next s = s + t;\n}\noutput "
     "s;\n";
 
+// What is carried at one place stands behind what the other one brings.
+constexpr std::string_view kBehind =
+    "x = input();\nfor i in 0..1000 carry (s = 0) {\n  a = i * x;\n  b = a + 3;\n"
+    "  next s = s + b;\n}\noutput s;\n";
+constexpr std::string_view kArms =
+    "x = input();\nfor i in 0..99 carry (s = 0) {\n  if (x > i) { t = x - i; } else { t = 0; }\n"
+    "  next s = s + t;\n}\noutput s;\n";
+
 struct LoopCase {
   std::string_view id, values, schedule;
 };
@@ -73,6 +81,17 @@ const std::vector<LoopCase>& Cases() {
        "n = input();\nif (n > 3) {\n  for i in 0..n carry (s = n) {\n    t = s * 2;\n"
        "    next s = t + i;\n  }\n  r = s;\n} else {\n  r = n;\n}\noutput r;\n",
        "CPU { if (n > 3) { loop i { s; } } }\nGPU { if (n > 3) { loop i { t; } } }\n"},
+      {"what is carried stands behind what is brought", kBehind,
+       "GPU { loop i { a; } }\nCPU { loop i { b; } }\n"},
+      {"the same, window 64", kBehind, "GPU { loop i window 64 { a; } }\nCPU { loop i { b; } }\n"},
+      {"arms in a window", kArms,
+       "GPU { loop i window 16 { if (x > i) { t; } } }\nCPU { loop i { s; } }\n"},
+      {"arms of what is carried, in a window",
+       "n = input();\nfor i in 0..99 carry (s = n, r = n) {\n"
+       "  if (r > 50) { t = r - i; } else { t = r + i; }\n  next r = t;\n  next s = s + t;\n}\n"
+       "output s;\n",
+       "GPU { loop i window 4 { \"r > 50\"; if (r > 50) { t; } else { t'; } } }\n"
+       "CPU { loop i { s; } }\n"},
       {"fences of the user", kThereAndBack,
        "CPU { loop i { t; --- there; sync(back); s; } }\nGPU { loop i { sync(there); u; --- back; "
        "} "

@@ -7,7 +7,6 @@
 
 #include "program/extern_calls.h"
 #include "program/op_cost.h"
-#include "program/widen_loop.h"
 
 namespace tinyai {
 namespace {
@@ -111,25 +110,8 @@ class NetBuilder {
     }
   }
 
-  NetValueId AddValue(DefId id) {
-    const Def& def = program_.def(id);
-    NetValue& value = out_.net.values.emplace_back();
-    value.name = def.name;
-    value.bytes = ByteSize(def.type);
-    value.memory = out_.net.places[0].memory;
-    out_.def_of.push_back(id);
-    const NetValueId added = NetValueId(out_.net.values.size() - 1);
-    out_.value_of[Index(id)] = added;
-    return added;
-  }
-
-  // The value of a def; of one from around the body a given one.
-  NetValueId ValueOf(DefId id) {
-    if (const auto& known = out_.value_of[Index(id)]) return *known;
-    const NetValueId added = AddValue(id);
-    out_.net.values[Index(added)].given = true;
-    return added;
-  }
+  NetValueId AddValue(DefId id) { return out_.AddValue(program_, id); }
+  NetValueId ValueOf(DefId id) { return out_.ValueOf(program_, id); }
   NetOperands Operands(const Eval::Defs& defs) {
     NetOperands out;
     out.reserve(defs.size());
@@ -266,7 +248,7 @@ class NetBuilder {
       start_of[one.before] = out_.net.op(op).outs[0];
       placed.starts.push_back(op);
     }
-    AddMembers(body, index, eval, region, start_of, placed);
+    AddMembers(body, index, eval, region, placed);
     for (size_t i = 0; i < body.body->carried.size(); ++i) {
       const LoopBody::Carried& one = body.body->carried[i];
       const ProgramLoop::Carried& carried = loop.carried[one.carried];
@@ -293,41 +275,13 @@ class NetBuilder {
     }
     return {};
   }
-  // Whether a place reads what an iteration left, which with a window is so for the next one too.
-  static bool ReadsCarried(const CompiledProgram& body, PlaceId place,
-                           const LoopBody::Carried& one) {
-    const bool wide = body.body->window > 1 || CanWiden(body.net);
-    const std::vector<NetCommand>& queue = body.plan.queues[Index(place)];
-    return std::any_of(queue.begin(), queue.end(), [&](const NetCommand& command) {
-      const NetOperands& ins = body.net.op(command.op).ins;
-      return std::any_of(ins.begin(), ins.end(),
-                         [&](NetValueId in) { return in == one.next || (wide && in == one.now); });
-    });
-  }
   void AddMembers(const CompiledProgram& body, uint32_t index, const Eval& eval, RegionId region,
-                  const std::map<NetValueId, NetValueId>& start_of, ProgramNet::Placed& placed) {
+                  ProgramNet::Placed& placed) {
     const ProgramLoop& loop = program_.loops[eval.index];
     for (size_t place = 0; place < body.plan.queues.size(); ++place) {
       if (body.plan.queues[place].empty()) continue;
       const NetOpId id = AddPlain("loop " + LoopName(program_, loop), region, work::Loop{index});
-      NetOperands ins;
-      for (const NetValueId read : GivenReadAt(body, PlaceId(place))) {
-        const auto start = start_of.find(read);
-        ins.push_back(start != start_of.end() ? start->second : ValueOf(body.def_of[Index(read)]));
-      }
-      // What is carried on lies where it starts, and must not be written over while it is read.
-      for (const LoopBody::Carried& one : body.body->carried) {
-        const NetValueId start = start_of.at(one.before);
-        const bool known = std::find(ins.begin(), ins.end(), start) != ins.end();
-        if (!known && ReadsCarried(body, PlaceId(place), one)) ins.push_back(start);
-      }
-      // How often it runs is known to each place.
-      if (loop.index && !loop.trips) {
-        for (const DefId bound : {loop.begin, loop.end}) {
-          if (counted_[Index(bound)] || ConstantOf(program_, bound)) continue;
-          ins.push_back(ValueOf(bound));
-        }
-      }
+      NetOperands ins = out_.LoopOperands(program_, body, placed, PlaceId(place));
       NetOp& op = out_.net.ops[Index(id)];
       op.ins = std::move(ins);
       op.gang = index + 1;

@@ -32,6 +32,7 @@ struct ProgramNet {
   std::vector<Placed> placed;
   std::optional<uint32_t> loop;            // of a body: into the program's
   uint64_t window = 1;                     // of a body: iterations of a turn
+  bool widens = false;                     // of a body: as LoopBody's
   std::vector<LoopBody::Carried> carried;  // of a body
   // Of the body of a `while`: whether it goes on. Read by all that is done only then.
   std::optional<NetValueId> test;
@@ -39,6 +40,12 @@ struct ProgramNet {
   // The op that makes a def; nothing if there is none, since it is given.
   std::optional<NetOpId> MakerOf(const Program& program, DefId def) const;
 
+  NetValueId AddValue(const Program& program, DefId id);
+  // The value of a def; of one from around the body a given one.
+  NetValueId ValueOf(const Program& program, DefId id);
+  // What a place's part of a planned loop reads around it; the loop's starts are there.
+  NetOperands LoopOperands(const Program& program, const CompiledProgram& body, const Placed& of,
+                           PlaceId place);
   NetOpId AddMark(PlaceId place, RegionId region, std::string name);
   NetOpId AddPrint(const Program& program, std::vector<DefId> defs, PlaceId place, RegionId region);
   // Does what `op` does once more, as values of its own.

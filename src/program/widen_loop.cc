@@ -89,7 +89,7 @@ class Widener {
     AddSlots();
     HoldTogether();
     net_.iterations = CeilDiv(net_.iterations, out_.window);
-    net_.waits_first = true;
+    net_.in_turns = true;
     return std::move(circle_of_);
   }
 
@@ -128,7 +128,8 @@ class Widener {
       const uint32_t circle = circle_of_[Index(*makers[Index(carried.next)])];
       for (size_t i = 0; i < net_.ops.size(); ++i) {
         NetOp& op = net_.ops[i];
-        const bool reads = std::find(op.ins.begin(), op.ins.end(), carried.now) != op.ins.end();
+        bool reads = std::find(op.ins.begin(), op.ins.end(), carried.now) != op.ins.end();
+        EachCondition(net_, op.region, [&](NetValueId id) { reads = reads || id == carried.now; });
         if (reads && circle_of_[i] != circle) op.ins.push_back(carried.next);
       }
     }
@@ -136,6 +137,10 @@ class Widener {
     // what needs any of it.
     std::vector<std::vector<NetOpId>> members(net_.ops.size());
     for (size_t i = 0; i < net_.ops.size(); ++i) members[circle_of_[i]].push_back(NetOpId(i));
+    for (uint32_t circle = 0; circle < members.size(); ++circle) {
+      if (members[circle].size() == 1) continue;
+      for (const NetOpId op : members[circle]) net_.ops[Index(op)].gang = circle + 1;
+    }
     for (const NetNeed& need : Needs(net_)) {
       if (need.distance != 0 || PlaceOf(need.earlier) == PlaceOf(need.later)) continue;
       for (const NetOpId later : members[circle_of_[Index(need.later)]]) {
@@ -160,7 +165,7 @@ class Widener {
 bool CanWiden(const TaskNet& net) {
   const bool loops =
       std::any_of(net.ops.begin(), net.ops.end(), [](const NetOp& op) { return op.gang != 0; });
-  if (loops || net.regions.size() > 1) return false;
+  if (loops) return false;
   const Circles circles(net);
   std::vector<std::optional<PlaceId>> places(circles.count());
   for (size_t i = 0; i < net.ops.size(); ++i) {
