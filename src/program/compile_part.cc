@@ -183,7 +183,12 @@ class PartCompiler {
   }
   Result<CompiledPart> CompileQuietly(LoopBody body, const Schedule& schedule) const {
     Diagnostics values(values_.source()), out(out_.source());
-    return CompilePart({values, out, options_}, compiled_.program, std::move(body), schedule);
+    Result<CompiledPart> part =
+        CompilePart({values, out, options_}, compiled_.program, std::move(body), schedule);
+    // A sync of the schedule may be stale in turns of several iterations only.
+    const bool stale = !part && out.has_errors() && out.all().front().code == "I6";
+    if (stale) return Fail(ErrorCode::kSchedule, "NET_INVALID", part.error().message);
+    return part;
   }
   // I9 where it is the window that cannot be.
   tl::unexpected<Error> ExplainWindow(const std::string& name, LoopBody body,

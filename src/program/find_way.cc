@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "fmt/format.h"
 #include "program/carry_values.h"
 #include "program/complete_schedule.h"
 #include "program/free_values.h"
@@ -81,6 +82,7 @@ class WayFinder {
       seen = [&](const PlannedNet& planned) { visit_(net_, way_.wishes, planned); };
     }
     Result<PlannedNet> planned = CompileNet(net_.net, task_.objective, limits_, seen);
+    if (!planned && SaysStale(planned.error())) return false;
     if (!planned) return Explain(std::move(planned).error());
     if (net_.window > 1 && (planned->net || !IsTogether(circle_of, planned->plan))) return Apart();
     if (net_.window > 1) {  // only the planner holds circles together
@@ -180,6 +182,24 @@ class WayFinder {
   static tl::unexpected<Error> Apart() {
     return Fail(ErrorCode::kSchedule, "NET_INVALID",
                 "a sync or fence stands between what iterations hand to each other");
+  }
+
+  // I6 where it is a sync of the schedule that the checker finds to be stale.
+  bool SaysStale(const Error& error) {
+    if (error.key != "PLAN_INVALID") return false;
+    for (const WishedLine& line : way_.wishes.lines) {
+      if (line.kind != WishedLine::Kind::kSync) continue;
+      const std::string& name = net_.net.op(line.ops.front()).name;
+      if (error.message.find(fmt::format("({}): its sync on ", name)) == std::string::npos) {
+        continue;
+      }
+      out_.Error("I6", line.where,
+                 fmt::format("stale sync: {} has heard of that before {}",
+                             net_.net.place(line.place).name, name))
+          .Help("move the sync further ahead, or delete it");
+      return true;
+    }
+    return false;
   }
 
   // I10 where the budget is the schedule's.

@@ -191,7 +191,9 @@ class Fitter {
       const bool closed = wishes_.has_closed[Index(place)] && !IsImplied(op);
       // In turns only syncs tell what comes first: all of a circle comes at once.
       const bool free = net_.net.in_turns && !closed;
-      const uint32_t low = free ? behind_[op] : low_[op];
+      // The places of a loop go round by themselves: what is listed elsewhere may come at any time.
+      const uint32_t most = net_.net.loops ? high_[op] : kLast;
+      const uint32_t low = std::min(free ? behind_[op] : low_[op], most);
       // The first gap is in front of lines[first].
       auto first =
           static_cast<size_t>(std::lower_bound(lines.begin(), lines.end(), low) - lines.begin());

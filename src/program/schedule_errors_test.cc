@@ -45,6 +45,10 @@ const std::vector<Mistake>& Mistakes() {
       {"I9", two, "CPU { evict x; }\n"},
       {"I3", two, "before a, a;\n"},
       {"I3", two, "before c, d;\nbefore d, x;\n"},
+      {"I6",
+       "n = input();\nfor i in 1..n carry (s = n) {\n  t = n * i;\n  next s = s * t;\n}\n"
+       "output s;\n",
+       "CPU { loop i { t; sync(back@-1); } }\nGPU { loop i { --- back; s; } }\n"},
       {"I7", two, "objective lex();\n"},
       {"I8", "x = 3;\ny = x + 2;\n", "closed CPU { }\nclosed GPU { }\n"},
       {"I7", "value p { x = 3; }\n", "schedule s for q { CPU { x; } }\n"},
