@@ -1,6 +1,7 @@
 #include "run_report.h"
 
 #include "base/units.h"
+#include "engine/drift.h"
 #include "fmt/format.h"
 
 namespace tinyai {
@@ -85,11 +86,10 @@ Json ToJson(const RunReport& report, bool with_top_logits) {
 
 std::string DescribeDrift(const RunReport& report) {
   constexpr size_t kEnoughTokens = 8;
-  constexpr double kFarOff = 3;
   const double measured = report.tokens_per_second(),
                predicted = report.predicted_tokens_per_second;
   if (report.generated.tokens.size() < kEnoughTokens || measured <= 0 || predicted <= 0) return {};
-  if (measured < kFarOff * predicted && predicted < kFarOff * measured) return {};
+  if (measured < Drift::kFarOff * predicted && predicted < Drift::kFarOff * measured) return {};
   return fmt::format(
       "the plan said {} tokens/s, it was {}: this machine is not as was {}{}; tinyai doctor "
       "measures it again",
