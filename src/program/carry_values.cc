@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "program/decide_arms.h"
 #include "program/held_values.h"
 #include "program/links.h"
 #include "program/place_given.h"
@@ -40,11 +41,13 @@ class Carrier {
     for (const NetOp& op : net_.net.ops) choices.push_back(op.choices);
     PlaceImplied(program_, wishes_, net_);
     held_.emplace(program_, wishes_, net_, given_ops_);
+    decides_ = DecideArms(program_, given_ops_, *held_, net_);
     for (size_t i = 0; i < given_ops_; ++i) {
       const NetOpId op = NetOpId(i);
       if (net_.net.ops[i].choices.size() > 1) continue;
       for (NetValueId& in : net_.net.ops[i].ins) {
         const DefId def = net_.def_of[Index(in)];
+        if (const auto decides = Decides(op, def)) in = *decides;
         const MemoryId memory = IsMove(op) ? MemoryId(LinkOf(op, def).from) : MemoryOf(op);
         const Held* last = held_->Find(op, def, memory);
         if (last != nullptr && last->since != HeldValues::kStart) in = last->value;
@@ -57,6 +60,7 @@ class Carrier {
     const bool one_memory = PlaceValues();
     if (one_memory && !Asked()) return true;
     held_.emplace(program_, wishes_, net_, given_ops_);
+    decides_ = DecideArms(program_, given_ops_, *held_, net_);
     copies_.emplace(devices_, net_, *held_);
     if (!ChooseAll()) return false;
     for (size_t op = 0; op < given_ops_; ++op) net_.net.ops[op].ins = std::move(chosen_[op]);
@@ -165,6 +169,10 @@ class Carrier {
     NetValueId& in = chosen_[Index(read.op)][read.in];
     if (net_.net.value(in).given) return true;
     const DefId def = net_.def_of[Index(in)];
+    if (const auto decides = Decides(read.op, def)) {
+      in = *decides;
+      return true;
+    }
     MemoryId memory = MemoryOf(read.op);
     if (IsMove(read.op)) {
       const std::optional<MemoryId> source = SourceOf(read.op, def);
@@ -179,12 +187,20 @@ class Carrier {
     if (IsMove(read.op)) FindReturn(read.op, in);
     return true;
   }
+  // Of what merges the arms of a condition what was computed again, where that decides.
+  std::optional<NetValueId> Decides(NetOpId op, DefId condition) const {
+    if (decides_.empty() || !held_->MergesBy(op, condition)) return std::nullopt;
+    const auto& evaluate = std::get<work::Evaluate>(net_.work[Index(op)]);
+    const auto decides = decides_.find(program_.eval(evaluate.eval).index);
+    return decides != decides_.end() ? std::optional(decides->second) : std::nullopt;
+  }
   // A move back to where what it reads was moved from, without a line that says why.
   void FindReturn(NetOpId move, NetValueId from) {
     const NetValueId out = net_.net.op(move).outs[0];
     const DefId def = net_.def_of[Index(out)];
     const MemoryId to = net_.net.value(out).memory;
     source_of_.emplace(out, from);
+    held_->Moves(def, move, from);
     for (const HeldValues::Line& line : held_->Evictions(def)) {
       if (line.memory == to && line.when < held_->MomentFor(move, def)) return;
     }
@@ -430,6 +446,7 @@ class Carrier {
   const LinkWays ways_;
   const size_t given_ops_;
   std::optional<HeldValues> held_;
+  std::map<uint32_t, NetValueId> decides_;  // by branch: what was computed again, if that does
   std::optional<ValueCopies> copies_;
   std::vector<NetOperands> chosen_;  // by op: what it reads
   struct Reader {

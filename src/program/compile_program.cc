@@ -70,7 +70,6 @@ Result<CompiledProgram> Again(const PartContext& context, const Program& program
 // Which values share memory is decided once more for what is printed, and told of that, so that
 // whoever compiles the answer is told the same. What was proved stays proved.
 void SettlePeaks(const PartContext& context, const Program& program, CompiledProgram& compiled) {
-  if (compiled.certificate.syncs.value == 0) return;
   Result<CompiledProgram> again = Again(context, program, compiled.schedule);
   if (!again || again->schedule.items != compiled.schedule.items) return;
   again->alternatives = std::move(compiled.alternatives);

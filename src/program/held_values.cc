@@ -26,6 +26,7 @@ HeldValues::HeldValues(const Program& program, const Wishes& wishes, const Progr
       held.value = out;
       held.op = op;
       if (extra) held.since = ListedAt(op).value_or(kStart);
+      held.again = again;
       if (again) held.at = PlaceOf(op);
       const DefId def = net.def_of[Index(out)];
       Add(def, held);
@@ -46,6 +47,13 @@ HeldValues::HeldValues(const Program& program, const Wishes& wishes, const Progr
 void HeldValues::Return(DefId def, NetOpId move) {
   for (Line& line : brought_[Index(def)]) line.returns = line.returns || line.op == move;
   for (Held& held : held_[Index(def)]) held.returns = held.returns || held.op == move;
+}
+
+void HeldValues::Moves(DefId def, NetOpId move, NetValueId from) {
+  std::vector<Held>& all = held_[Index(def)];
+  const bool again = std::any_of(all.begin(), all.end(),
+                                 [&](const Held& one) { return one.value == from && one.again; });
+  for (Held& held : all) held.again = held.again || (again && held.op == move);
 }
 
 std::optional<HeldValues::Moment> HeldValues::ListedAt(NetOpId op) const {
@@ -107,6 +115,12 @@ RegionId HeldValues::RegionFor(NetOpId reader, DefId def) const {
   return op.merges && !IsInside(net_.net, op.region, maker) ? maker : op.region;
 }
 
+bool HeldValues::MergesBy(NetOpId op, DefId condition) const {
+  const auto* evaluate = std::get_if<work::Evaluate>(&net_.work[Index(op)]);
+  if (evaluate == nullptr || !net_.net.op(op).merges) return false;
+  return program_.branches[program_.eval(evaluate->eval).index].condition == condition;
+}
+
 bool HeldValues::Sees(NetOpId reader, DefId def, NetOpId line, Moment when) {
   return reader != line && when < MomentFor(reader, def) &&
          IsInside(net_.net, RegionFor(reader, def), net_.net.op(line).region);
@@ -140,20 +154,28 @@ bool HeldValues::WasFreed(NetOpId reader, DefId def, MemoryId memory, Moment sin
 }
 
 const HeldValues::Held* HeldValues::Find(NetOpId reader, DefId def, MemoryId memory) {
-  const Held *first = nullptr, *freed = nullptr, *again = nullptr;
+  const bool merges = MergesBy(reader, def);
+  const bool moves = std::holds_alternative<work::Move>(net_.work[Index(reader)]);
+  const Held *first = nullptr, *freed = nullptr, *last = nullptr, *again = nullptr;
   for (const Held& one : All(def)) {
     if (net_.net.value(one.value).memory != memory) continue;
     if (one.at && *one.at != PlaceOf(reader)) continue;
+    if (merges && one.again) continue;
     if (!IsThere(reader, def, one)) continue;
     if (IsFreed(reader, def, one)) {
       freed = &one;
-    } else if (one.at || one.returns) {
+    } else if (one.at && moves) {
       again = &one;
+    } else if (one.at || one.returns) {
+      last = &one;
     } else if (first == nullptr || one.since < first->since) {
       first = &one;
     }
   }
-  return again != nullptr ? again : first != nullptr ? first : freed;
+  for (const Held* one : {last, first, again}) {
+    if (one != nullptr) return one;
+  }
+  return freed;
 }
 
 }  // namespace tinyai

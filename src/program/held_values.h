@@ -28,6 +28,7 @@ class HeldValues {
     std::optional<PlaceId> at;    // recompute: only what is computed there reads it
     std::optional<size_t> epoch;  // of what nobody listed: how often it had left the memory before
     bool returns = false;         // moved back to where it was moved from
+    bool again = false;           // computed again, or moved from there
   };
   // A line that takes a def from a memory, or brings it there.
   struct Line {
@@ -50,6 +51,8 @@ class HeldValues {
     return !Evictions(def).empty() || !Brought(def).empty() || !frees_[Index(def)].empty();
   }
   void Add(DefId def, Held held) { held_[Index(def)].push_back(held); }
+  // What a move reads.
+  void Moves(DefId def, NetOpId move, NetValueId from);
   // A listed move that returns.
   void Return(DefId def, NetOpId move);
 
@@ -60,8 +63,8 @@ class HeldValues {
   // How often a def has left a memory since, as far as the reader sees.
   size_t Left(NetOpId reader, DefId def, MemoryId memory, Moment since = kStart);
   // What `reader` reads of a def in a memory: what its place has computed again last, or has
-  // returned, else what is there first; nothing where it is not there. What was freed only if there
-  // is nothing else.
+  // returned, else what is there first; moves take what was computed again only for want of others;
+  // nothing where it is not there. What was freed only if there is nothing else.
   const Held* Find(NetOpId reader, DefId def, MemoryId memory);
   // The same for whoever copies it elsewhere.
   bool IsThere(NetOpId reader, DefId def, const Held& held);
@@ -73,6 +76,9 @@ class HeldValues {
   // Where it is decided whether a value is read: what merges looks into the arms.
   RegionId RegionFor(NetOpId reader, DefId def) const;
   RegionId MakerRegion(DefId def) const;
+  // Whether an op merges what the arms made that a condition decides between: it reads that one
+  // which decides, never another one that was computed again.
+  bool MergesBy(NetOpId op, DefId condition) const;
 
  private:
   std::optional<Moment> ListedAt(NetOpId op) const;

@@ -30,6 +30,10 @@ constexpr std::string_view kRow =
 constexpr std::string_view kLong =
     "a = input(f32[1024, 1024]);\nb = a * 3.0;\nc = b * 2.0;\nd = c + c;\ne = d * c;\nf = e + "
     "b;\noutput f;\n";
+constexpr std::string_view kDecided =
+    "b = input();\nx = input();\nc = b > 0;\nif (c) { z = x + 1; w = z * 2; } else { z = x - 1; w "
+    "= "
+    "z; }\noutput w;\n";
 constexpr std::string_view kMade =
     "a = input();\nb = fill(a, [1024, 1024]);\nc = b * 2;\nd = c + c;\ne = d * c;\nf = e + "
     "b;\noutput f;\n";
@@ -53,6 +57,18 @@ const std::vector<Case>& Cases() {
       {"computed again", "", kExample2, "GPU { b; }\nCPU { recompute b; print(b); }\n"},
       {"computed again, apart", kApart, kExample2,
        "CPU { b; print(b); }\nGPU { recompute b; a; }\n"},
+      {"a condition computed again", "", kDecided,
+       "CPU { c; }\nGPU { recompute c; if (c) { z; w; } else { z'; w'; } }\n"},
+      {"a condition computed again, apart", kApart, kDecided,
+       "CPU { c; }\nGPU { recompute c; if (c) { z; w; } else { z'; w'; } }\n"},
+      {"a condition computed again where not all is", kApart, kDecided,
+       "GPU { recompute c; if (c) { z; } }\nCPU { if (c) { w; } else { z'; w'; } }\n"},
+      {"a condition of an arm computed again", "",
+       "b = input();\nx = input();\nif (b > 0) {\n  d = x > 3;\n  if (d) { z = x; } else { z = x - "
+       "2; }\n"
+       "} else { z = x + 7; }\noutput z;\n",
+       "GPU { if (b > 0) { d; } }\nCPU { if (b > 0) { recompute d; if (d) { z; } else { z'; } } "
+       "else { z''; } }\n"},
       {"made again for room", "", kMade, "budget RAM <= 12300KiB;\n"},
       {"taken away for room", kQueue, kLong, "GPU { b; c; d; e; f; }\n"},
       {"fetched early", kQueue, "x = input(f32[64]);\ny = x * 2.0;\noutput y;\n",

@@ -13,6 +13,7 @@
 #include "fmt/format.h"
 #include "lang/parse_devices.h"
 #include "lang/parse_schedule.h"
+#include "program/complete_schedule.h"
 #include "program/program_test_support.h"
 #include "program/random_program_test_support.h"
 
@@ -332,20 +333,23 @@ Lines LinesOf(const std::string& schedule) {
   return out;
 }
 
-// In a hurry less may be proved of a schedule with gaps than of one that is complete, and memory is
-// not packed again.
+// The text up to the certificate, and its figures. In a hurry less may be proved of a schedule with
+// gaps than of one that is complete, and memory is not packed again.
 bool IsTheSame(const Compiled& again, const Compiled& first, const CompileOptions& options) {
   if (!again.program || CountsOf(again) != CountsOf(first)) return false;
-  const bool fast = options.limits.effort == Effort::kFast;
-  const auto text = [&](const Compiled& of) {
-    return fast ? of.text().substr(0, of.text().rfind("// ")) : of.text();
-  };
-  return text(again) == text(first);
+  const auto commands = [](const std::string& text) { return text.substr(0, text.rfind("// ")); };
+  if (commands(again.text()) != commands(first.text())) return false;
+  if (options.limits.effort == Effort::kFast) return true;
+  Certificate one = again.program->certificate, other = first.program->certificate;
+  one.witness = other.witness = {};
+  return CertificateText(one) == CertificateText(other);
 }
+// Of several paths that prove as much another one may be shown.
+constexpr uint64_t kOtherWitness = 500;  // one in so many at most
 
 TEST(RandomPrograms, AreCompletedToWhatCompilesToItselfAndKeepsTheLinesOfTheUser) {
   const uint64_t programs = Programs(200);
-  uint64_t branches = 0, changed = 0;
+  uint64_t branches = 0, changed = 0, witness = 0;
   for (uint64_t seed = 0; seed < programs; ++seed) {
     RandomTextShape shape;
     shape.places = 2 + seed % 3;
@@ -374,15 +378,19 @@ TEST(RandomPrograms, AreCompletedToWhatCompilesToItselfAndKeepsTheLinesOfTheUser
     const bool same = IsTheSame(again, compiled, options);
     EXPECT_TRUE(same) << seed << "\n" << completed << again.text();
     changed += !same;
+    witness += same && again.program->certificate.witness != compiled.program->certificate.witness;
   }
-  fmt::print("{} programs, {} with conditionals: {} complete to what changes once more\n", programs,
-             branches, changed);
+  fmt::print(
+      "{} programs, {} with conditionals: {} complete to what changes once more, {} have another "
+      "witness then\n",
+      programs, branches, changed, witness);
   EXPECT_GT(branches, programs / 2);
+  EXPECT_LE(witness, programs / kOtherWitness);
 }
 
 TEST(RandomPrograms, WithAMemoryForEachPlaceAreCompletedToWhatCompilesToItself) {
   const uint64_t programs = Programs(200);
-  uint64_t branches = 0, changed = 0;
+  uint64_t branches = 0, changed = 0, witness = 0;
   for (uint64_t seed = 0; seed < programs; ++seed) {
     RandomTextShape shape;
     shape.places = 2 + seed % 3;
@@ -404,16 +412,20 @@ TEST(RandomPrograms, WithAMemoryForEachPlaceAreCompletedToWhatCompilesToItself) 
                       << text.values << text.schedule << completed << again.text() << again.said;
     branches += text.branches;
     changed += !same;
+    witness += same && again.program->certificate.witness != compiled.program->certificate.witness;
   }
-  fmt::print("{} programs, {} with conditionals: {} complete to what changes once more\n", programs,
-             branches, changed);
+  fmt::print(
+      "{} programs, {} with conditionals: {} complete to what changes once more, {} have another "
+      "witness then\n",
+      programs, branches, changed, witness);
   EXPECT_GT(branches, programs / 2);
+  EXPECT_LE(witness, programs / kOtherWitness);
 }
 
 // Half of these schedules ask for what cannot be: those are refused, at once.
 TEST(RandomPrograms, WithValuesThatAreMovedAreCompletedToWhatCompilesToItself) {
   const uint64_t programs = 2 * Programs(200);
-  uint64_t compile = 0, moved = 0, changed = 0;
+  uint64_t compile = 0, moved = 0, changed = 0, witness = 0;
   for (uint64_t seed = 0; seed < programs; ++seed) {
     RandomTextShape shape;
     shape.places = 2 + seed % 3;
@@ -440,11 +452,15 @@ TEST(RandomPrograms, WithValuesThatAreMovedAreCompletedToWhatCompilesToItself) {
     EXPECT_TRUE(same) << seed << "\n"
                       << text.values << text.schedule << completed << again.text() << again.said;
     changed += !same;
+    witness += same && again.program->certificate.witness != compiled.program->certificate.witness;
   }
-  fmt::print("{} programs, {} can be compiled, {} of them with evictions: {} change once more\n",
-             programs, compile, moved, changed);
+  fmt::print(
+      "{} programs, {} can be compiled, {} of them with evictions: {} change once more, {} have "
+      "another witness then\n",
+      programs, compile, moved, changed, witness);
   EXPECT_GT(compile, programs / 3);
   EXPECT_GT(moved, programs / 40);
+  EXPECT_LE(witness, compile / kOtherWitness);
 }
 
 }  // namespace
