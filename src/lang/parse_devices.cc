@@ -300,17 +300,36 @@ class DeviceParser {
       Devices::Link& link = devices_.links[i];
       link.from = FindMemory(names_of_[i].from);
       link.to = FindMemory(names_of_[i].to);
-      if (names_of_[i].queue.empty()) continue;
-      link.queue = devices_.FindPlace(names_of_[i].queue);
-      if (link.queue) continue;
-      in_.diagnostics().Error(
-          "I7", link.where,
-          fmt::format("no queue '{}' (declared: {})", names_of_[i].queue, devices_.PlaceNames()));
+      if (!in_.diagnostics().has_errors() && link.from == link.to) {
+        in_.diagnostics()
+            .Error("I9", names_of_[i].to.where,
+                   fmt::format("a link leads to another memory, this one from {0} to {0}",
+                               names_of_[i].to.name))
+            .Help("delete it, or name the other end");
+      }
+      if (!names_of_[i].queue.empty()) FindQueue(names_of_[i].queue, link);
     }
     if (effects) return;
     in_.diagnostics()
         .Error("I9", in_.token().span, "no device reads input and prints")
         .Help("effects input, print, output; in one of them");
+  }
+
+  void FindQueue(const std::string& name, Devices::Link& link) {
+    link.queue = devices_.FindPlace(name);
+    if (!link.queue) {
+      in_.diagnostics().Error(
+          "I7", link.where,
+          fmt::format("no queue '{}' (declared: {})", name, devices_.PlaceNames()));
+      return;
+    }
+    const uint32_t memory = devices_.places[*link.queue].memory;
+    if (in_.diagnostics().has_errors() || memory == link.from || memory == link.to) return;
+    in_.diagnostics()
+        .Error("I9", link.where,
+               fmt::format("queue '{}' is of a device with memory {}, which is no end of this link",
+                           name, devices_.memories[memory].name))
+        .Help("name a queue of one of its ends");
   }
 
   TokenStream in_;

@@ -71,6 +71,9 @@ TEST(ParseMachine, EachMistakeIsReportedWithItsPlace) {
            ram + "device CPU { queue a; effects print; }",
            ram + "device CPU { memory RAM; queue; api",
            ram + cpu + "link RAM -> RAM = 1us + bytes / 0GB/s;",
+           ram + cpu + "link RAM -> RAM = 1us + bytes / 1GB/s;",
+           ram + "memory B = 1K;\nmemory C = 1K;\n" + cpu +
+               "device D { memory C; }\nlink RAM -> B = 1us + bytes / 1GB/s queue D;",
            ram + cpu + "link RAM -> DISK = 1us + bytes / 1GB/s queue GPU;",
            "memory RAM = 3us;\nmemory B = 1K align 3;\ndevice CPU { speed 3; branch some; "
            "}\nmachine "
