@@ -266,15 +266,34 @@ class NetCheck {
   Status CheckFloor() const {
     if (too_large_ == nullptr) return {};
     const NetOp& op = *too_large_;
-    uint64_t least = ~uint64_t{0};
+    const NetChoice* least = nullptr;
+    uint64_t need = 0;
     for (const NetChoice& choice : op.choices) {
-      least = std::min(least, BytesAtOnce(op, choice, net_.place(choice.place).memory));
+      const uint64_t bytes = BytesAtOnce(op, choice, net_.place(choice.place).memory);
+      if (least != nullptr && bytes >= need) continue;
+      least = &choice;
+      need = bytes;
     }
-    const NetPlace& place = net_.place(op.choices.front().place);
-    return Fail(
-        ErrorCode::kBudget, "BUDGET_INFEASIBLE",
-        fmt::format("memory: every order needs at least {} bytes on {} at '{}'; need={} ({})",
-                    least, place.name, op.name, least, FormatByteSize(least)));
+    return Fail(ErrorCode::kBudget, "BUDGET_INFEASIBLE",
+                fmt::format("memory: every order needs at least {} bytes on {} at '{}' ({}); "
+                            "need={} ({})",
+                            need, net_.place(least->place).name, op.name, PartsOf(op, *least, need),
+                            need, FormatByteSize(need)));
+  }
+  // Of what an op needs at once: operands, what it makes, workspace.
+  std::string PartsOf(const NetOp& op, const NetChoice& choice, uint64_t all) const {
+    NetOp made = op;
+    made.ins.clear();
+    const uint64_t without_ins = BytesAtOnce(made, choice, net_.place(choice.place).memory);
+    std::string out;
+    const auto add = [&](std::string_view what, uint64_t bytes) {
+      if (bytes == 0) return;
+      out += fmt::format("{}{} {}", out.empty() ? "" : " + ", what, FormatByteSize(bytes));
+    };
+    add("inputs", all - without_ins);
+    add("output", without_ins - choice.workspace_bytes);
+    add("workspace", choice.workspace_bytes);
+    return out;
   }
   bool FitsSomewhere(const NetOp& op) const {
     return std::any_of(op.choices.begin(), op.choices.end(),

@@ -208,8 +208,12 @@ class WayFinder {
       return tl::unexpected<Error>(std::move(error));
     }
     const Span where = way_.wishes.budgets.begin()->second;
-    out_.Error("I10", where, error.message.substr(0, error.message.find("; need=")))
-        .Help("raise the budget, or place some of it elsewhere");
+    const std::string_view message = error.message;
+    constexpr std::string_view kNeed = "; need=";
+    const size_t end = std::min(message.find(kNeed), message.size());
+    const std::string_view need = message.substr(std::min(end + kNeed.size(), message.size()));
+    out_.Error("I10", where, std::string(message.substr(0, end)))
+        .Help(fmt::format("raise the budget to at least {}, or place some of it elsewhere", need));
     return false;
   }
 
