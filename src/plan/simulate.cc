@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "plan/simulate_turns.h"
+
 namespace tinyai {
 namespace {
 
@@ -64,6 +66,17 @@ class Simulator {
       if (settled && iteration_ > 1) break;
     }
     return out;
+  }
+
+  std::vector<std::vector<std::vector<SimulatedSpan>>> RunTurns(uint32_t turns) {
+    std::vector<std::vector<std::vector<SimulatedSpan>>> spans;
+    for (iteration_ = 0; iteration_ < std::min(turns, iterations_); ++iteration_) {
+      Simulation one;
+      StartIteration(one);
+      FollowIteration(one);
+      spans.push_back(std::move(one.spans));
+    }
+    return spans;
   }
 
  private:
@@ -157,6 +170,12 @@ class Simulator {
 
 Simulation Simulate(const TaskNet& net, const NetPlan& plan, uint32_t most_iterations) {
   return Simulator(net, plan, most_iterations, {}).Run();
+}
+
+std::vector<std::vector<std::vector<SimulatedSpan>>> SimulateTurns(const TaskNet& net,
+                                                                   const NetPlan& plan,
+                                                                   uint32_t turns) {
+  return Simulator(net, plan, turns, {}).RunTurns(turns);
 }
 
 Simulation SimulateArms(const TaskNet& net, const NetPlan& plan, const std::vector<bool>& carried) {

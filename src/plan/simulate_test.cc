@@ -3,6 +3,7 @@
 #include "gtest/gtest.h"
 #include "plan/compile_net.h"
 #include "plan/net_test_support.h"
+#include "plan/simulate_turns.h"
 
 namespace tinyai {
 namespace {
@@ -44,6 +45,26 @@ TEST(Simulate, TheSlowerQueueSetsThePaceOfARing) {
     EXPECT_EQ(simulation.moved_bytes[1], 800u);
     EXPECT_EQ(simulation.peaks[0], 300u);
   }
+}
+
+TEST(SimulateTurns, ShowsOnOneClockWhatSimulateShowsTheLastOf) {
+  const TaskNet net = Pipeline(8, 3, 2, 1);
+  const NetPlan plan = Plan(net).plan;
+  const auto turns = SimulateTurns(net, plan, 3);
+  ASSERT_EQ(turns.size(), 3u);
+  for (const uint32_t most : {2u, 3u}) {
+    const auto last = Simulate(net, plan, most).spans;
+    for (size_t place = 0; place < last.size(); ++place) {
+      ASSERT_EQ(turns[most - 1][place].size(), last[place].size());
+      for (size_t i = 0; i < last[place].size(); ++i) {
+        EXPECT_EQ(turns[most - 1][place][i].begin, last[place][i].begin);
+        EXPECT_EQ(turns[most - 1][place][i].end, last[place][i].end);
+      }
+    }
+  }
+  EXPECT_EQ(turns[0][Index(kDisk)][0].begin, 0);
+  EXPECT_EQ(turns[0][Index(kCpu)][0].begin, 2);
+  EXPECT_TRUE(SimulateTurns(net, plan, 0).empty());
 }
 
 // One slot: nothing overlaps.

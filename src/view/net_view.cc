@@ -72,11 +72,10 @@ std::vector<NetFence> CommandsOf(const NetView& view, const NetLoop& loop) {
   return out;
 }
 
-NetTimes::NetTimes(const NetView& view)
+NetTimes::NetTimes(const NetView& view, const std::vector<std::vector<SimulatedSpan>>& simulated)
     : spans_(view.planned.plan.queues.size()), span_of_(view.net.ops.size(), nullptr) {
-  const Simulation& simulation = view.planned.simulation;
   bool any = false;
-  for (const std::vector<SimulatedSpan>& spans : simulation.spans) {
+  for (const std::vector<SimulatedSpan>& spans : simulated) {
     for (const SimulatedSpan& span : spans) {
       span_of_[Index(span.op)] = &span;
       origin_ = any ? std::min(origin_, span.begin) : span.begin;

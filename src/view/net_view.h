@@ -64,7 +64,9 @@ struct TimeSpan {
 // of a net that does not loop.
 class NetTimes {
  public:
-  explicit NetTimes(const NetView& view);
+  explicit NetTimes(const NetView& view) : NetTimes(view, view.planned.simulation.spans) {}
+  // By these spans instead, which outlive this object: by place.
+  NetTimes(const NetView& view, const std::vector<std::vector<SimulatedSpan>>& simulated);
 
   // Of a command that runs in this iteration; null of one that ran in the first only.
   const SimulatedSpan* span(PlaceId place, size_t command) const;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
+#include "plan/simulate_turns.h"
 #include "view/json_text.h"
 #include "view/write_view.h"
 
@@ -15,45 +16,48 @@ constexpr uint64_t kShownTurns = 4;
 // Turns of a net in lanes of a trace.
 class NetTracer {
  public:
-  // `lanes`: by place.
-  NetTracer(const NetView& view, TraceWriter& writer, std::vector<size_t> lanes)
+  // `lanes`: by place. `turns`: their times; the first one's begin is `begin` in the trace.
+  NetTracer(const NetView& view, TraceWriter& writer, std::vector<size_t> lanes,
+            std::vector<NetTimes> turns, double begin)
       : view_(view),
         net_(view.net),
         plan_(view.planned.plan),
-        times_(view),
         causes_(view),
         lanes_(std::move(lanes)),
+        turns_(std::move(turns)),
+        begin_(begin),
         writer_(writer) {}
 
-  // One turn, the first of which begins at `begin`.
-  void AddTurn(double begin, uint64_t turn) {
-    GoTo(begin, turn);
-    for (size_t place = 0; place < plan_.queues.size(); ++place) {
-      for (size_t at = 0; at < plan_.queues[place].size(); ++at) AddCommand(PlaceId(place), at);
+  void Write() {
+    for (turn_ = 0; turn_ < turns_.size(); ++turn_) {
+      for (size_t place = 0; place < plan_.queues.size(); ++place) {
+        for (size_t at = 0; at < plan_.queues[place].size(); ++at) AddCommand(PlaceId(place), at);
+      }
     }
   }
-  // What is asked from now on is about this turn.
-  void GoTo(double begin, uint64_t turn) {
-    begin_ = begin + static_cast<double>(turn) * period();
-    turn_ = turn;
+  double At(double simulated) const {
+    return begin_ + simulated - (turns_.empty() ? 0 : turns_[0].origin());
   }
-  double period() const { return view_.planned.simulation.makespan; }
+  // When a place has done what it does in all turns.
   double EndOf(size_t place) const {
     double end = begin_;
-    for (size_t at = 0; at < plan_.queues[place].size(); ++at) {
-      if (const SimulatedSpan* span = times_.span(PlaceId(place), at)) {
-        end = std::max(end, At(span->end));
+    for (const NetTimes& times : turns_) {
+      for (size_t at = 0; at < plan_.queues[place].size(); ++at) {
+        const SimulatedSpan* span = times.span(PlaceId(place), at);
+        if (span != nullptr) end = std::max(end, At(span->end));
       }
     }
     return end;
   }
-  double At(double simulated) const { return begin_ + simulated - times_.origin(); }
-  const NetTimes& times() const { return times_; }
+  // In the first turn; null of what is done in none.
+  const SimulatedSpan* First(const NetFence& at) const {
+    return turns_.empty() ? nullptr : turns_[0].span(at.place, at.command);
+  }
 
  private:
   // Commands of the first iteration alone have no place in the one that is shown.
   void AddCommand(PlaceId place, size_t at) {
-    const SimulatedSpan* span = times_.span(place, at);
+    const SimulatedSpan* span = turns_[turn_].span(place, at);
     if (span == nullptr) return;
     const NetCommand& command = plan_.queues[Index(place)][at];
     const NetOp& op = net_.op(command.op);
@@ -94,23 +98,23 @@ class NetTracer {
   void AddArrow(PlaceId place, size_t at, size_t sync, const SimulatedSpan& waiting) {
     const NetSync& waited = plan_.queues[Index(place)][at].syncs[sync];
     const NetFence& fence = plan_.fences[waited.fence];
-    const SimulatedSpan* done = times_.span(fence.place, fence.command);
-    if (done == nullptr || waited.distance > turn_) return;
-    const double before = waited.distance * period();
+    if (waited.distance > turn_) return;
+    const SimulatedSpan* done = turns_[turn_ - waited.distance].span(fence.place, fence.command);
+    if (done == nullptr) return;
     writer_.AddArrow(causes_.Kind(place, at, sync), lanes_[Index(fence.place)],
-                     At(std::max(done->begin, done->end - kNanosecond)) - before,
-                     lanes_[Index(place)], At(waiting.begin));
+                     At(std::max(done->begin, done->end - kNanosecond)), lanes_[Index(place)],
+                     At(waiting.begin));
   }
 
   const NetView& view_;
   const TaskNet& net_;
   const NetPlan& plan_;
-  const NetTimes times_;
   const SyncCauses causes_;
   const std::vector<size_t> lanes_;
+  const std::vector<NetTimes> turns_;
+  const double begin_;
   TraceWriter& writer_;
-  double begin_ = 0;
-  uint64_t turn_ = 0;
+  size_t turn_ = 0;
 };
 
 class PlanTracer {
@@ -119,10 +123,11 @@ class PlanTracer {
       : view_(view), writer_(sink, "planned: " + view.title) {}
 
   Status Write() {
-    NetTracer tracer(view_, writer_, AddLanes(view_, ""));
-    tracer.AddTurn(0, 0);
+    const NetTimes times(view_);
+    NetTracer tracer(view_, writer_, AddLanes(view_, ""), {times}, 0);
+    tracer.Write();
     AddLoops(view_, tracer, "");
-    AddMemory(tracer.times());
+    AddMemory(times);
     return writer_.Finish();
   }
 
@@ -139,13 +144,13 @@ class PlanTracer {
     return lanes;
   }
 
-  // `around`: at the turn in which they are shown.
+  // In the first turn of what is around them.
   void AddLoops(const NetView& view, const NetTracer& around, const std::string& name) {
     for (const NetLoop& loop : view.loops) {
       std::optional<double> begin;
       double end = 0;
       for (const NetFence& at : CommandsOf(view, loop)) {
-        const SimulatedSpan* span = around.times().span(at.place, at.command);
+        const SimulatedSpan* span = around.First(at);
         if (span == nullptr) continue;
         begin = std::max(begin.value_or(0), around.At(span->begin));
         end = std::max(end, around.At(span->end));
@@ -157,21 +162,24 @@ class PlanTracer {
   // The first turns, and one span for all others; loops in it, in its first turn.
   void AddLoop(const NetLoop& loop, double begin, double end, const std::string& name) {
     const std::vector<size_t> lanes = AddLanes(loop.view, name);
-    NetTracer tracer(loop.view, writer_, lanes);
     const std::optional<uint64_t> turns = loop.turns();
     const uint64_t shown = std::min(kShownTurns, turns.value_or(kShownTurns));
-    for (uint64_t turn = 0; turn < shown; ++turn) tracer.AddTurn(begin, turn);
+    const auto simulated =
+        SimulateTurns(loop.view.net, loop.view.planned.plan, static_cast<uint32_t>(shown));
+    std::vector<NetTimes> times;
+    for (const auto& spans : simulated) times.emplace_back(loop.view, spans);
+    NetTracer tracer(loop.view, writer_, lanes, std::move(times), begin);
+    tracer.Write();
+    AddLoops(loop.view, tracer, name);
     const std::string rest =
         turns ? fmt::format("turns {} to {}", shown + 1, *turns) : "further turns";
     for (size_t place = 0; place < lanes.size() && turns != shown; ++place) {
       if (loop.view.planned.plan.queues[place].empty()) continue;
       const double from = tracer.EndOf(place);
       writer_.AddSpan(lanes[place], rest, from, std::max(end - from, 0.0),
-                      {{"turn_us", JsonMicroseconds(tracer.period())},
+                      {{"turn_us", JsonMicroseconds(loop.view.planned.simulation.makespan)},
                        {"window", std::to_string(loop.window)}});
     }
-    tracer.GoTo(begin, 0);
-    AddLoops(loop.view, tracer, name);
   }
 
   void AddMemory(const NetTimes& times) {
