@@ -171,14 +171,13 @@ void ProgramBuilder::Return(const val::Output& output) {
                         return_->results.end();
       if (Index(*def) < return_->first_def || used) {
         // A value of the caller, or one that has a name already, under a new name.
-        Eval eval;
+        const EvalId id = AddEval(expr.where);
+        Eval& eval = program_.evals.back();
         eval.ins = {*def};
-        eval.where = expr.where;
         ExprNode node;
         node.kind = ExprNode::Kind::kOperand;
         node.type = program_.def(*def).type;
         eval.code = program_.code->Keep({&node, 1});
-        const EvalId id = AddEval(std::move(eval));
         def = AddDef(NewName(name.text), program_.def(*def).type, id, name.where);
         program_.evals[Index(id)].outs = {*def};
       } else {

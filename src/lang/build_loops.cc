@@ -105,11 +105,8 @@ ProgramBuilder::LoopParts ProgramBuilder::Begin(std::string name, Where where) {
   program_.loops.emplace_back();
   program_.loops.back().name = std::move(name);
   program_.loops.back().where = where;
-  Eval eval;
-  eval.kind = Eval::Kind::kLoop;
-  eval.index = parts.index;
-  eval.where = where;
-  parts.eval = AddEval(std::move(eval));
+  parts.eval = AddEval(where, Eval::Kind::kLoop);
+  program_.evals.back().index = parts.index;
   parts.first_def = program_.defs.size();
   parts.first_eval = program_.evals.size();
   parts.first_branch = program_.branches.size();

@@ -43,7 +43,7 @@ struct LocatedDiagnostic {
 };
 
 // Collects what is wrong with one text, at most kMostErrors errors and as many warnings; what comes
-// after these is only counted.
+// after these is left out.
 class Diagnostics {
  public:
   static constexpr size_t kMostErrors = 10;
@@ -57,6 +57,8 @@ class Diagnostics {
 
   bool has_errors() const { return errors_ != 0; }
   bool full() const { return errors_ >= kMostErrors; }
+  // Warnings are left out from now on.
+  bool has_warned() const { return warnings_ >= kMostErrors; }
   const std::vector<Diagnostic>& all() const { return all_; }
   const SourceText& source() const { return source_; }
   std::string At(Span where) const;  // "7:20"

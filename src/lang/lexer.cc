@@ -24,6 +24,7 @@ constexpr std::array<bool, 256> kIsWordPart = [] {
 }();
 bool IsWordPart(char c) { return kIsWordPart[static_cast<uint8_t>(c)]; }
 bool IsLetter(char c) { return IsWordPart(c) && !IsDigit(c); }
+bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 // No control characters but tab and the ends of lines, and nothing but ASCII. (Without branches, so
 // that many bytes are looked at together.)
@@ -98,6 +99,18 @@ constexpr std::array<uint8_t, 256> kFirstSymbols = [] {
   return out;
 }();
 
+// By character: the symbol that it is by itself, where no other begins with it; kEnd: none.
+constexpr std::array<TokenKind, 256> kSingleSymbols = [] {
+  std::array<TokenKind, 256> out{};
+  std::array<int, 256> begun{};
+  for (const Symbol& symbol : kSymbols) ++begun[static_cast<uint8_t>(symbol.spelling[0])];
+  for (const Symbol& symbol : kSymbols) {
+    const auto first = static_cast<uint8_t>(symbol.spelling[0]);
+    if (begun[first] == 1 && symbol.spelling.size() == 1) out[first] = symbol.kind;
+  }
+  return out;
+}();
+
 // Of a letter that no name has.
 bool IsForeign(char c) { return static_cast<uint8_t>(c) >= 0x80; }
 
@@ -110,7 +123,7 @@ Span MakeSpan(size_t begin, size_t end) {
 Lexer::Lexer(Diagnostics& diagnostics) : diagnostics_(diagnostics) {
   text_ = diagnostics.source().text();
   if (text_.size() > kMostSourceBytes) {
-    text_ = {};
+    text_ = "";
     Break({}, fmt::format("the text has {} bytes; at most {} are read",
                           diagnostics.source().text().size(), kMostSourceBytes));
     return;
@@ -128,10 +141,11 @@ Token Lexer::Next(Mode mode) {
   while (true) {
     SkipBlanks();
     if (at_ >= text_.size()) break;
-    const char c = Peek();
+    const char c = text_[at_];
+    if (IsWordPart(c)) return !IsDigit(c) || mode == Mode::kPart ? Word() : Number();
+    const TokenKind single = kSingleSymbols[static_cast<uint8_t>(c)];
+    if (single != TokenKind::kEnd) return Make(single, 1);
     if (IsForeign(c)) return ForeignWord();
-    if (IsLetter(c) || (mode == Mode::kPart && IsDigit(c))) return Word();
-    if (IsDigit(c)) return Number();
     if (c == '"') return String();
     for (size_t i = kFirstSymbols[static_cast<uint8_t>(c)]; i < kSymbols.size(); ++i) {
       const auto& [spelling, kind] = kSymbols[i];
@@ -154,14 +168,13 @@ Token Lexer::Next(Mode mode) {
   return {TokenKind::kEnd, MakeSpan(at_, at_)};
 }
 
-void Lexer::SkipBlanks() {
-  while (at_ < text_.size()) {
-    const char c = Peek();
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
-      ++at_;
-    } else if (c != '/' || !SkipComment()) {
-      return;
-    }
+// What stands at the end of text_ is neither blank nor a part of a word: the end of the source, or
+// a byte that no text has. So nobody has to look for the end.
+inline void Lexer::SkipBlanks() {
+  const char* const text = text_.data();
+  while (true) {
+    while (IsBlank(text[at_])) ++at_;
+    if (text[at_] != '/' || !SkipComment()) return;
   }
 }
 
@@ -182,17 +195,18 @@ bool Lexer::SkipComment() {
   return true;
 }
 
-Token Lexer::Make(TokenKind kind, size_t length) {
+inline Token Lexer::Make(TokenKind kind, size_t length) {
   const size_t begin = at_;
   at_ += length;
   return {kind, MakeSpan(begin, at_)};
 }
 
-Token Lexer::Word() {
+inline Token Lexer::Word() {
+  const char* const text = text_.data() + at_;
   size_t length = 0;
-  while (IsWordPart(Peek(length))) ++length;
-  if (IsForeign(Peek(length))) return ForeignWord();
-  while (Peek(length) == '\'') ++length;
+  while (IsWordPart(text[length])) ++length;
+  if (IsForeign(text[length]) && at_ + length < text_.size()) return ForeignWord();
+  while (text[length] == '\'') ++length;
   const Token token = Make(TokenKind::kName, length);
   if (length > kMostNameBytes) {
     diagnostics_.Error(

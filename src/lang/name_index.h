@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -19,9 +21,8 @@ class NameIndex {
   // About so many texts will come.
   void Expect(size_t texts) {
     texts_.reserve(texts);
-    size_t size = slots_.size();
-    while (size < 2 * (texts + 1)) size = NextSize(size);
-    if (size != slots_.size()) Grow(size);
+    const size_t size = std::max(kLeastSlots, std::bit_ceil(2 * (texts + 1)));
+    if (size > slots_.size()) Grow(size);
   }
   // The text will be looked for soon: large tables do not fit a cache. (Not inlined, GCC takes this
   // for a function without effect and leaves the call out; so for those that call it.)
@@ -34,11 +35,11 @@ class NameIndex {
   }
   // What is added has the number size(); nothing is added that is there.
   uint32_t Add(std::string_view text) {
-    if (2 * (texts_.size() + 1) > slots_.size()) Grow(NextSize(slots_.size()));
-    const uint32_t hash = HashOf(text);
+    if (2 * (texts_.size() + 1) > slots_.size()) Grow(std::max(kLeastSlots, 4 * slots_.size()));
+    const uint64_t hash = HashOf(text);
     Slot& slot = slots_[Probe(text, hash)];
     if (slot.number == kNone) {
-      slot = {hash, static_cast<uint32_t>(texts_.size())};
+      slot = {hash, static_cast<uint32_t>(texts_.size()), static_cast<uint32_t>(text.size())};
       texts_.push_back(text);
     }
     return slot.number;
@@ -47,13 +48,17 @@ class NameIndex {
   std::string_view text(uint32_t number) const { return texts_[number]; }
 
  private:
+  static constexpr size_t kLeastSlots = 64;
+  static constexpr size_t kShort = 8;  // bytes of a text that its size and its hash determine
   struct Slot {
-    uint32_t hash = 0;
+    uint64_t hash = 0;
     uint32_t number = kNone;
+    uint32_t size = 0;  // of the text
   };
 
-  // Eight bytes at once; of the last ones, some may be taken twice.
-  static uint32_t HashOf(std::string_view text) {
+  // Eight bytes at once; of the last ones, some may be taken twice. Texts of one size that is
+  // kShort or less have different hashes, as Mix64 is one-to-one.
+  static uint64_t HashOf(std::string_view text) {
     const auto load = [&](size_t at, auto word) {
       std::memcpy(&word, text.data() + at, sizeof(word));
       return word;
@@ -67,16 +72,17 @@ class NameIndex {
     } else {
       for (const char c : text) last = last << 8 | static_cast<uint8_t>(c);
     }
-    return static_cast<uint32_t>(Mix64(hash ^ last));
+    return Mix64(hash ^ last);
+  }
+  bool Holds(const Slot& slot, std::string_view text, uint64_t hash) const {
+    return slot.hash == hash && slot.size == text.size() &&
+           (text.size() <= kShort || texts_[slot.number] == text);
   }
   // Where it is, or would be.
-  size_t Probe(std::string_view text, uint32_t hash) const {
+  size_t Probe(std::string_view text, uint64_t hash) const {
     const size_t mask = slots_.size() - 1;
     size_t at = hash & mask;
-    while (slots_[at].number != kNone &&
-           (slots_[at].hash != hash || texts_[slots_[at].number] != text)) {
-      at = (at + 1) & mask;
-    }
+    while (slots_[at].number != kNone && !Holds(slots_[at], text, hash)) at = (at + 1) & mask;
     return at;
   }
   void Grow(size_t size) {
@@ -89,7 +95,6 @@ class NameIndex {
       slots_[at] = slot;
     }
   }
-  static size_t NextSize(size_t size) { return size == 0 ? 64 : 4 * size; }
 
   std::vector<std::string_view> texts_;
   std::vector<Slot> slots_;  // a power of two, at most half of them taken

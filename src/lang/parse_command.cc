@@ -12,8 +12,6 @@
 namespace tinyai {
 namespace {
 
-using MaybeWhat = std::optional<Command::What>;
-
 constexpr std::array<std::pair<std::string_view, cmd::Verb>, 6> kVerbs = {{
     {"evict", cmd::Verb::kEvict},
     {"free", cmd::Verb::kFree},
@@ -29,85 +27,83 @@ class CommandParser {
 
   bool Parse(Command& out) {
     const uint32_t begin = in_.token().span.begin;
-    MaybeWhat what = What();
-    if (!what) return false;
-    out.what = std::move(*what);
-    if (!End(out)) return false;
+    if (!What(out.what) || !End(out)) return false;
     out.where = Span{begin, in_.last_end()};
     return true;
   }
 
  private:
-  MaybeWhat What() {
+  // Each of these writes what it reads into `out`, which is new; false, and reported, where it is
+  // none.
+  bool What(Command::What& out) {
     const Token head = in_.token();
-    if (in_.Accept(TokenKind::kFence)) return FenceAfter();
-    if (in_.Accept(TokenKind::kHole)) return cmd::Hole{};
-    if (in_.token().kind == TokenKind::kString) return EvaluateOrBlock(head);
+    if (in_.Accept(TokenKind::kFence)) return FenceAfter(out.emplace<cmd::Fence>());
+    if (in_.Accept(TokenKind::kHole)) {
+      out.emplace<cmd::Hole>();
+      return true;
+    }
+    if (in_.token().kind == TokenKind::kString) return EvaluateOrBlock(head, out);
     if (in_.token().kind != TokenKind::kName || in_.AtWord("else")) {
       in_.Unexpected("a command");
-      return std::nullopt;
+      return false;
     }
     const std::string_view word = in_.text();
-    if (!IsCommandWord(word)) return EvaluateOrBlock(head);
+    if (!IsCommandWord(word)) return EvaluateOrBlock(head, out);
     in_.Take();
-    if (word == "if") return IfAfter(head.span);
-    if (word == "loop") return LoopAfter(head.span);
-    if (word == "sync") return SyncAfter();
-    if (word == "print") return PrintAfter();
-    if (word == "move") return MoveAfter();
-    if (word == "closed") return ClosedAfter(head.span);
+    if (word == "if") return IfAfter(head.span, out.emplace<cmd::If>());
+    if (word == "loop") return LoopAfter(head.span, out.emplace<cmd::Loop>());
+    if (word == "sync") return SyncAfter(out.emplace<cmd::Sync>());
+    if (word == "print") return PrintAfter(out.emplace<cmd::Print>());
+    if (word == "move") return MoveAfter(out.emplace<cmd::Move>());
+    if (word == "closed") return ClosedAfter(head.span, out.emplace<Block>());
     for (const auto& [spelling, verb] : kVerbs) {
       if (word != spelling) continue;
-      std::optional<Ref> ref = ParseRef(in_);
-      if (!ref) return std::nullopt;
-      return cmd::Work{verb, std::move(*ref)};
+      cmd::Work& work = out.emplace<cmd::Work>();
+      work.verb = verb;
+      return ParseRef(in_, work.ref);
     }
-    return std::nullopt;
+    return false;
   }
 
-  MaybeWhat EvaluateOrBlock(Token head) {
+  bool EvaluateOrBlock(Token head, Command::What& out) {
     in_.Take();
-    std::optional<Ref> ref = ParseRefAfter(in_, head);
-    if (!ref) return std::nullopt;
+    Ref& ref = std::get<cmd::Work>(out).ref;  // what a new one is
+    if (!ParseRefAfter(in_, head, ref)) return false;
     const bool after_index = in_.token().kind == TokenKind::kDot;
-    if (!after_index && !in_.At(TokenKind::kOpenBrace)) {
-      return cmd::Work{cmd::Verb::kEvaluate, std::move(*ref)};
-    }
-    std::optional<Place> place = PlaceFromRef(in_, std::move(*ref));
-    return place ? BlockAt(std::move(*place), head.span, false) : std::nullopt;
+    if (!after_index && !in_.At(TokenKind::kOpenBrace)) return true;
+    std::optional<Place> place = PlaceFromRef(in_, std::move(ref));
+    return place && BlockAt(std::move(*place), head.span, false, out.emplace<Block>());
   }
 
-  MaybeWhat ClosedAfter(Span begin) {
+  bool ClosedAfter(Span begin, Block& out) {
     std::optional<Place> place = ParsePlace(in_);
-    return place ? BlockAt(std::move(*place), begin, true) : std::nullopt;
+    return place && BlockAt(std::move(*place), begin, true, out);
   }
 
-  MaybeWhat BlockAt(Place place, Span begin, bool closed) {
-    Block block{closed, std::move(place), {}, {}};
-    if (!ParseBraces(in_, begin, block.commands)) return std::nullopt;
-    block.where = Span{begin.begin, in_.last_end()};
-    return block;
+  bool BlockAt(Place place, Span begin, bool closed, Block& out) {
+    out.closed = closed;
+    out.place = std::move(place);
+    if (!ParseBraces(in_, begin, out.commands)) return false;
+    out.where = Span{begin.begin, in_.last_end()};
+    return true;
   }
 
-  MaybeWhat FenceAfter() {
-    std::string name(in_.text());
-    if (!in_.Expect(TokenKind::kName)) return std::nullopt;
-    return cmd::Fence{std::move(name)};
+  bool FenceAfter(cmd::Fence& out) {
+    out.name = std::string(in_.text());
+    return in_.Expect(TokenKind::kName);
   }
 
-  MaybeWhat SyncAfter() {
-    cmd::Sync sync;
-    if (!in_.Expect(TokenKind::kOpenParen)) return std::nullopt;
+  bool SyncAfter(cmd::Sync& out) {
+    if (!in_.Expect(TokenKind::kOpenParen)) return false;
     do {
-      cmd::Sync::Target& target = sync.targets.emplace_back();
+      cmd::Sync::Target& target = out.targets.emplace_back();
       const uint32_t begin = in_.token().span.begin;
       target.fence = std::string(in_.text());
-      if (!in_.Expect(TokenKind::kName)) return std::nullopt;
-      if (in_.Accept(TokenKind::kAt) && !Distance(target)) return std::nullopt;
+      if (!in_.Expect(TokenKind::kName)) return false;
+      if (in_.Accept(TokenKind::kAt) && !Distance(target)) return false;
       target.where = Span{begin, in_.last_end()};
     } while (in_.Accept(TokenKind::kComma));
-    if (!in_.Expect(TokenKind::kCloseParen)) return std::nullopt;
-    return sync;
+    return in_.Expect(TokenKind::kCloseParen);
   }
 
   bool Distance(cmd::Sync::Target& target) {
@@ -123,59 +119,49 @@ class CommandParser {
     return true;
   }
 
-  MaybeWhat PrintAfter() {
-    cmd::Print print;
-    if (!in_.Expect(TokenKind::kOpenParen)) return std::nullopt;
+  bool PrintAfter(cmd::Print& out) {
+    if (!in_.Expect(TokenKind::kOpenParen)) return false;
     do {
-      std::optional<Ref> ref = ParseRef(in_);
-      if (!ref) return std::nullopt;
-      print.refs.push_back(std::move(*ref));
+      if (!ParseRef(in_, out.refs.emplace_back())) return false;
     } while (in_.Accept(TokenKind::kComma));
-    if (!in_.Expect(TokenKind::kCloseParen)) return std::nullopt;
-    return print;
+    return in_.Expect(TokenKind::kCloseParen);
   }
 
-  MaybeWhat MoveAfter() {
-    std::optional<Ref> ref = ParseRef(in_);
-    if (!ref || !in_.Expect(TokenKind::kArrow)) return std::nullopt;
+  bool MoveAfter(cmd::Move& out) {
+    if (!ParseRef(in_, out.ref) || !in_.Expect(TokenKind::kArrow)) return false;
     std::optional<Place> to = ParsePlace(in_);
-    if (!to) return std::nullopt;
-    return cmd::Move{std::move(*ref), std::move(*to)};
+    if (to) out.to = std::move(*to);
+    return to.has_value();
   }
 
-  MaybeWhat IfAfter(Span begin) {
-    if (!in_.Expect(TokenKind::kOpenParen)) return std::nullopt;
+  bool IfAfter(Span begin, cmd::If& out) {
+    if (!in_.Expect(TokenKind::kOpenParen)) return false;
     std::optional<Expr> condition = ParseExpr(in_);
-    if (!condition || !in_.Expect(TokenKind::kCloseParen)) return std::nullopt;
-    cmd::If out{std::move(*condition), {}, std::nullopt};
-    if (!ParseBraces(in_, begin, out.then)) return std::nullopt;
-    if (!in_.AtWord("else")) return out;
+    if (!condition || !in_.Expect(TokenKind::kCloseParen)) return false;
+    out.condition = std::move(*condition);
+    if (!ParseBraces(in_, begin, out.then)) return false;
+    if (!in_.AtWord("else")) return true;
     const Span otherwise = in_.Take().span;
     out.otherwise.emplace();
-    if (!in_.AtWord("if")) {
-      if (!ParseBraces(in_, otherwise, *out.otherwise)) return std::nullopt;
-      return out;
-    }
-    if (!in_.Enter()) return std::nullopt;
+    if (!in_.AtWord("if")) return ParseBraces(in_, otherwise, *out.otherwise);
+    if (!in_.Enter()) return false;
     const Span inner = in_.Take().span;
-    MaybeWhat next = IfAfter(inner);
+    Command& next = out.otherwise->emplace_back();
+    const bool good = IfAfter(inner, next.what.emplace<cmd::If>());
     in_.Leave();
-    if (!next) return std::nullopt;
-    out.otherwise->push_back({std::move(*next), {}, Span{inner.begin, in_.last_end()}});
-    return out;
+    next.where = Span{inner.begin, in_.last_end()};
+    return good;
   }
 
-  MaybeWhat LoopAfter(Span begin) {
-    cmd::Loop loop;
-    loop.name = std::string(in_.text());
-    if (!in_.Expect(TokenKind::kName)) return std::nullopt;
+  bool LoopAfter(Span begin, cmd::Loop& out) {
+    out.name = std::string(in_.text());
+    if (!in_.Expect(TokenKind::kName)) return false;
     if (in_.AtWord("window")) {
       in_.Take();
-      loop.window = ParseWholeNumber(in_);
-      if (!loop.window) return std::nullopt;
+      out.window = ParseWholeNumber(in_);
+      if (!out.window) return false;
     }
-    if (!ParseBraces(in_, begin, loop.body)) return std::nullopt;
-    return loop;
+    return ParseBraces(in_, begin, out.body);
   }
 
   // What ends the command: attributes and a semicolon, which some kinds may leave out.
@@ -199,8 +185,18 @@ class CommandParser {
 
 }  // namespace
 
+// About so many commands stand in front of the next closing brace.
+static size_t CommandsAhead(const TokenStream& in) {
+  constexpr size_t kMost = 4096;  // what follows may be a comment
+  const std::string_view rest = in.source().text().substr(in.token().span.begin);
+  const std::string_view block = rest.substr(0, rest.find('}'));
+  const auto ends = std::count(block.begin(), block.end(), ';');
+  return std::min(static_cast<size_t>(ends), kMost);
+}
+
 std::vector<Command> ParseCommands(TokenStream& in) {
   std::vector<Command> out;
+  out.reserve(CommandsAhead(in));
   while (!in.At(TokenKind::kCloseBrace) && !in.ended()) {
     const uint32_t begin = in.token().span.begin;
     in.arena().Clear();  // a command has its own copies

@@ -94,33 +94,31 @@ std::optional<Expr> ParseValue(TokenStream& in) {
 
 }  // namespace
 
-std::optional<Ref> ParseRef(TokenStream& in) {
+bool ParseRef(TokenStream& in, Ref& out) {
   const Token head = in.token();
   if (!in.Accept(TokenKind::kName) && !in.Accept(TokenKind::kString)) {
     in.Unexpected("a name");
-    return std::nullopt;
+    return false;
   }
-  return ParseRefAfter(in, head);
+  return ParseRefAfter(in, head, out);
 }
 
-std::optional<Ref> ParseRefAfter(TokenStream& in, Token head) {
-  Ref ref;
-  ref.parts.push_back({TextOf(in, head)});
-  if (!ParseParts(in, ref) || !ParseSlice(in, ref)) return std::nullopt;
+bool ParseRefAfter(TokenStream& in, Token head, Ref& out) {
+  out.parts.emplace_back().text = TextOf(in, head);
+  if (!ParseParts(in, out) || !ParseSlice(in, out)) return false;
   if (in.Accept(TokenKind::kAt)) {
-    ref.qualifier = std::string(in.text().substr(0, kMostNameBytes));
-    if (!in.Expect(TokenKind::kName)) return std::nullopt;
+    out.qualifier = std::string(in.text().substr(0, kMostNameBytes));
+    if (!in.Expect(TokenKind::kName)) return false;
   }
-  ref.where = Span{head.span.begin, in.last_end()};
-  return ref;
+  out.where = Span{head.span.begin, in.last_end()};
+  return true;
 }
 
 std::optional<Place> ParsePlace(TokenStream& in) {
   const Token head = in.token();
-  if (!in.Expect(TokenKind::kName)) return std::nullopt;
-  std::optional<Ref> ref = ParseRefAfter(in, head);
-  if (!ref) return std::nullopt;
-  return PlaceFromRef(in, std::move(*ref));
+  Ref ref;
+  if (!in.Expect(TokenKind::kName) || !ParseRefAfter(in, head, ref)) return std::nullopt;
+  return PlaceFromRef(in, std::move(ref));
 }
 
 std::optional<Place> PlaceFromRef(TokenStream& in, Ref ref) {
@@ -185,6 +183,9 @@ bool CloseBrace(TokenStream& in, Span begin) {
 }
 
 bool IsCommandWord(std::string_view word) {
+  if (word.empty() || word.size() > 9 || std::string_view("ceflmprsi").find(word[0]) == word.npos) {
+    return false;
+  }
   constexpr std::array<std::string_view, 13> kWords = {
       "closed", "else", "evict",    "free",  "if",        "load", "loop",
       "move",   "pin",  "prefetch", "print", "recompute", "sync"};

@@ -9,12 +9,13 @@
 
 namespace tinyai {
 
-// The parts of a schedule that stand inside declarations and commands. Each gives nothing, and has
-// reported why, where there is none.
+// The parts of a schedule that stand inside declarations and commands. Each gives nothing or is
+// false, and has reported why, where there is none.
 
-std::optional<Ref> ParseRef(TokenStream& in);
+// References, by the million, are read into the command that has them, which is new.
+bool ParseRef(TokenStream& in, Ref& out);
 // What follows the first part of a reference, which has been taken.
-std::optional<Ref> ParseRefAfter(TokenStream& in, Token head);
+bool ParseRefAfter(TokenStream& in, Token head, Ref& out);
 
 std::optional<Place> ParsePlace(TokenStream& in);
 // The place that turned out to be one after it was read as a reference: GPU[1] in GPU[1].copy {

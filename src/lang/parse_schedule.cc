@@ -129,8 +129,8 @@ class ScheduleParser {
     in_.set_quiet(in_.confused());
     if (closed) {
       place = ParsePlace(in_);
-    } else if (std::optional<Ref> ref = ParseRefAfter(in_, head)) {
-      place = PlaceFromRef(in_, std::move(*ref));
+    } else if (Ref ref; ParseRefAfter(in_, head, ref)) {
+      place = PlaceFromRef(in_, std::move(ref));
     }
     if (place && !in_.At(TokenKind::kOpenBrace)) {
       in_.Unexpected();
@@ -141,19 +141,18 @@ class ScheduleParser {
   }
 
   MaybeItem Placement() {
-    std::optional<Ref> ref = ParseRef(in_);
-    if (!ref || !in_.Expect(TokenKind::kColon)) return std::nullopt;
+    Ref ref;
+    if (!ParseRef(in_, ref) || !in_.Expect(TokenKind::kColon)) return std::nullopt;
     std::optional<Place> place = ParsePlace(in_);
     if (!place) return std::nullopt;
-    return decl::Placement{std::move(*ref), std::move(*place)};
+    return decl::Placement{std::move(ref), std::move(*place)};
   }
 
   MaybeItem Before() {
-    std::optional<Ref> first = ParseRef(in_);
-    if (!first || !in_.Expect(TokenKind::kComma)) return std::nullopt;
-    std::optional<Ref> second = ParseRef(in_);
-    if (!second) return std::nullopt;
-    return decl::Before{std::move(*first), std::move(*second)};
+    decl::Before before;
+    if (!ParseRef(in_, before.first) || !in_.Expect(TokenKind::kComma)) return std::nullopt;
+    if (!ParseRef(in_, before.second)) return std::nullopt;
+    return before;
   }
 
   MaybeItem Budget() {

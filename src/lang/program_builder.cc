@@ -122,9 +122,11 @@ void ProgramBuilder::Break(const NameAt& name) {
   names_.Bind(names_.Intern(name.text), binding);
 }
 
-EvalId ProgramBuilder::AddEval(Eval eval) {
+EvalId ProgramBuilder::AddEval(Where where, Eval::Kind kind) {
+  Eval& eval = program_.evals.emplace_back();
+  eval.kind = kind;
   eval.scope = scope_;
-  program_.evals.push_back(std::move(eval));
+  eval.where = where;
   return EvalId(program_.evals.size() - 1);
 }
 
@@ -133,17 +135,28 @@ ScopeId ProgramBuilder::Enter(ProgramScope::Kind kind, uint32_t index) {
   return scope_ = ScopeId(program_.scopes.size() - 1);
 }
 
+std::optional<ProgramType> ProgramBuilder::TypeOf(const ExprTree& expr, const ProgramType* wanted,
+                                                  size_t results) {
+  Eval& eval = program_.evals.back();
+  std::optional<ProgramType> type = typer_.Append(expr, wanted, eval, results);
+  if (type && eval.input && return_ != nullptr) {
+    out_.Error("T4", expr.where, "a function reads no input").Help("hand the value to it");
+    type.reset();
+  }
+  if (type && results > 1 && typer_.call_results().size() != results) {
+    out_.Error("T2", expr.where, fmt::format("{} names for one value", results))
+        .Help("only a call of a function has several results");
+    type.reset();
+  }
+  if (!type) program_.evals.pop_back();
+  return type;
+}
+
 std::optional<DefId> ProgramBuilder::Compute(const ExprTree& expr, const ProgramType* wanted,
                                              std::string name, Where where, bool implied) {
-  Eval eval;
-  eval.where = where;
-  std::optional<ProgramType> type = typer_.Append(expr, wanted, eval);
+  const EvalId id = AddEval(where);
+  std::optional<ProgramType> type = TypeOf(expr, wanted, 1);
   if (!type) return std::nullopt;
-  if (eval.input && return_ != nullptr) {
-    out_.Error("T4", expr.where, "a function reads no input").Help("hand the value to it");
-    return std::nullopt;
-  }
-  const EvalId id = AddEval(std::move(eval));
   const DefId def = AddDef(NewName(name), std::move(*type), id, where, implied);
   program_.evals[Index(id)].outs.push_back(def);
   return def;
@@ -192,21 +205,9 @@ void ProgramBuilder::Do(const val::Let& let, Where where) {
     Inline(let, *function);
     return give_up();  // what it did not define
   }
-  Eval eval;
-  eval.where = where;
-  std::optional<ProgramType> type =
-      typer_.Append(let.value, wanted ? &*wanted : nullptr, eval, count);
+  const EvalId id = AddEval(where);
+  std::optional<ProgramType> type = TypeOf(let.value, wanted ? &*wanted : nullptr, count);
   if (!type) return give_up();
-  if (eval.input && return_ != nullptr) {
-    out_.Error("T4", let.value.where, "a function reads no input").Help("hand the value to it");
-    return give_up();
-  }
-  if (count > 1 && typer_.call_results().size() != count) {
-    out_.Error("T2", let.value.where, fmt::format("{} names for one value", count))
-        .Help("only a call of a function has several results");
-    return give_up();
-  }
-  const EvalId id = AddEval(std::move(eval));
   for (size_t i = 0; i < count; ++i) {
     const NameAt& name = name_at(i);
     const NameTable::NameId name_id = i == 0 ? first : names_.Intern(name.text);
@@ -224,11 +225,9 @@ void ProgramBuilder::Do(const val::Output& output, Where where) {
     return;
   }
   for (const ExprTree& expr : output.values) {
-    Eval eval;
-    eval.kind = Eval::Kind::kOutput;
-    eval.where = expr.where;
-    eval.output = true;
-    if (typer_.Append(expr, nullptr, eval)) AddEval(std::move(eval));
+    AddEval(expr.where, Eval::Kind::kOutput);
+    program_.evals.back().output = true;
+    if (!typer_.Append(expr, nullptr, program_.evals.back())) program_.evals.pop_back();
   }
 }
 
@@ -310,12 +309,9 @@ void ProgramBuilder::MergeArms(uint32_t branch, const std::vector<NameTable::Clo
       names_.Bind(closed.name, merged);
       continue;
     }
-    Eval eval;
-    eval.kind = Eval::Kind::kMerge;
-    eval.index = branch;
-    eval.ins = {program_.branches[branch].condition, a.def, b.def};
-    eval.where = a.where;
-    const EvalId id = AddEval(std::move(eval));
+    const EvalId id = AddEval(a.where, Eval::Kind::kMerge);
+    program_.evals.back().index = branch;
+    program_.evals.back().ins = {program_.branches[branch].condition, a.def, b.def};
     merged.def =
         AddDef(NewName(fmt::format("{}@join", names_.text(closed.name))), type, id, a.where, true);
     program_.evals[Index(id)].outs = {merged.def};

@@ -55,6 +55,9 @@ class ProgramBuilder {
   void Bind(const NameAt& name, DefId def) { Bind(names_.Intern(name.text), name.where, def); }
   void Bind(NameTable::NameId name, Where where, DefId def);
   void Break(const NameAt& name);
+  // Makes the expression what the last eval computes, or takes that back if it has no type.
+  std::optional<ProgramType> TypeOf(const ExprTree& expr, const ProgramType* wanted,
+                                    size_t results);
   // The value of an expression: that of a name, or of a new def `name`.
   std::optional<DefId> Compute(const ExprTree& expr, const ProgramType* wanted, std::string name,
                                Where where, bool implied);
@@ -62,7 +65,8 @@ class ProgramBuilder {
                                std::string_view name);
   // Nothing if the value is not a single bool.
   std::optional<DefId> Condition(const ExprTree& expr);
-  EvalId AddEval(Eval eval);
+  // The last one may be taken back.
+  EvalId AddEval(Where where, Eval::Kind kind = Eval::Kind::kCompute);
   ScopeId Enter(ProgramScope::Kind kind, uint32_t index);
   void MergeArms(uint32_t branch, const std::vector<NameTable::Closed>& then,
                  const std::vector<NameTable::Closed>& otherwise);

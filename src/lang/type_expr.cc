@@ -14,6 +14,35 @@
 namespace tinyai {
 namespace {
 
+ExprNode::Kind BinaryKind(std::string_view op) {
+  using Kind = ExprNode::Kind;
+  const bool equal = op.size() == 2;  // the second character of <= and >=
+  switch (op[0]) {
+    case '+':
+      return Kind::kAdd;
+    case '-':
+      return Kind::kSubtract;
+    case '*':
+      return Kind::kMultiply;
+    case '/':
+      return Kind::kDivide;
+    case '%':
+      return Kind::kModulo;
+    case '<':
+      return equal ? Kind::kLessEqual : Kind::kLess;
+    case '>':
+      return equal ? Kind::kGreaterEqual : Kind::kGreater;
+    case '=':
+      return Kind::kEqual;
+    case '!':
+      return Kind::kNotEqual;
+    case '|':
+      return Kind::kOr;
+    default:
+      return Kind::kAnd;
+  }
+}
+
 // Of a value: more than any machine has, and sums of a million of them still fit.
 constexpr uint64_t kMostValueBytes = uint64_t{1} << 40;
 constexpr size_t kMostDimensions = 8;
@@ -328,19 +357,7 @@ ExprTyper::MaybeTyped ExprTyper::Unary(const ExprTree& expr, const ProgramType* 
 }
 
 ExprTyper::MaybeTyped ExprTyper::Binary(const ExprTree& expr, const ProgramType* wanted) {
-  struct Row {
-    std::string_view text;
-    Kind kind;
-  };
-  constexpr Row kRows[] = {
-      {"+", Kind::kAdd},     {"-", Kind::kSubtract},   {"*", Kind::kMultiply},
-      {"/", Kind::kDivide},  {"%", Kind::kModulo},     {"<", Kind::kLess},
-      {">", Kind::kGreater}, {"<=", Kind::kLessEqual}, {">=", Kind::kGreaterEqual},
-      {"==", Kind::kEqual},  {"!=", Kind::kNotEqual},  {"||", Kind::kOr},
-      {"&&", Kind::kAnd}};
-  const Kind kind = std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& row) {
-                      return row.text == expr.text;
-                    })->kind;
+  const Kind kind = BinaryKind(expr.text);
   const bool logic = kind == Kind::kOr || kind == Kind::kAnd;
   const bool compares = kind >= Kind::kEqual && kind <= Kind::kGreaterEqual;
   const bool inherits = !logic && !compares;

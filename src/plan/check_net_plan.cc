@@ -56,13 +56,20 @@ class Checker {
     rounds_ = net_.loops ? 3 + LongestDistance() : 1;
     if (net_.loops && net_.iterations != 0) rounds_ = std::min(rounds_, net_.iterations);
     SetUp();
-    TRY(Follow());
-    return CheckWanted();
+    if (!Follow() || !CheckWanted()) return tl::unexpected<Error>(*std::move(wrong_));
+    return {};
   }
 
  private:
   std::string CommandName(size_t place, size_t at) const {
     return CommandNameOf(net_, plan_, place, at);
+  }
+
+  // What follows is false where a rule is broken, and has said which: a Status for each step of
+  // each command would take longer than the steps.
+  bool Refuse(std::string_view rule, const std::string& where, std::string what) {
+    wrong_ = InvalidPlan(rule, where, std::move(what)).value();
+    return false;
   }
 
   uint64_t LongestDistance() const {
@@ -128,43 +135,56 @@ class Checker {
   }
 
   // Goes through the queues as far as their syncs allow, over and over (V6).
-  Status Follow() {
+  bool Follow() {
     bool moved = true;
     while (moved) {
       moved = false;
       for (size_t place = 0; place < plan_.queues.size(); ++place) {
-        while (done_[place] < plan_.queues[place].size() * rounds_) {
-          TRY_ASSIGN(const bool stepped, Step(place));
-          if (!stepped) break;
+        const uint64_t end = plan_.queues[place].size() * rounds_;
+        while (done_[place] < end && IsReady(place)) {
+          if (!Step(place)) return false;
           moved = true;
         }
       }
     }
     for (size_t place = 0; place < plan_.queues.size(); ++place) {
       if (done_[place] == plan_.queues[place].size() * rounds_) continue;
-      return InvalidPlan("V6", CommandName(place, done_[place] % plan_.queues[place].size()),
-                         "deadlock: its sync never comes");
+      return Refuse("V6", CommandName(place, done_[place] % plan_.queues[place].size()),
+                    "deadlock: its sync never comes");
     }
-    return {};
+    return true;
   }
 
-  Result<bool> Step(size_t place) {
-    const std::vector<NetCommand>& queue = plan_.queues[place];
-    const uint64_t round = done_[place] / queue.size();
-    const size_t at = done_[place] % queue.size();
-    Fetch(queue, at);
-    for (const NetSync& sync : queue[at].syncs) {
+  // The round that a place is in, and the command of its queue that comes next.
+  std::pair<uint64_t, size_t> Next(size_t place) const {
+    const uint64_t done = done_[place], size = plan_.queues[place].size();
+    if (done < size) return {0, done};
+    return {done / size, done % size};
+  }
+  // Whether the fences that the next command waits for are recorded.
+  bool IsReady(size_t place) const {
+    const auto [round, at] = Next(place);
+    for (const NetSync& sync : plan_.queues[place][at].syncs) {
       const NetFence& fence = plan_.fences[sync.fence];
       if (sync.distance > round) continue;
       const uint64_t target = Position(Index(fence.place), fence.command, round - sync.distance);
       if (done_[Index(fence.place)] < target) return false;
     }
+    return true;
+  }
+
+  bool Step(size_t place) {
+    const std::vector<NetCommand>& queue = plan_.queues[place];
+    const auto [round, at] = Next(place);
+    Fetch(queue, at);
     if (at == 0) knowledge_->BeginRound(place);
     knowledge_->Enter(place, Index(net_.op(queue[at].op).region));
-    if (!net_.loops) TRY(Branch(place, at, round));
-    for (const NetSync& sync : queue[at].syncs) TRY(Acquire(place, at, round, sync));
-    if (net_.loops) TRY(Branch(place, at, round));
-    TRY(Perform(place, at, round));
+    if (!net_.loops && !Branch(place, at, round)) return false;
+    for (const NetSync& sync : queue[at].syncs) {
+      if (!Acquire(place, at, round, sync)) return false;
+    }
+    if (net_.loops && !Branch(place, at, round)) return false;
+    if (!Perform(place, at, round)) return false;
     knowledge_->Advance(place, ++done_[place]);
     for (uint32_t fence = first_fence_[Index(queue[at].op)]; fence != kNone;
          fence = next_fence_[fence]) {
@@ -200,43 +220,45 @@ class Checker {
 
   // V12: who may leave a command out, with its syncs, knows the conditions of its arms before. In a
   // loop they are the caller's, or the first sync in the arm brings them.
-  Status Branch(size_t place, size_t at, uint64_t round) {
-    Status status;
+  bool Branch(size_t place, size_t at, uint64_t round) {
+    bool good = true;
     EachCondition(net_, net_.op(plan_.queues[place][at].op).region, [&](NetValueId condition) {
-      if (status) status = Read(place, at, round, Index(condition), true);
+      good = good && Read(place, at, round, Index(condition), true);
     });
-    return status;
+    return good;
   }
 
-  Status Acquire(size_t place, size_t at, uint64_t round, const NetSync& sync) {
+  bool Acquire(size_t place, size_t at, uint64_t round, const NetSync& sync) {
     const NetFence& fence = plan_.fences[sync.fence];
-    if (sync.distance > round) return {};
+    if (sync.distance > round) return true;
     const size_t other = Index(fence.place);
     const uint64_t target = Position(other, fence.command, round - sync.distance);
     const uint64_t then = round - sync.distance;
     const bool news = knowledge_->Learn(place, sync.fence, then, sync.distance == 0, target);
-    if (news || (net_.loops && round <= LongestDistance())) return {};
-    return InvalidPlan("V5", CommandName(place, at),
-                       fmt::format("its sync on {} is stale: that is known already",
-                                   CommandName(other, fence.command)));
+    if (news || (net_.loops && round <= LongestDistance())) return true;
+    return Refuse("V5", CommandName(place, at),
+                  fmt::format("its sync on {} is stale: that is known already",
+                              CommandName(other, fence.command)));
   }
 
-  Status Perform(size_t place, size_t at, uint64_t round) {
+  bool Perform(size_t place, size_t at, uint64_t round) {
     const NetOp& op = net_.op(plan_.queues[place][at].op);
-    if (op.once && round > 0) return {};
-    TRY(CheckOrders(place, at, round));
-    TRY(CheckAliases(place, at, op));
+    if (op.once && round > 0) return true;
+    if (!CheckOrders(place, at, round) || !CheckAliases(place, at, op)) return false;
     // Whoever moves bytes reads them where they are.
     const bool anywhere = op.moved_bytes != 0;
-    for (const NetValueId in : op.ins) TRY(Read(place, at, round, Index(in), anywhere));
+    for (const NetValueId in : op.ins) {
+      if (!Read(place, at, round, Index(in), anywhere)) return false;
+    }
     const size_t id = Index(plan_.queues[place][at].op);
     const auto memory = static_cast<uint32_t>(net_.places[place].memory);
-    TRY(Write(place, at, memory, cells_->workspace(id), 0));
+    if (!Write(place, at, memory, cells_->workspace(id), 0)) return false;
     for (const NetValueId out : op.outs) {
       const ValueFacts& facts = values_[Index(out)];
-      TRY(Write(place, at, facts.memory, facts.cells, ContentOf(Index(out), round)));
+      const uint64_t content = ContentOf(Index(out), round);
+      if (!Write(place, at, facts.memory, facts.cells, content)) return false;
     }
-    return {};
+    return true;
   }
 
   bool IsKnown(size_t place, size_t other, uint64_t position) const {
@@ -244,7 +266,7 @@ class Checker {
   }
 
   // V8, V9, V10.
-  Status CheckOrders(size_t place, size_t at, uint64_t round) {
+  bool CheckOrders(size_t place, size_t at, uint64_t round) {
     const NetOpId id = plan_.queues[place][at].op;
     const size_t end = orders_by_later_.empty() ? 0 : orders_[Index(id) + 1];
     for (size_t i = end == 0 ? 0 : orders_[Index(id)]; i < end; ++i) {
@@ -252,19 +274,18 @@ class Checker {
       if (order.distance > round) continue;
       const auto [other, position] = where_[Index(order.earlier)];
       if (!IsKnown(place, other, Position(other, position, round - order.distance))) {
-        return InvalidPlan(order.kind == NetOrder::Kind::kEffect ? "V8" : "V9",
-                           CommandName(place, at),
-                           fmt::format("it must come after {}", net_.op(order.earlier).name));
+        return Refuse(order.kind == NetOrder::Kind::kEffect ? "V8" : "V9", CommandName(place, at),
+                      fmt::format("it must come after {}", net_.op(order.earlier).name));
       }
     }
-    if (net_.op(id).effect != NetEffect::kInput) return {};
+    if (net_.op(id).effect != NetEffect::kInput) return true;
     NetOpId& last = last_inputs_.try_emplace(round, id).first->second;
     if (Index(last) > Index(id)) {
-      return InvalidPlan("V8", CommandName(place, at),
-                         fmt::format("it reads input after {}", net_.op(last).name));
+      return Refuse("V8", CommandName(place, at),
+                    fmt::format("it reads input after {}", net_.op(last).name));
     }
     last = id;
-    return {};
+    return true;
   }
 
   // Of cells, which are none where there are no bytes; in one memory.
@@ -274,7 +295,7 @@ class Checker {
   }
 
   // Results overwrite no operand, but the first one the first where the op works in place.
-  Status CheckAliases(size_t place, size_t at, const NetOp& op) const {
+  bool CheckAliases(size_t place, size_t at, const NetOp& op) {
     const CellRange workspace = cells_->workspace(Index(plan_.queues[place][at].op));
     const auto in_workspace = [&](const ValueFacts& value) {
       return MemoryId(value.memory) == net_.places[place].memory && Overlap(value.cells, workspace);
@@ -286,57 +307,54 @@ class Checker {
         if (!Overlap(out, in)) continue;
         const bool same = out.cells.first == in.cells.first && out.cells.last == in.cells.last;
         if (op.in_place && o == 0 && i == 0 && same) continue;
-        return InvalidPlan("V11", CommandName(place, at),
-                           fmt::format("{} overwrites its operand {}", net_.value(op.outs[o]).name,
-                                       net_.value(op.ins[i]).name));
+        return Refuse("V11", CommandName(place, at),
+                      fmt::format("{} overwrites its operand {}", net_.value(op.outs[o]).name,
+                                  net_.value(op.ins[i]).name));
       }
       for (size_t other = 0; other < o; ++other) {
         if (Overlap(out, values_[Index(op.outs[other])])) {
-          return InvalidPlan("V11", CommandName(place, at), "its results overlap");
+          return Refuse("V11", CommandName(place, at), "its results overlap");
         }
       }
       if (in_workspace(out)) {
-        return InvalidPlan("V11", CommandName(place, at), "its workspace overlaps a result");
+        return Refuse("V11", CommandName(place, at), "its workspace overlaps a result");
       }
     }
     for (const NetValueId in : op.ins) {
       if (in_workspace(values_[Index(in)])) {
-        return InvalidPlan("V11", CommandName(place, at), "its workspace overlaps an operand");
+        return Refuse("V11", CommandName(place, at), "its workspace overlaps an operand");
       }
     }
-    return {};
+    return true;
   }
 
   // V2 and V3: the bytes are this value's, and their writer is known to have ended. `anywhere`: of
   // a condition, which the coordinator looks at, or of a move.
-  Status Read(size_t place, size_t at, uint64_t round, size_t value, bool anywhere) {
+  bool Read(size_t place, size_t at, uint64_t round, size_t value, bool anywhere) {
     const ValueFacts& facts = values_[value];
     if (!anywhere && MemoryId(facts.memory) != net_.places[place].memory) {
-      return InvalidPlan("V3", CommandName(place, at),
-                         fmt::format("{} lies in another memory", net_.values[value].name));
+      return Refuse("V3", CommandName(place, at),
+                    fmt::format("{} lies in another memory", net_.values[value].name));
     }
     const uint64_t content = ContentOf(value, round);
     const uint64_t position = Position(place, at, round);
     if (facts.cells.first == facts.cells.last) return CheckMade(place, at, round, value);
     Memory& memory = memory_[facts.memory];
-    Status status;
-    memory.Each(facts.cells, [&](Memory::Stretch& stretch) {
+    return memory.Each(facts.cells, [&](Memory::Stretch& stretch) {
       const Written& written = stretch.header;
       const bool same_place = written.place == place;
       if (written.content != content) {
-        status = InvalidPlan(same_place ? "V2" : "V3", CommandName(place, at),
-                             fmt::format("{} is not in memory", net_.values[value].name));
-      } else if (!same_place && !IsKnown(place, written.place, written.position)) {
-        status =
-            InvalidPlan("V3", CommandName(place, at),
-                        fmt::format("{} may not be there yet: {} is not known to have got so far",
-                                    net_.values[value].name, net_.places[written.place].name));
-      } else {
-        Remember(memory, stretch, {position, static_cast<uint32_t>(place)});
+        return Refuse(same_place ? "V2" : "V3", CommandName(place, at),
+                      fmt::format("{} is not in memory", net_.values[value].name));
       }
-      return status.has_value();
+      if (!same_place && !IsKnown(place, written.place, written.position)) {
+        return Refuse("V3", CommandName(place, at),
+                      fmt::format("{} may not be there yet: {} is not known to have got so far",
+                                  net_.values[value].name, net_.places[written.place].name));
+      }
+      Remember(memory, stretch, {position, static_cast<uint32_t>(place)});
+      return true;
     });
-    return status;
   }
   static void Remember(Memory& memory, Memory::Stretch& stretch, const Reader& now) {
     const bool added = memory.EachItem(stretch, [&](Reader& reader) {
@@ -348,25 +366,25 @@ class Checker {
   }
 
   // Of a value without bytes.
-  Status CheckMade(size_t place, size_t at, uint64_t round, size_t value) const {
+  bool CheckMade(size_t place, size_t at, uint64_t round, size_t value) {
     size_t made = value;
     if (const auto from = net_.values[value].carried_from) {
-      if (round == 0) return {};
+      if (round == 0) return true;
       made = Index(*from);
       --round;
     }
     const size_t maker = values_[made].maker;
-    if (maker == net_.ops.size()) return {};
+    if (maker == net_.ops.size()) return true;
     const auto [other, position] = where_[maker];
     const uint64_t target = Position(other, position, values_[made].lasting ? 0 : round);
-    if (other == place ? target <= done_[place] : IsKnown(place, other, target)) return {};
-    return InvalidPlan(other == place ? "V2" : "V3", CommandName(place, at),
-                       fmt::format("{} may not be there yet", net_.values[value].name));
+    if (other == place ? target <= done_[place] : IsKnown(place, other, target)) return true;
+    return Refuse(other == place ? "V2" : "V3", CommandName(place, at),
+                  fmt::format("{} may not be there yet", net_.values[value].name));
   }
 
   // V11: nobody may still need or make what is overwritten. `content` 0: scratch.
-  Status Write(size_t place, size_t at, uint32_t where, CellRange cells, uint64_t content) {
-    if (cells.first == cells.last) return {};
+  bool Write(size_t place, size_t at, uint32_t where, CellRange cells, uint64_t content) {
+    if (cells.first == cells.last) return true;
     const bool sure = !knowledge_->InArm(place);
     Memory& memory = memory_[where];
     const Memory::Stretch* met = nullptr;
@@ -382,7 +400,7 @@ class Checker {
     now.header = {content, done_[place] + 1, static_cast<uint32_t>(place)};
     // Where this write may be left out, the next one still meets those before it.
     for (const Reader& old : before_) Remember(memory, now, old);
-    return {};
+    return true;
   }
   bool MayOverwrite(size_t place, Memory& memory, const Memory::Stretch& stretch) const {
     const auto is_over = [&](size_t other, uint64_t position) {
@@ -393,8 +411,7 @@ class Checker {
              return is_over(reader.place, reader.position);
            });
   }
-  tl::unexpected<Error> OverwritesTooSoon(size_t place, size_t at, Memory& memory,
-                                          const Memory::Stretch& stretch) const {
+  bool OverwritesTooSoon(size_t place, size_t at, Memory& memory, const Memory::Stretch& stretch) {
     const Written& written = stretch.header;
     size_t other = written.place;
     const bool writing = other != place && !IsKnown(place, other, written.position);
@@ -404,9 +421,9 @@ class Checker {
         return other == place || IsKnown(place, other, reader.position);
       });
     }
-    return InvalidPlan("V11", CommandName(place, at),
-                       fmt::format("it overwrites what {} may still be {}", net_.places[other].name,
-                                   writing ? "writing" : "reading"));
+    return Refuse("V11", CommandName(place, at),
+                  fmt::format("it overwrites what {} may still be {}", net_.places[other].name,
+                              writing ? "writing" : "reading"));
   }
   // Into before_: who touched it.
   bool Meet(Memory& memory, const Memory::Stretch& stretch) {
@@ -419,20 +436,21 @@ class Checker {
     return true;
   }
 
-  Status CheckWanted() {
+  bool CheckWanted() {
     for (size_t i = 0; i < net_.values.size(); ++i) {
       if (!net_.values[i].wanted) continue;
       const bool there = MemoryOf(plan_.value_buffers[i])
                              .Each(cells_->value(i), [&](const Memory::Stretch& stretch) {
                                return stretch.header.content == ContentOf(i, rounds_ - 1);
                              });
-      if (!there) return InvalidPlan("V1", net_.values[i].name, "it is not there at the end");
+      if (!there) return Refuse("V1", net_.values[i].name, "it is not there at the end");
     }
-    return {};
+    return true;
   }
 
   const TaskNet& net_;
   const NetPlan& plan_;
+  std::optional<Error> wrong_;
   uint64_t rounds_ = 1;           // iterations that are followed
   std::vector<CommandAt> where_;  // by op: place and command
   std::vector<uint64_t> done_;    // by place

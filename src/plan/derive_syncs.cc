@@ -52,6 +52,7 @@ class SyncDeriver {
   }
 
   std::vector<SyncCause> Derive() {
+    if (needs_.empty() && net_.fixed_syncs.empty()) return {};
     bool moved = true;
     while (moved) {
       moved = false;

@@ -1,6 +1,7 @@
 #include "plan/draft_net.h"
 
 #include <algorithm>
+#include <functional>
 #include <queue>
 
 #include "solve/least_syncs.h"
@@ -290,6 +291,10 @@ std::optional<NetDraft> WaitTogether(const TaskNet& net, const std::vector<NetNe
 
 NetSyncDraft DraftForSyncs(const TaskNet& net, const std::vector<NetNeed>& needs,
                            const std::vector<PlaceId>& place_of, const SearchLimits& limits) {
+  const bool one_place =
+      net.fixed_syncs.empty() &&
+      std::adjacent_find(place_of.begin(), place_of.end(), std::not_equal_to<>()) == place_of.end();
+  if (one_place) return {{OrderLikeProgram(net, needs), place_of, {}}, {}, {}};
   SyncNet syncs = ToSyncNet(net, needs);
   for (size_t i = 0; i < place_of.size(); ++i) {
     syncs.place[i] = static_cast<uint32_t>(place_of[i]);

@@ -94,7 +94,7 @@ class Writer {
       const NetOpId op = plan_.queues[Index(fence.place)][fence.command].op;
       const WishedLine* line = IsMark(op) ? LineOf(op) : nullptr;
       if (line != nullptr && line->kind == LineKind::kFence) {
-        fence_names_[i] = line->fence;
+        fence_names_[i] = *line->fence;
         given_.insert(static_cast<uint32_t>(i));
       }
     }
@@ -147,7 +147,12 @@ class Writer {
         const NetCommand& command = plan_.queues[place][at];
         const NetOp& op = net_.op(command.op);
         const WishedLine* line = LineOf(command.op);
-        const bool waits = line != nullptr && IsMark(command.op) && !line->fences.empty();
+        const uint32_t fence = fence_at_[place][at];
+        if (command.syncs.empty() && fence == ~uint32_t{0}) {  // as nearly all
+          PutEntry(entries, command.op, op.region, line, {});
+          continue;
+        }
+        const bool waits = line != nullptr && IsMark(command.op) && !line->fences->empty();
         NetSyncs derived, given;
         for (const NetSync& sync : command.syncs) {
           (waits && given_.contains(sync.fence) ? given : derived).push_back(sync);
@@ -164,12 +169,8 @@ class Writer {
           }
         };
         if (!waits) put_derived();
-        Entry entry{Entry::Kind::kOp, op.region, command.op, given, {}};
-        if (line != nullptr) entry.line = wishes_.line_of[Index(command.op)];
-        if (IsSilent(command.op, line)) entry.kind = Entry::Kind::kSilent;
-        entries.push_back(std::move(entry));
+        PutEntry(entries, command.op, op.region, line, given);
         if (waits) put_derived();
-        const uint32_t fence = fence_at_[place][at];
         if (fence == ~uint32_t{0}) continue;
         if (given_.contains(fence)) {
           entries.back().kind = Entry::Kind::kFence;
@@ -180,6 +181,16 @@ class Writer {
         }
       }
     }
+  }
+
+  void PutEntry(std::vector<Entry>& entries, NetOpId op, RegionId region, const WishedLine* line,
+                const NetSyncs& given) const {
+    Entry& entry = entries.emplace_back();
+    entry.kind = IsSilent(op, line) ? Entry::Kind::kSilent : Entry::Kind::kOp;
+    entry.region = region;
+    entry.op = op;
+    if (!given.empty()) entry.fences = given;
+    if (line != nullptr) entry.line = wishes_.line_of[Index(op)];
   }
 
   // What stands nowhere in the text: waits that another block hands on, outputs, and what is
@@ -316,9 +327,10 @@ class Writer {
     }
     if (IsMark(entry.op)) {
       cmd::Sync sync;
-      for (size_t i = 0; i < line->fences.size(); ++i) {
-        const uint32_t distance = i < line->distances.size() ? line->distances[i] : 0;
-        sync.targets.push_back({line->fences[i], distance, {}});
+      const std::vector<uint32_t>& distances = *line->distances;
+      for (size_t i = 0; i < line->fences->size(); ++i) {
+        const uint32_t distance = i < distances.size() ? distances[i] : 0;
+        sync.targets.push_back({(*line->fences)[i], distance, {}});
       }
       return Add(std::move(sync));
     }
@@ -337,20 +349,18 @@ class Writer {
       return Add(LoopCommand(compiled_.bodies[loop->body], net_.place(place).name));
     }
     if (const auto* carry = std::get_if<work::Carry>(&compiled_.work[Index(entry.op)])) {
-      return Add(
-          cmd::Work{cmd::Verb::kEvaluate, RefFromName(compiled_.program.def(carry->def).name)});
+      return AddWork(cmd::Verb::kEvaluate, compiled_.program.def(carry->def).name);
     }
     const auto& evaluate = std::get<work::Evaluate>(compiled_.work[Index(entry.op)]);
     const DefId made = compiled_.program.eval(evaluate.eval).outs.front();
-    Add(cmd::Work{evaluate.again ? cmd::Verb::kRecompute : cmd::Verb::kEvaluate,
-                  both_.Holds(made) ? both_.RefOf(made) : RefFromName(NameOf(made))});
-  }
-  // What a loop carries on is called by what it carries.
-  std::string NameOf(DefId def) const {
-    const std::string& name = compiled_.program.def(def).name;
+    const cmd::Verb verb = evaluate.again ? cmd::Verb::kRecompute : cmd::Verb::kEvaluate;
+    if (both_.Holds(made)) return Add(cmd::Work{verb, both_.RefOf(made)});
+    // What a loop carries on is called by what it carries.
+    const std::string& name = compiled_.program.def(made).name;
     constexpr std::string_view kNext = "@next";
-    return compiled_.body && name.ends_with(kNext) ? name.substr(0, name.size() - kNext.size())
-                                                   : name;
+    const bool next = compiled_.body && name.ends_with(kNext);
+    if (next) return AddWork(verb, name.substr(0, name.size() - kNext.size()));
+    AddWork(verb, name);
   }
   static cmd::Verb VerbOf(LineKind kind) {
     switch (kind) {
@@ -402,12 +412,27 @@ class Writer {
     block.place = PlaceFromName(net_.places[place].name);
     item.what = std::move(block);
     std::vector<Command>& commands = std::get<Block>(item.what).commands;
-    if (OnlyLeft(place, place)) commands.reserve(entries_[place].size() - next_[place] + 1);
+    commands.reserve(OnlyLeft(place, place) ? entries_[place].size() - next_[place] + 1
+                                            : LinesAhead(place));
     open_ = {{RegionId{}, &commands}};
+  }
+  // About so many commands come before another place has its turn, as far as it is worth knowing.
+  size_t LinesAhead(size_t place) const {
+    constexpr size_t kMost = 128;
+    const std::vector<Entry>& entries = entries_[place];
+    const size_t first = next_[place], end = std::min(entries.size(), first + kMost);
+    size_t at = first;
+    while (at < end && (!entries[at].line || *entries[at].line <= next_line_ + (at - first))) ++at;
+    return at - first + 1;
   }
   void EndBlock() {
     block_place_.reset();
     open_.clear();
+  }
+  void AddWork(cmd::Verb verb, const std::string& name) {
+    auto& work = std::get<cmd::Work>(open_.back().commands->emplace_back().what);  // a new one
+    work.verb = verb;
+    RefFromName(name, work.ref);
   }
   void Add(Command::What what) { open_.back().commands->emplace_back().what = std::move(what); }
   // Opens and closes arms.

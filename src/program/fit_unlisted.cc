@@ -125,7 +125,7 @@ class Fitter {
                   "I6", sync.where,
                   fmt::format("stale sync: '{}' needs what runs after fence {}, so {} has waited "
                               "for it already",
-                              net_.net.ops[op].name, fence.fence, net_.net.places[place].name))
+                              net_.net.ops[op].name, *fence.fence, net_.net.places[place].name))
               .NoteAt(wishes_.lines[line].where,
                       fmt::format("'{}' stands here", net_.net.ops[op].name))
               .NoteAt(fence.where, "the fence")

@@ -103,7 +103,7 @@ double OpCosts::Trips(const ProgramLoop& loop) const {
                                       : kUnknownTrips;
 }
 
-double OpCosts::Seconds(const Eval& eval, uint32_t place) const {
+OpCosts::Sum OpCosts::SumOf(const Eval& eval, uint32_t place) const {
   Sum sum;
   Add(eval, place, 1, sum);
   if (eval.kind == Eval::Kind::kLoop) {
@@ -111,9 +111,23 @@ double OpCosts::Seconds(const Eval& eval, uint32_t place) const {
     const double trips = Trips(loop);
     EachInner(eval, [&](const Eval& inner) { Add(inner, place, trips, sum); });
   }
+  return sum;
+}
+
+double OpCosts::Seconds(const Eval& eval, uint32_t place) const {
+  const Sum sum = SumOf(eval, place);
+  if (!sum.priced) return Seconds(sum.flops, place);
   const bool cpu = devices_.places[place].effects;
-  const double start = sum.priced ? 0 : cpu ? kCpuStart : kDeviceStart;
-  return sum.said + sum.flops * (cpu ? kCpuSeconds : kDeviceSeconds) + start;
+  return sum.said + sum.flops * (cpu ? kCpuSeconds : kDeviceSeconds);
+}
+
+std::optional<double> OpCosts::FlopsAlone(const Eval& eval) const {
+  return costs_.ops.empty() ? std::optional(SumOf(eval, 0).flops) : std::nullopt;
+}
+
+double OpCosts::Seconds(double flops, uint32_t place) const {
+  const bool cpu = devices_.places[place].effects;
+  return flops * (cpu ? kCpuSeconds : kDeviceSeconds) + (cpu ? kCpuStart : kDeviceStart);
 }
 
 std::string OpCosts::Unpriced(const Eval& eval, uint32_t place) const {

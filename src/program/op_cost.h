@@ -19,6 +19,10 @@ class OpCosts {
       : program_(program), devices_(devices), costs_(costs) {}
 
   double Seconds(const Eval& eval, uint32_t place) const;
+  // Where the cost file says nothing of ops: the number of operations, on which alone seconds
+  // depend.
+  std::optional<double> FlopsAlone(const Eval& eval) const;
+  double Seconds(double flops, uint32_t place) const;
   // How often a loop runs, as far as that is known.
   double Trips(const ProgramLoop& loop) const;
   // A part of the eval for which the cost file says nothing at a place: "matmul". Empty: none.
@@ -33,6 +37,7 @@ class OpCosts {
     double flops = 0;  // for which it says nothing
     bool priced = false;
   };
+  Sum SumOf(const Eval& eval, uint32_t place) const;
   // What the nodes of an eval cost, `times` times.
   void Add(const Eval& eval, uint32_t place, double times, Sum& sum) const;
   std::string OpName(const ExprNode& node) const;

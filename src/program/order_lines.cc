@@ -279,7 +279,7 @@ class CycleReport {
     const uint32_t from = wishes_.line_of[Index(text.first)].value_or(0);
     const uint32_t to = wishes_.line_of[Index(text.last)].value_or(0);
     for (uint32_t i = from; i < to; ++i) {
-      if (wishes_.lines[i].kind == LineKind::kFence) fence = wishes_.lines[i].fence;
+      if (wishes_.lines[i].kind == LineKind::kFence) fence = *wishes_.lines[i].fence;
     }
     out_.Error("I11", WhereOf(text.last),
                fmt::format("inputs are read in program order ({}, {}); {} {} first", at(text.last),
@@ -323,7 +323,7 @@ class CycleReport {
   void ReportFence(const std::vector<Stretch>& stretches, const Edge& sync) {
     // The op that comes after the wait, and who needs it before the fence.
     const uint32_t line = *wishes_.line_of[Index(sync.from)];
-    const std::string& fence = wishes_.lines[line].fence;
+    const std::string& fence = *wishes_.lines[line].fence;
     NetOpId late = stretches[0].first, early = stretches[0].last;
     for (const Stretch& stretch : stretches) {
       if (stretch.text || IsMark(stretch.first)) continue;

@@ -322,9 +322,11 @@ class NetBuilder {
     op.merges = eval.kind == Eval::Kind::kMerge;
     op.ins = Operands(eval.ins);
     for (const DefId def : eval.outs) op.outs.push_back(AddValue(def));
+    const std::optional<double> flops = costs_.FlopsAlone(eval);
     for (uint32_t place = 0; place < devices_.places.size(); ++place) {
       if (!CanRun(program_, eval, devices_, place)) continue;
-      op.choices.push_back({PlaceId(place), costs_.Seconds(eval, place), 0});
+      const double seconds = flops ? costs_.Seconds(*flops, place) : costs_.Seconds(eval, place);
+      op.choices.push_back({PlaceId(place), seconds, 0});
     }
     if (IsTested(eval.scope)) AddTest(added);
     AddEffects(added, eval.input, eval.output);
@@ -397,6 +399,10 @@ bool CanRun(const Program& program, const Eval& eval, const Devices& devices, ui
   if (!at.computes) return false;
   if ((eval.input || eval.output) && !at.effects) return false;
   if (at.branching == Devices::Branching::kNone && Index(eval.scope) != 0) return false;
+  const bool plain = std::all_of(eval.code.begin(), eval.code.end(), [](const ExprNode& node) {
+    return node.kind < ExprNode::Kind::kExtern;
+  });
+  if (plain && eval.kind != Eval::Kind::kLoop) return true;
   const auto can = [&](const ExprNode& node) {
     switch (node.kind) {
       case ExprNode::Kind::kExtern:

@@ -114,7 +114,7 @@ void WishReader::FinishLateSyncs() {
 void WishReader::HandOff(const Wishes::Fence& fence, const std::string& name, PlaceId place,
                          RegionId region, Span where) {
   const NetOpId mark = net_.AddMark(place, region, "sync(" + name + ")");
-  AddLine(Kind::kHandOff, place, region, {mark}, where).fences = {name};
+  AddLine(Kind::kHandOff, place, region, {mark}, where).fences = std::vector{name};
   for (size_t other = 0; other < devices_.places.size(); ++other) {
     if (PlaceId(other) == place) continue;
     std::vector<Pending>& pending = pending_[other];
@@ -140,7 +140,7 @@ void WishReader::WaitBefore(PlaceId place) {
     line.kind = Kind::kWait;
     line.place = place;
     line.ops = {mark};
-    line.fences = {one.name};
+    line.fences = std::vector{one.name};
     line.where = one.where;
   }
 }
@@ -209,7 +209,7 @@ bool WishReader::CheckStale(const Wishes::Fence& fence, const cmd::Sync::Target&
         same ? fmt::format("stale sync: fence {} ({}) is already synced on {}", target.fence,
                            At(fence.where), NameOf(place))
              : fmt::format("stale sync: fence {} ({}) precedes {} ({}), already synced on {}",
-                           target.fence, At(fence.where), wishes_.lines[known->second.first].fence,
+                           target.fence, At(fence.where), *wishes_.lines[known->second.first].fence,
                            At(newer.where), NameOf(place));
     Wrong("I6", target.where, std::move(message))
         .NoteAt(fence.where, "the fence")

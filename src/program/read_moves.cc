@@ -92,7 +92,8 @@ bool WishReader::ComputeBoth(const ResolvedRef& ref, RegionId region, Span where
   const RegionId now = net_.net.op(op).region;
   if (!IsInside(net_.net, now, region)) {
     Wrong("A1", where,
-          fmt::format("'{}' is computed whichever arm is taken, as an earlier line says", ref.text))
+          fmt::format("'{}' is computed whichever arm is taken, as an earlier line says",
+                      RefText(*ref.written)))
         .Help("list it outside of the 'if', as '@then' or '@else'");
     return false;
   }
@@ -101,7 +102,8 @@ bool WishReader::ComputeBoth(const ResolvedRef& ref, RegionId region, Span where
   if (!CanSpeculate(program_, net_, *ref.speculates)) {
     Wrong("I9", where, fmt::format("both arms of 'if ({})' cannot be computed", branch.text))
         .NoteIn(values_, branch.where, "the condition")
-        .Help(fmt::format("list '{}' in its arm: if ({}) {{ .. }}", ref.text, branch.text));
+        .Help(fmt::format("list '{}' in its arm: if ({}) {{ .. }}", RefText(*ref.written),
+                          branch.text));
     return false;
   }
   Speculate(*ref.speculates, net_);
@@ -143,7 +145,7 @@ void WishReader::Again(const Ref& written, PlaceId place, RegionId region, Span 
     return;
   }
   if (!CanRun(program_, eval, devices_, static_cast<uint32_t>(place))) {
-    CheckCanRun(id, {{id}, text}, place, where);
+    CheckCanRun(id, {{id}, &written}, place, where);
     return;
   }
   const NetOpId again = net_.AddAgain(id, {place, costs_.Seconds(eval, Index(place)), 0}, region);

@@ -107,7 +107,7 @@ void WishReader::ReportTwice(const NetOp& op, const ResolvedRef& ref, const Plac
   if (other.place == place) {
     Wrong("A1", where, fmt::format("'{}' is listed twice", op.name))
         .NoteAt(other.where, "listed here before")
-        .Help(fmt::format("delete one, or write 'recompute {};'", ref.text));
+        .Help(fmt::format("delete one, or write 'recompute {};'", RefText(*ref.written)));
     return;
   }
   Wrong("A1", where,
@@ -115,7 +115,7 @@ void WishReader::ReportTwice(const NetOp& op, const ResolvedRef& ref, const Plac
                     At(other.where), NameOf(place), At(where)))
       .NoteAt(other.where, fmt::format("on {} here", NameOf(other.place)))
       .Help(fmt::format("write 'recompute {};' in one of them to duplicate it, or delete one",
-                        ref.text));
+                        RefText(*ref.written)));
 }
 
 bool WishReader::CheckCanRun(NetOpId id, const ResolvedRef& ref, PlaceId place, Span where) {
@@ -123,8 +123,8 @@ bool WishReader::CheckCanRun(NetOpId id, const ResolvedRef& ref, PlaceId place, 
   if (op.choice_at(place) != nullptr) return true;
   const auto* evaluate = std::get_if<work::Evaluate>(&net_.work[Index(id)]);
   const Eval& eval = program_.eval(evaluate->eval);
-  const std::string fix =
-      fmt::format("move it to a {} block: {} {{ {}; }}", EffectPlaces(), EffectPlaces(), ref.text);
+  const std::string fix = fmt::format("move it to a {} block: {} {{ {}; }}", EffectPlaces(),
+                                      EffectPlaces(), RefText(*ref.written));
   if (eval.input || eval.output) {
     Wrong("I1", where,
           fmt::format("'{}' needs {}, which only {} can do", op.name,
@@ -149,7 +149,7 @@ bool WishReader::CheckCanRun(NetOpId id, const ResolvedRef& ref, PlaceId place, 
                 ? fmt::format("declare a kernel for it: extern fn {}(..) {{ {}: \"..\"; }}", what,
                               NameOf(place))
                 : fmt::format("move it to a {} block: {} {{ {}; }}", where_it_can,
-                              NameOf(op.choices.front().place), ref.text));
+                              NameOf(op.choices.front().place), RefText(*ref.written)));
   return false;
 }
 

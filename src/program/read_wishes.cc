@@ -134,7 +134,7 @@ void WishReader::CheckArmOrder(PlaceId place, RegionId region, Span where) {
   if (added || last.block == block_) return;
   for (size_t i = last.line; i < wishes_.lines.size(); ++i) {
     const WishedLine& line = wishes_.lines[i];
-    if (line.place != place || !line.fences.empty()) return;
+    if (line.place != place || !line.fences->empty()) return;
   }
   const NetRegion& arm = net_.net.regions[Index(region)];
   Wrong("A10", where,

@@ -52,7 +52,7 @@ class WaitReport {
     for (const WishedLine& line : wishes_.lines) {
       if (line.place != fence.place || line.kind != Kind::kSync) continue;
       if (line.where.begin > fence.where.begin) continue;
-      for (const std::string& name : line.fences) {
+      for (const std::string& name : *line.fences) {
         const Wishes::Fence& other = wishes_.fences.at(name);
         if (other.place == wait.place && other.where.begin > wait.where.begin) return name;
       }

@@ -27,13 +27,16 @@ std::string RefText(const Ref& ref) {
   return out;
 }
 
+void RefFromName(const std::string& name, Ref& out) {
+  if (IsName(name)) {
+    out.parts.emplace_back().text = name;
+  } else {
+    out = RefFromName(name);
+  }
+}
+
 // What is no reference is quoted as a whole.
 Ref RefFromName(const std::string& name) {
-  if (IsName(name)) {
-    Ref single;
-    single.parts.push_back({name});
-    return single;
-  }
   const size_t at = std::min(name.find('@'), name.size());
   const size_t open = std::min(name.find('['), at);
   Ref out = RefFromDotted(std::string_view(name).substr(0, open));
@@ -216,16 +219,17 @@ void RefResolver::CollectMerged(DefId def, NetOps& ops) const {
 std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region) {
   const std::optional<DefId> def = Find(ref, region);
   if (!def) return std::nullopt;
-  ResolvedRef out;
-  out.text = RefText(ref);
-  if (!net_.MakerOf(program_, *def)) {
-    out_.Error("I9", ref.where, fmt::format("'{}' is computed outside of the loop", out.text))
+  const std::optional<NetOpId> maker = net_.MakerOf(program_, *def);
+  if (!maker) {
+    out_.Error("I9", ref.where, fmt::format("'{}' is computed outside of the loop", RefText(ref)))
         .NoteIn(values_, program_.def(*def).where, "defined here")
         .Help("list it outside of the loop");
     return std::nullopt;
   }
+  ResolvedRef out;
+  out.written = &ref;
   const RegionId home = RegionOf(*def);
-  const NetOpId op = *net_.MakerOf(program_, *def);
+  const NetOpId op = *maker;
   const bool join = ref.qualifier->starts_with("join");
   if (join && net_.net.op(op).region == region) {
     out.ops = {op};
@@ -247,13 +251,13 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
   } else {
     if (Index(home) == 0) {
       out_.Error("A4", ref.where,
-                 fmt::format("'{}' is no part of the {}", out.text, ArmText(region)))
+                 fmt::format("'{}' is no part of the {}", RefText(ref), ArmText(region)))
           .NoteIn(values_, program_.def(*def).where, "defined here")
           .Help("list it outside of the 'if'");
       return std::nullopt;
     }
     out_.Error("A4", ref.where,
-               fmt::format("'{}' is only available in the {}", out.text, ArmText(home)))
+               fmt::format("'{}' is only available in the {}", RefText(ref), ArmText(home)))
         .NoteIn(values_, program_.def(*def).where, "defined here")
         .Help(fmt::format("list it in that arm: if ({}) {{ .. }}",
                           net_.net.regions[Index(home)].name));

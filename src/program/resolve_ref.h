@@ -15,8 +15,8 @@ namespace tinyai {
 
 // What a name in a schedule stands for.
 struct ResolvedRef {
-  NetOps ops;        // in program order; several: a whole conditional
-  std::string text;  // as it was written
+  NetOps ops;  // in program order; several: a whole conditional
+  const Ref* written = nullptr;
   // An arm's value, listed outside of its `if`: computed whichever arm is taken.
   std::optional<size_t> speculates = {};  // into the program's branches
 };
@@ -70,5 +70,7 @@ class RefResolver {
 // As references are written: "t[3]@join'"; DottedName with slice and qualifier.
 std::string RefText(const Ref& ref);
 Ref RefFromName(const std::string& name);
+// The same into a new reference: those of schedules, by the million.
+void RefFromName(const std::string& name, Ref& out);
 
 }  // namespace tinyai

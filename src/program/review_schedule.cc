@@ -211,6 +211,7 @@ void WarnOfUnused(const Program& program, const Wishes& wishes, const ProgramNet
   for (size_t i = 0; i < program.defs.size(); ++i) {
     const Def& def = program.defs[i];
     if (used[i] || def.implied || !net.value_of[i] || program.eval(def.maker).input) continue;
+    if (values.has_warned()) return;
     values.Warning("W4", def.where, fmt::format("'{}' is computed, and nobody uses it", def.name))
         .Help(fmt::format("delete it, or give it out: output {};", def.name));
   }

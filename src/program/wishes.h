@@ -31,13 +31,13 @@ struct WishedLine {
   Kind kind = Kind::kEvaluate;
   PlaceId place{};
   RegionId region{};
-  NetOps ops;                       // in their order
-  std::string fence;                // kFence
-  std::vector<std::string> fences;  // kSync, kHandOff, kWait
-  std::vector<uint32_t> distances;  // of these: iterations before; missing: none
-  DefId def{};                      // kAgain to kFree: the value
-  MemoryId memory{};                // kMove to kFree: where it goes, leaves or stays
-  Boxed<Place> to;                  // kMove: as written
+  NetOps ops;                              // in their order
+  Boxed<std::string> fence;                // kFence
+  Boxed<std::vector<std::string>> fences;  // kSync, kHandOff, kWait
+  Boxed<std::vector<uint32_t>> distances;  // of these: iterations before; missing: none
+  DefId def{};                             // kAgain to kFree: the value
+  MemoryId memory{};                       // kMove to kFree: where it goes, leaves or stays
+  Boxed<Place> to;                         // kMove: as written
   Span where;
   bool open_before = true;  // more may be put in front of it
   bool closed = false;      // it stands in a closed block
