@@ -375,7 +375,11 @@ class Fitter {
 bool FitUnlisted(const Wishes& wishes, const Program& program, ProgramNet& net, Diagnostics& out) {
   const bool closed =
       std::any_of(wishes.has_closed.begin(), wishes.has_closed.end(), [](bool is) { return is; });
-  if (wishes.lines.empty() && !closed) return true;
+  // Where the text says only what is evaluated where, any gap will do.
+  const bool plain =
+      std::all_of(wishes.lines.begin(), wishes.lines.end(),
+                  [](const WishedLine& line) { return line.kind == WishedLine::Kind::kEvaluate; });
+  if (plain && !closed && !net.net.loops) return true;
   return Fitter(wishes, program, net, out).Run();
 }
 

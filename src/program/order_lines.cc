@@ -66,9 +66,21 @@ bool FollowsProgram(const Wishes& wishes, const TaskNet& net) {
   if (std::any_of(net.ops.begin(), net.ops.end(), [](const NetOp& op) { return op.gang != 0; })) {
     return false;  // they count as one
   }
-  const std::vector<NetNeed> needs = Needs(net);
-  return std::all_of(needs.begin(), needs.end(),
-                     [](const NetNeed& need) { return need.earlier < need.later; });
+  if (net.loops) return false;
+  const auto forward = [](const auto& one) { return one.earlier < one.later; };
+  if (!std::all_of(net.orders.begin(), net.orders.end(), forward) || !net.fixed_syncs.empty()) {
+    return false;
+  }
+  std::vector<bool> there(net.values.size());
+  for (size_t i = 0; i < there.size(); ++i) there[i] = net.values[i].given;
+  for (const NetOp& op : net.ops) {
+    bool good =
+        std::all_of(op.ins.begin(), op.ins.end(), [&](NetValueId in) { return there[Index(in)]; });
+    EachCondition(net, op.region, [&](NetValueId id) { good = good && there[Index(id)]; });
+    if (!good) return false;
+    for (const NetValueId out : op.outs) there[Index(out)] = true;
+  }
+  return true;
 }
 
 // The ops that lie on or behind a cycle.
