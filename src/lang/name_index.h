@@ -34,16 +34,21 @@ class NameIndex {
     return texts_.empty() ? kNone : slots_[Probe(text, HashOf(text))].number;
   }
   // What is added has the number size(); nothing is added that is there.
-  uint32_t Add(std::string_view text) {
+  uint32_t Add(std::string_view text) { return TryAdd(text).first; }
+  // The same, and whether it was added.
+  std::pair<uint32_t, bool> TryAdd(std::string_view text) {
     if (2 * (texts_.size() + 1) > slots_.size()) Grow(std::max(kLeastSlots, 4 * slots_.size()));
     const uint64_t hash = HashOf(text);
     Slot& slot = slots_[Probe(text, hash)];
-    if (slot.number == kNone) {
+    const bool added = slot.number == kNone;
+    if (added) {
       slot = {hash, static_cast<uint32_t>(texts_.size()), static_cast<uint32_t>(text.size())};
       texts_.push_back(text);
     }
-    return slot.number;
+    return {slot.number, added};
   }
+  // A text that lasts instead of an equal one that was added.
+  void Replace(uint32_t number, std::string_view text) { texts_[number] = text; }
   size_t size() const { return texts_.size(); }
   std::string_view text(uint32_t number) const { return texts_[number]; }
 

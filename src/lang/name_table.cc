@@ -6,12 +6,14 @@
 namespace tinyai {
 
 NameTable::NameId NameTable::Intern(std::string_view name) {
-  if (const uint32_t known = ids_.Find(name); known != NameIndex::kNone) return known;
+  const auto [id, added] = ids_.TryAdd(name);
+  if (!added) return id;
   bindings_.emplace_back();
   const std::less_equal<const char*> before;
   const bool lasts = before(source_.data(), name.data()) &&
                      before(name.data() + name.size(), source_.data() + source_.size());
-  return ids_.Add(lasts ? name : made_.emplace_back(name));
+  if (!lasts) ids_.Replace(id, made_.emplace_back(name));
+  return id;
 }
 
 void NameTable::Expect(size_t names) {

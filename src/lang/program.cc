@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <utility>
 
 #include "fmt/format.h"
 #include "fmt/ranges.h"
@@ -55,15 +56,44 @@ std::string TypeText(const ProgramType& type) {
   return fmt::format("{}[{}]", ScalarName(type.scalar), fmt::join(type.shape, ", "));
 }
 
-std::span<const ExprNode> CodeStore::Keep(std::span<ExprNode> nodes) {
+void CodeStore::MakeRoom(size_t nodes) {
   constexpr size_t kBlockNodes = 4096;
-  if (blocks_.empty() || blocks_.back().capacity() - blocks_.back().size() < nodes.size()) {
-    blocks_.emplace_back().reserve(std::max(kBlockNodes, nodes.size()));
+  if (!blocks_.empty() && blocks_.back().capacity() - blocks_.back().size() >= nodes) return;
+  std::vector<ExprNode> block;
+  block.reserve(std::max(kBlockNodes, 2 * (size_ + nodes)));
+  if (size_ != 0) {
+    std::vector<ExprNode>& last = blocks_.back();
+    block.assign(std::make_move_iterator(last.end() - static_cast<ptrdiff_t>(size_)),
+                 std::make_move_iterator(last.end()));
+    last.resize(last.size() - size_);
   }
+  blocks_.push_back(std::move(block));
+  open_ = blocks_.back().data();
+}
+
+void CodeStore::Begin() {
+  MakeRoom(0);
+  if (size_ != 0) blocks_.back().resize(blocks_.back().size() - size_);
+  size_ = 0;
+  open_ = blocks_.back().data() + blocks_.back().size();
+}
+
+ExprNode& CodeStore::Add() {
   std::vector<ExprNode>& block = blocks_.back();
-  block.insert(block.end(), std::make_move_iterator(nodes.begin()),
-               std::make_move_iterator(nodes.end()));
-  return std::span(block).last(nodes.size());
+  ++size_;
+  if (block.size() < block.capacity()) return block.emplace_back();
+  --size_;
+  MakeRoom(1);
+  ++size_;
+  return blocks_.back().emplace_back();
+}
+
+std::span<const ExprNode> CodeStore::Keep() { return {open_, std::exchange(size_, 0)}; }
+
+std::span<const ExprNode> CodeStore::Keep(std::span<ExprNode> nodes) {
+  Begin();
+  for (ExprNode& node : nodes) Add() = std::move(node);
+  return Keep();
 }
 
 std::vector<EvalId> Program::EvalsOf(ScopeId scope) const {

@@ -120,8 +120,22 @@ class CodeStore {
   // Moves the nodes here.
   std::span<const ExprNode> Keep(std::span<ExprNode> nodes);
 
+  // The nodes of the next eval, which are written where they stay, one after the other. Begin()
+  // leaves out those that were not kept.
+  void Begin();
+  ExprNode& Add();
+  size_t size() const { return size_; }
+  ExprNode& operator[](size_t i) { return open_[i]; }
+  const ExprNode& operator[](size_t i) const { return open_[i]; }
+  ExprNode& back() { return open_[size_ - 1]; }
+  std::span<const ExprNode> Keep();
+
  private:
+  void MakeRoom(size_t nodes);  // for so many, and those that are not kept
+
   std::deque<std::vector<ExprNode>> blocks_;
+  ExprNode* open_ = nullptr;  // at the end of the last block: the nodes that are not kept
+  size_t size_ = 0;           // of these
 };
 
 // What makes values: a statement of the program, or what one implies.

@@ -138,7 +138,7 @@ std::optional<ProgramType> ExprTyper::Resolve(const TypeSyntax& syntax) {
 
 ExprTyper::Typed ExprTyper::Add(Kind kind, ProgramType type, ExprNode::Args args, uint32_t first,
                                 bool loose) {
-  ExprNode& node = code_.emplace_back();
+  ExprNode& node = code_.Add();
   node.kind = kind;
   node.type = std::move(type);
   node.args = std::move(args);
@@ -236,12 +236,12 @@ std::optional<ProgramType> ExprTyper::Append(const ExprTree& expr, const Program
   call_results_.clear();
   ++eval_number_;
   operand_of_.resize(program_.defs.size());
-  code_.clear();
+  code_.Begin();
   MaybeTyped typed = Build(expr, wanted);
   if (!typed) return std::nullopt;
   if (wanted != nullptr ? !Fit(*typed, *wanted, expr) : !Settle(*typed, expr)) return std::nullopt;
   ProgramType type = TypeOf(*typed);
-  eval.code = program_.code->Keep(code_);
+  eval.code = code_.Keep();
   return type;
 }
 

@@ -47,7 +47,7 @@ class ExprTyper {
  public:
   // All outlive this object.
   ExprTyper(Program& program, NameTable& names, const Callables& callables, Complaints& out)
-      : program_(program), names_(names), callables_(callables), out_(out) {}
+      : program_(program), names_(names), callables_(callables), out_(out), code_(*program.code) {}
 
   // Makes the expression the eval's code, and what it reads its operands. `wanted`: what
   // the statement declares. Nothing, and reported (or known to be broken), if it has no type. A
@@ -120,8 +120,8 @@ class ExprTyper {
   NameTable& names_;
   const Callables& callables_;
   Complaints& out_;
-  Eval* eval_ = nullptr;        // that is being built
-  std::vector<ExprNode> code_;  // its code
+  Eval* eval_ = nullptr;  // that is being built
+  CodeStore& code_;       // its code comes last
   size_t results_ = 1;
   const ExprTree* whole_ = nullptr;        // the expression of the statement
   std::vector<ProgramType> call_results_;  // of a call of several

@@ -263,7 +263,7 @@ std::optional<ResolvedRef> RefResolver::Resolve(const Ref& ref, RegionId region)
                           net_.net.regions[Index(home)].name));
     return std::nullopt;
   }
-  std::sort(out.ops.begin(), out.ops.end());
+  if (out.ops.size() > 1) std::sort(out.ops.begin(), out.ops.end());
   return out;
 }
 
