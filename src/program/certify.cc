@@ -213,6 +213,8 @@ Certificate Certify(const CompiledProgram& compiled, const NetObjective& objecti
       });
       break;
   }
+  // Of what loops do but syncs nothing is proved.
+  if (first != Term::kSyncs) out.optimal = out.optimal && compiled.bodies.empty();
   return out;
 }
 

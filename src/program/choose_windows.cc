@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "program/compile_part.h"
+#include "program/op_cost.h"
 #include "program/place_bodies.h"
 #include "program/plan_program.h"
 
@@ -39,6 +40,7 @@ class WindowChooser {
       if (!compiled_.bodies[i].body->wanted_window) most = std::max(most, most_[i]);
     }
     if (most <= 1) return Last(1);
+    if (!IsSyncsFirst()) return Last(Best(most));
     // The largest that fits; if none does, what there is to say is said of the smallest.
     uint64_t fits = 1, too_large = most + 1;
     for (uint64_t window = most; window > fits; window = fits + (too_large - fits) / 2) {
@@ -59,7 +61,7 @@ class WindowChooser {
     const ProgramLoop& loop = body.program.loops[what.loop];
     if (what.wanted_window) return what.window;
     const bool can = loop.index && !looks_back && what.widens;
-    if (!can || !IsSyncsFirst() || body.details.syncs.value == 0) return 1;
+    if (!can || body.details.syncs.value == 0) return 1;
     uint64_t most = std::min(loop.trips.value_or(kUsualWindow), kMostWindow);
     if (const auto said = task_.costs.trips.find(loop.name);
         !loop.trips && said != task_.costs.trips.end() && said->second >= 1) {
@@ -77,6 +79,19 @@ class WindowChooser {
     uint64_t bytes = 1;
     for (const NetValue& value : body.net.values) bytes += value.given ? 0 : value.bytes;
     return std::max<uint64_t>(1, std::min(most, kMostSlotBytes / bytes));
+  }
+
+  // Of 1, 2, 4 and so on, that the objective likes best.
+  uint64_t Best(uint64_t most) const {
+    uint64_t best = 1;
+    std::optional<PlanFigures> figures = Try(1);
+    for (uint64_t window = 2; window / 2 < most; window *= 2) {
+      const std::optional<PlanFigures> wide = Try(std::min(window, most));
+      if (!wide || (figures && !IsBetter(*wide, *figures, task_.objective))) continue;
+      figures = wide;
+      best = std::min(window, most);
+    }
+    return best;
   }
 
   // Bodies of this window, as far as they may; the user's stay as they are.
@@ -99,6 +114,9 @@ class WindowChooser {
   }
 
   static bool HaveSamePlaces(const CompiledProgram& a, const CompiledProgram& b) {
+    for (size_t i = 0; i < a.body->carried.size(); ++i) {
+      if (PlaceOfNext(a, a.body->carried[i]) != PlaceOfNext(b, b.body->carried[i])) return false;
+    }
     return std::equal(a.plan.queues.begin(), a.plan.queues.end(), b.plan.queues.begin(),
                       [](const auto& x, const auto& y) { return x.empty() == y.empty(); });
   }
@@ -107,6 +125,7 @@ class WindowChooser {
   // loop what it does in these turns.
   ProgramNet NetFor(const std::vector<CompiledProgram>& bodies) const {
     ProgramNet net = net_;
+    const OpCosts costs(task_.program, task_.devices, task_.costs);
     for (size_t i = 0; i < bodies.size(); ++i) {
       const CompiledProgram& body = bodies[i];
       for (size_t j = 0; j < body.body->carried.size(); ++j) {
@@ -115,6 +134,7 @@ class WindowChooser {
         start.bytes = before.bytes;
         start.slots = before.slots;
       }
+      const double trips = costs.Trips(task_.program.loops[body.body->loop]);
       for (const NetOpId member : net.placed[i].members) {
         const NetOp& old = net.net.op(member);
         const bool tested =
@@ -122,15 +142,19 @@ class WindowChooser {
         NetOperands ins =
             net.LoopOperands(task_.program, body, net.placed[i], old.choices.front().place);
         if (tested) ins.push_back(*net.test);
-        net.net.ops[Index(member)].ins = std::move(ins);
+        NetOp& op = net.net.ops[Index(member)];
+        op.ins = std::move(ins);
+        op.choices.front().seconds = LoopSeconds(body, trips);
       }
     }
     return net;
   }
 
-  bool Fits(uint64_t window) const {
+  bool Fits(uint64_t window) const { return Try(window).has_value(); }
+  // What the whole is with it; nothing if it does not fit.
+  std::optional<PlanFigures> Try(uint64_t window) const {
     Result<std::vector<CompiledProgram>> bodies = Bodies(window);
-    if (!bodies) return false;
+    if (!bodies) return std::nullopt;
     Diagnostics trial(out_.source());
     Wishes wishes = wishes_;
     CompiledProgram made = compiled_;
@@ -138,8 +162,10 @@ class WindowChooser {
     ProgramNet net = NetFor(made.bodies);
     PlanTask task = task_;
     task.explores = task.pareto = false;  // only whether there is room
+    task.bodies = &made.bodies;
     const Result<bool> planned = PlanProgram(task, std::move(net), wishes, trial, made);
-    return planned && *planned && IsWithinBudgets(made);
+    if (!planned || !*planned || !IsWithinBudgets(made)) return std::nullopt;
+    return made.figures;
   }
   // With the bodies in their places.
   bool IsWithinBudgets(CompiledProgram& made) const { return !Overfull(made); }

@@ -32,12 +32,31 @@ bool Names(const Expr& terms, std::string_view name) {
                      [&](const Expr& one) { return Names(one, name); });
 }
 
+// What a loop makes lies behind all that is around it: its own peak says little of that of all.
+void LeavePeaksOut(NetObjective& objective) {
+  for (NetObjective::Sum& sum : objective.terms) {
+    std::erase_if(sum.parts, [](const NetObjective::Weighted& part) {
+      return part.term == NetObjective::Term::kPeak;
+    });
+  }
+  std::erase_if(objective.terms, [](const NetObjective::Sum& sum) { return sum.parts.empty(); });
+  CompleteObjective(objective);
+}
+
 Schedule Printed(const CompiledProgram& body, const Schedule& asked);
+// `like`: the same body, planned before, with its ops where they are to be.
+Result<CompiledPart> CompileBody(const PartContext& context, const Program& program, LoopBody body,
+                                 const Schedule& schedule, const CompiledProgram* like);
 
 class PartCompiler {
  public:
-  PartCompiler(const PartContext& context, Program program, std::optional<LoopBody> body)
-      : values_(context.values), out_(context.out), options_(context.options), context_(context) {
+  PartCompiler(const PartContext& context, Program program, std::optional<LoopBody> body,
+               const CompiledProgram* like = nullptr)
+      : values_(context.values),
+        out_(context.out),
+        options_(context.options),
+        context_(context),
+        like_(like) {
     compiled_.program = std::move(program);
     compiled_.devices = options_.devices;
     compiled_.body = std::move(body);
@@ -57,7 +76,11 @@ class PartCompiler {
     if (body != nullptr) SortLines(net_.net, wishes_);
     if (options_.cost_text != nullptr && body == nullptr) {
       TRY(UseCosts(schedule));
+    } else if (options_.cost_text != nullptr && options_.costs.objective && !wishes_.objective) {
+      Diagnostics said(options_.cost_text->source());  // of the whole again
+      wishes_.objective = ReadObjective(*options_.costs.objective, compiled_.devices, said);
     }
+    if (like_ != nullptr) PlaceLike(*like_);
     TakeListed(compiled_.program, compiled_.devices, values_.source(), wishes_, net_, out_);
     if (!OrderLines(wishes_, compiled_.program, compiled_.devices, values_.source(), net_, out_)) {
       return FirstMistake(out_, true);
@@ -146,14 +169,16 @@ class PartCompiler {
       const auto* before = std::get_if<decl::Before>(&item.what);
       return before != nullptr && IsMadeIn(before->first, loop) && IsMadeIn(before->second, loop);
     };
-    const auto is_budget = [](const Item& item) {
-      return std::holds_alternative<decl::Budget>(item.what);
+    const auto holds_for_all = [](const Item& item) {
+      return std::holds_alternative<decl::Budget>(item.what) ||
+             std::holds_alternative<decl::Objective>(item.what) ||
+             std::holds_alternative<decl::Count>(item.what);
     };
     const auto copy = [&](const auto& which) {
       std::copy_if(schedule.items.begin(), schedule.items.end(), std::back_inserter(body.items),
                    which);
     };
-    copy(is_budget);
+    copy(holds_for_all);
     const size_t lines = body.items.size();
     copy(is_inner);
     if (body.items.size() == lines) return;
@@ -170,21 +195,24 @@ class PartCompiler {
       return scope == loop.body;
     });
   }
+  // With its ops where they are, if the objective has chosen that.
   Result<CompiledProgram> CompileAgain(size_t index, uint64_t window) const {
     LoopBody body = *compiled_.bodies[index].body;
     body.carried.clear();
     body.window = window;
-    Result<CompiledPart> part = CompileQuietly(body, listed_[index]);
+    const CompiledProgram* const like = wishes_.objective ? &compiled_.bodies[index] : nullptr;
+    Result<CompiledPart> part = CompileQuietly(body, listed_[index], like);
     if (!part && part.error().key == "NET_INVALID") {  // more is said of where all is
       part = CompileQuietly(body, Printed(compiled_.bodies[index], listed_[index]));
     }
     if (!part) return tl::unexpected<Error>(std::move(part).error());
     return std::move(part->program);
   }
-  Result<CompiledPart> CompileQuietly(LoopBody body, const Schedule& schedule) const {
+  Result<CompiledPart> CompileQuietly(LoopBody body, const Schedule& schedule,
+                                      const CompiledProgram* like = nullptr) const {
     Diagnostics values(values_.source()), out(out_.source());
     Result<CompiledPart> part =
-        CompilePart({values, out, options_}, compiled_.program, std::move(body), schedule);
+        CompileBody({values, out, options_}, compiled_.program, std::move(body), schedule, like);
     // A sync of the schedule may be stale in turns of several iterations only.
     const bool stale = !part && out.has_errors() && out.all().front().code == "I6";
     if (stale) return Fail(ErrorCode::kSchedule, "NET_INVALID", part.error().message);
@@ -215,6 +243,19 @@ class PartCompiler {
                            window, why))
         .Help(fmt::format("write 'loop {}'", name));
     return FirstMistake(out_, true);
+  }
+
+  // What the schedule puts nowhere is where the other body has it.
+  void PlaceLike(const CompiledProgram& other) {
+    for (size_t i = 0; i < other.work.size(); ++i) {
+      const auto* evaluate = std::get_if<work::Evaluate>(&other.work[i]);
+      if (evaluate == nullptr || evaluate->again) continue;
+      const std::optional<NetOpId> id = net_.op_of[Index(evaluate->eval)];
+      if (!id) continue;
+      NetOp& op = net_.net.ops[Index(*id)];
+      const NetChoice* const choice = op.choice_at(other.details.place_of[i]);
+      if (choice != nullptr) op.choices = NetChoices{*choice};
+    }
   }
 
   // I9 of the program itself: an op that no place of this machine can do.
@@ -254,13 +295,14 @@ class PartCompiler {
 
   Status Plan() {
     objective_ = wishes_.objective.value_or(NetObjective::ForPrograms());
+    if (compiled_.body) LeavePeaksOut(objective_);
     objective_.counting = wishes_.counting;
     objective_.often = HowOften(compiled_.program, net_, options_.costs);
     net_.net.fence_seconds = options_.costs.fence_seconds;
     net_.net.sync_seconds = options_.costs.sync_seconds;
-    const bool explores =
-        !compiled_.body && (wishes_.objective || options_.pareto || options_.costs.recompute > 0 ||
-                            wishes_.counting != NetObjective::Counting::kStatic);
+    const bool asked = wishes_.objective || options_.costs.recompute > 0 ||
+                       wishes_.counting != NetObjective::Counting::kStatic;
+    const bool explores = (asked && like_ == nullptr) || (options_.pareto && !compiled_.body);
     const PlanTask task{.program = compiled_.program,
                         .devices = compiled_.devices,
                         .costs = options_.costs,
@@ -270,7 +312,8 @@ class PartCompiler {
                         .explores = explores,
                         .pareto = options_.pareto && !compiled_.body,
                         .objective_text = wishes_.objective_text,
-                        .bodies = &compiled_.bodies};
+                        .bodies = &compiled_.bodies,
+                        .body = compiled_.body ? &*compiled_.body : nullptr};
     const auto again = [this](size_t body, uint64_t window) { return CompileAgain(body, window); };
     return PlanWithWindows(task, again, looks_back_, std::move(net_), wishes_, out_, compiled_);
   }
@@ -279,6 +322,7 @@ class PartCompiler {
   Diagnostics& out_;
   const CompileOptions& options_;
   const PartContext& context_;
+  const CompiledProgram* const like_;
   CompiledProgram compiled_;
   std::vector<Schedule> listed_;  // by body: what the schedule says of it
   std::vector<bool> looks_back_;  // by body: whether that waits for the iteration before
@@ -328,6 +372,14 @@ void Settle(const PartContext& context, const Program& program, const LoopBody& 
   }
 }
 
+Result<CompiledPart> CompileBody(const PartContext& context, const Program& program, LoopBody body,
+                                 const Schedule& schedule, const CompiledProgram* like) {
+  const bool inner = !body.around.empty();
+  TRY_ASSIGN(CompiledPart part, PartCompiler(context, program, body, like).Compile(schedule));
+  if (!inner) Settle(context, program, body, schedule, part);
+  return part;
+}
+
 }  // namespace
 
 tl::unexpected<Error> FirstMistake(const Diagnostics& out, bool of_schedule) {
@@ -337,12 +389,8 @@ tl::unexpected<Error> FirstMistake(const Diagnostics& out, bool of_schedule) {
 
 Result<CompiledPart> CompilePart(const PartContext& context, Program program,
                                  std::optional<LoopBody> body, const Schedule& schedule) {
-  if (!body || !body->around.empty()) {
-    return PartCompiler(context, std::move(program), std::move(body)).Compile(schedule);
-  }
-  TRY_ASSIGN(CompiledPart part, PartCompiler(context, program, *body).Compile(schedule));
-  Settle(context, program, *body, schedule, part);
-  return part;
+  if (body) return CompileBody(context, program, std::move(*body), schedule, nullptr);
+  return PartCompiler(context, std::move(program), {}).Compile(schedule);
 }
 
 }  // namespace tinyai

@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kMostOps = 300, kMostBranches = 8;
 // How many ways are planned: fewer of larger nets and more places, which take longer.
 constexpr size_t kMostPlannedOps = 20'000, kMostWays = 1000, kMostWaysExact = 1'000'000;
+// Bodies of loops are planned several times.
+constexpr size_t kBodyShare = 8;
 
 }  // namespace
 
@@ -160,8 +162,9 @@ void WayExplorer::Run(const WayVisitor& visit, Way& best) {
   if (ops > kMostOps || task_.limits.effort == Effort::kFast) return;
   const bool exact = task_.limits.effort == Effort::kExact;
   const size_t places = net_.net.places.size();
+  const size_t planned_ops = kMostPlannedOps / (task_.body != nullptr ? kBodyShare : 1);
   const size_t most =
-      exact ? kMostWaysExact : std::clamp(kMostPlannedOps / (ops * places), size_t{1}, kMostWays);
+      exact ? kMostWaysExact : std::clamp(planned_ops / (ops * places), size_t{1}, kMostWays);
   Choice first;
   for (const NetOpId op : free_) first.places.push_back(best.planned.place_of[Index(op)]);
   first.arms.resize(std::min(task_.program.branches.size(), kMostBranches));

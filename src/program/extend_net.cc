@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
+#include "plan/simulate.h"
 #include "program/program_net.h"
 
 namespace tinyai {
@@ -141,6 +143,23 @@ NetOpId ProgramNet::AddMove(NetValueId value, MemoryId to, PlaceId place, Region
   def_of.push_back(def_of[Index(value)]);
   work.emplace_back(work::Move{def_of.back()});
   return NetOpId(net.ops.size() - 1);
+}
+
+PlaceId PlaceOfNext(const CompiledProgram& body, const LoopBody::Carried& one) {
+  for (size_t i = 0; i < body.net.ops.size(); ++i) {
+    const NetResults& outs = body.net.ops[i].outs;
+    if (std::find(outs.begin(), outs.end(), one.next) != outs.end()) {
+      return body.details.place_of[i];
+    }
+  }
+  return {};
+}
+
+double LoopSeconds(const CompiledProgram& body, double trips) {
+  TaskNet once = body.net;
+  once.loops = false;
+  const double turns = std::max(1.0, std::ceil(trips / static_cast<double>(body.body->window)));
+  return Simulate(once, body.plan).makespan + (turns - 1) * body.details.simulation.makespan;
 }
 
 }  // namespace tinyai

@@ -1,6 +1,7 @@
 #include "program/find_way.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "program/complete_schedule.h"
 #include "program/free_values.h"
 #include "program/links.h"
+#include "program/op_cost.h"
 #include "program/order_lines.h"
 #include "program/place_implied.h"
 #include "program/widen_loop.h"
@@ -255,6 +257,7 @@ std::optional<Schedule> Written(const PlanTask& task, Way way) {
   CompiledProgram trial;
   trial.program = task.program;
   trial.devices = task.devices;
+  if (task.body != nullptr) trial.body = *task.body;
   if (task.bodies != nullptr) trial.bodies = *task.bodies;
   Adopt(std::move(way.planned), std::move(way.net), way.wishes, trial);
   return CompleteSchedule(trial, way.wishes);
@@ -265,6 +268,16 @@ PlanFigures FiguresOf(const PlanTask& task, const ProgramNet& net, const Planned
   for (const NetWork& work : net.work) {
     const auto* evaluate = std::get_if<work::Evaluate>(&work);
     out.recomputed += evaluate != nullptr && evaluate->again;
+  }
+  if (task.bodies == nullptr) return out;
+  const OpCosts costs(task.program, task.devices, task.costs);
+  for (const CompiledProgram& body : *task.bodies) {
+    const double trips = costs.Trips(task.program.loops[body.body->loop]);
+    const double turns = std::ceil(trips / static_cast<double>(body.body->window));
+    out.syncs += turns * body.figures.syncs;
+    out.fences += turns * body.figures.fences;
+    out.moved_bytes += turns * body.figures.moved_bytes;
+    out.recomputed += trips * body.figures.recomputed;
   }
   return out;
 }

@@ -25,6 +25,7 @@ struct PlanTask {
   bool pareto = false;              // keeps what no other way is better than in all terms
   std::string objective_text = {};  // as it was written; empty: it was not
   const std::vector<CompiledProgram>* bodies = nullptr;  // of loops in it, with their texts
+  const LoopBody* body = nullptr;                        // where it is one
 };
 
 // One way to carry a program out.
@@ -41,7 +42,7 @@ using WayVisitor = std::function<void(const ProgramNet&, const Wishes&, const Pl
 // of the schedule. Other errors: those of CompileNet. `visit` sees all plans that were chosen from.
 Result<bool> FindWay(const PlanTask& task, const WayVisitor& visit, Way& way, Diagnostics& out);
 
-// In the terms of the task's objective.
+// In the terms of the task's objective; what loops do counts as often as they do it.
 PlanFigures FiguresOf(const PlanTask& task, const ProgramNet& net, const PlannedNet& planned);
 
 // Of the body of a loop: what is around it lies, one after the other, in memory that is reserved

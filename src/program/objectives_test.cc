@@ -155,5 +155,63 @@ TEST(Objectives, WhatIsSaidOfOtherConditionalsIsAnsweredWithAWarning) {
             std::string::npos);
 }
 
+// Of loops at several places.
+constexpr std::string_view kLoop =
+    "x = input();\nfor i in 0..1000 carry (s = 0) {\n  a = i * x;\n  b = a + 3;\n"
+    "  next s = s + b;\n}\noutput s;\n";
+constexpr std::string_view kLoopPlaced =
+    "GPU {{ loop i{0} {{ a; }} }}\nCPU {{ loop i{0} {{ b; }} }}\n";
+constexpr std::string_view kLoopCost =
+    "cost c {{ fence = 1us; sync = 2us; op mul on * = 5us; op add on * = 5us; {} }}";
+
+Machine Loop(std::string_view objective, std::string_view window = "") {
+  return CompileOn("", With(kLoopCost, ""), kLoop,
+                   std::string(objective) + fmt::format(fmt::runtime(kLoopPlaced), window));
+}
+
+TEST(Objectives, ALoopGetsTheWindowThatTheyLikeBest) {
+  const auto window = [](std::string_view objective) {
+    const Machine made = Loop(objective);
+    EXPECT_TRUE(made.compiled.program) << made.said;
+    return made.compiled.program->certificate.loops.at(0).window;
+  };
+  EXPECT_EQ(window(""), 1000u);
+  // The first turn is waited for, and all others wait less the fewer they are.
+  EXPECT_EQ(window("objective makespan;\n"), 16u);
+  EXPECT_EQ(window("objective peak(RAM);\n"), 1u);
+}
+
+TEST(Objectives, WhatALoopDoesCountsAsOftenAsItDoesIt) {
+  const auto syncs = [](const Machine& made) {
+    EXPECT_TRUE(made.compiled.program) << made.said;
+    return made.compiled.program->figures.syncs;
+  };
+  EXPECT_EQ(syncs(Loop("", " window 1")), 1 + 1000 * 2);
+  EXPECT_EQ(syncs(Loop("", " window 300")), 1 + 4 * 2);  // the last turn is not full
+  const Machine some =
+      CompileOn("", With(kLoopCost, "trip i = 50;"),
+                "n = input();\nfor i in 0..n carry (s = n) {\n  t = s * 2;\n  next s = t + i;\n}\n"
+                "output s;\n",
+                "CPU { loop i { s; } }\nGPU { loop i { t; } }\n");
+  EXPECT_EQ(syncs(some), 1 + 50 * 2) << some.compiled.text();
+}
+
+TEST(Objectives, TheBodyOfALoopIsPlacedByThem) {
+  const auto compile = [](std::string_view objective) {
+    return CompileOn("", "",
+                     "x = input(f32[65536]);\nfor i in 0..100 carry (s = 0.0) {\n"
+                     "  a = exp(sin(x * 0.5));\n  b = sum(a);\n  next s = s + b;\n}\noutput s;\n",
+                     std::string(objective) + "CPU { loop i { s; } }\n");
+  };
+  const Machine few = compile("objective lex(syncs, makespan);\n");
+  const Machine fast = compile("objective makespan;\n");
+  ASSERT_TRUE(few.compiled.program && fast.compiled.program) << few.said << fast.said;
+  EXPECT_EQ(few.compiled.program->certificate.loops.size(), 1u);
+  EXPECT_EQ(few.compiled.text().find("GPU"), std::string::npos) << few.compiled.text();
+  EXPECT_NE(fast.compiled.text().find("GPU {\n  loop i {\n    a;"), std::string::npos)
+      << fast.compiled.text();
+  EXPECT_LT(fast.compiled.program->figures.makespan, few.compiled.program->figures.makespan);
+}
+
 }  // namespace
 }  // namespace tinyai

@@ -266,15 +266,6 @@ class NetBuilder {
     out_.op_of[Index(id)] =
         placed.results.empty() ? placed.members.front() : placed.results.front();
   }
-  static PlaceId PlaceOfNext(const CompiledProgram& body, const LoopBody::Carried& one) {
-    for (size_t i = 0; i < body.net.ops.size(); ++i) {
-      const NetResults& outs = body.net.ops[i].outs;
-      if (std::find(outs.begin(), outs.end(), one.next) != outs.end()) {
-        return body.details.place_of[i];
-      }
-    }
-    return {};
-  }
   void AddMembers(const CompiledProgram& body, uint32_t index, const Eval& eval, RegionId region,
                   ProgramNet::Placed& placed) {
     const ProgramLoop& loop = program_.loops[eval.index];
@@ -285,10 +276,7 @@ class NetBuilder {
       NetOp& op = out_.net.ops[Index(id)];
       op.ins = std::move(ins);
       op.gang = index + 1;
-      op.choices = {{PlaceId(place),
-                     body.details.simulation.makespan * costs_.Trips(loop) /
-                         static_cast<double>(body.body->window),
-                     0}};
+      op.choices = {{PlaceId(place), LoopSeconds(body, costs_.Trips(loop)), 0}};
       if (IsTested(eval.scope)) AddTest(id);
       bool input = false, output = false;
       for (const NetCommand& command : body.plan.queues[place]) {

@@ -73,6 +73,13 @@ std::optional<int64_t> ConstantOf(const Program& program, DefId def);
 // What of the values around a planned body a place reads in it, each once.
 std::vector<NetValueId> GivenReadAt(const CompiledProgram& body, PlaceId place);
 
+// Where a planned body makes what it carries on.
+PlaceId PlaceOfNext(const CompiledProgram& body, const LoopBody::Carried& one);
+
+// How long a planned loop takes that goes round so often: its first turn, and those that follow it
+// as close as they can.
+double LoopSeconds(const CompiledProgram& body, double trips);
+
 // Whether a place of the devices can carry the eval out.
 bool CanRun(const Program& program, const Eval& eval, const Devices& devices, uint32_t place);
 
