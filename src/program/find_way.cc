@@ -106,6 +106,7 @@ class WayFinder {
       for (NetValue& value : joined.values) value.memory = MemoryId(0);
     }
     Result<PlannedNet> placed = CompileNet(apart_ ? joined : net_.net, task_.objective, limits_);
+    if (!placed && SaysStale(placed.error())) return false;
     if (!placed) return Explain(std::move(placed).error());
     for (size_t i = 0; i < net_.net.ops.size(); ++i) {
       NetOp& op = net_.net.ops[i];
