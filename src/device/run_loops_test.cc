@@ -201,8 +201,8 @@ void ExpectCompilesAgain(const Case& one) {
 }
 
 TEST(RunLoops, GiveWhatTheProgramMeansWhateverTheDelays) {
-  // A loop in a `while`; places that read what is carried, and what a loop has left.
-  std::vector<uint64_t> seeds = {400, 570, 2690};
+  // Loops in a `while`; places that read what is carried, and what a loop has left.
+  std::vector<uint64_t> seeds = {400, 419, 570, 2690};
   for (uint64_t seed = 0; seed < 150; ++seed) seeds.push_back(seed);
   for (const uint64_t seed : seeds) {
     ExpectRunsAsItMeans(Case(seed, false));

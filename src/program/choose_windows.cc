@@ -137,11 +137,14 @@ class WindowChooser {
       const double trips = costs.Trips(task_.program.loops[body.body->loop]);
       for (const NetOpId member : net.placed[i].members) {
         const NetOp& old = net.net.op(member);
-        const bool tested =
-            net.test && std::find(old.ins.begin(), old.ins.end(), *net.test) != old.ins.end();
         NetOperands ins =
             net.LoopOperands(task_.program, body, net.placed[i], old.choices.front().place);
-        if (tested) ins.push_back(*net.test);
+        // A line of the schedule may have moved what says whether a `while` around it goes on.
+        const auto is_test = [&](NetValueId in) {
+          return net.test && net.def_of[Index(in)] == net.def_of[Index(*net.test)];
+        };
+        const auto test = std::find_if(old.ins.begin(), old.ins.end(), is_test);
+        if (test != old.ins.end()) ins.push_back(*test);
         NetOp& op = net.net.ops[Index(member)];
         op.ins = std::move(ins);
         op.choices.front().seconds = LoopSeconds(body, trips);
