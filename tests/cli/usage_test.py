@@ -99,9 +99,10 @@ class Usage(Case):
         ended = tinyai("doctor", "--json", env=environment(TMPDIR="/nonexistent"))
         self.assertEqual(ended.code, 0, ended.err)
         self.assertTrue(ended.json["disk_bytes_per_second"])
-        for rate in ("memory_bytes_per_second", "product_bytes_per_second", "meeting_seconds", "compute_macs_per_second",
+        for rate in ("memory_bytes_per_second", "product_bytes_per_second", "compute_macs_per_second",
                      "request_seconds"):
-            self.assertGreater(ended.json[rate], 0)
+            self.assertGreater(ended.json[rate], 0, rate)
+        self.assertGreaterEqual(ended.json["meeting_seconds"], 0)  # 0: lost in the noise
 
     def test_the_rates_of_the_doctor_are_those_of_the_plan(self):
         cache = self.directory / "cache"
