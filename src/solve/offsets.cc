@@ -27,6 +27,8 @@ constexpr uint32_t kMostRounds = 100;
 constexpr int64_t kLittle = 2'000;
 // Up to so many items, kFast takes the best of several orders; more of them, the fewer there are.
 constexpr size_t kFewForAllOrders = 2'000;
+// More items of one size than these are placed by left edges at once, which is optimal and linear.
+constexpr size_t kFewOfOneSize = 64;
 constexpr size_t kPlacedByTrees = 50'000;
 constexpr uint64_t kLooksOfTrees = 1'000;  // per item
 constexpr uint64_t kEjectedFast = 100'000;
@@ -61,9 +63,11 @@ class Packer {
     enough = std::max(enough, low_);
     const size_t count = sections_.items.size();
     const bool fast = limits_.effort == Effort::kFast, few = count <= kFewForAllOrders;
-    if (few) best_ = BestFirstFit(sections_, enough, limits_);
+    const bool one_size = HasOneSize(sections_);
+    const bool tries = few && !(one_size && count > kFewOfOneSize);
+    if (tries) best_ = BestFirstFit(sections_, enough, limits_);
     const bool there = !best_.offsets.empty() && best_.height <= enough;
-    if (!there && HasOneSize(sections_)) {
+    if (!there && one_size) {
       best_ = FitOneSize(sections_);
       return;
     }
