@@ -38,7 +38,7 @@ class ExternOnGpu : public testing::Test {
   std::string Run(GpuDevice& device, const std::string& glsl, const std::string& numbers) {
     CompileOptions options;
     AlignForGpu(options.devices);
-    const TextProgram made = Compile(
+    const Compiled made = CompileTexts(
         "extern fn rows_of(x: i32[100, 3]) -> i32[100] { GPU: \"rows\"; };\n"
         "x = input(i32[100, 3]);\ny = rows_of(x) * 2;\nz = sum(y);\noutput z, y[99];\n",
         "GPU { y; }\n", options);
@@ -103,7 +103,7 @@ TEST_F(ExternOnGpu, IsCalledInLoopsOverSeveralPlaces) {
        {std::pair(circle, "CPU { loop i { s; } }\nGPU { loop i { t; u; } }\n"),
         std::pair(ahead, "CPU { loop i { t; } }\nGPU { loop i { u; s; } }\n")}) {
     SCOPED_TRACE(body);
-    const TextProgram made = Compile(head + body, wishes, options);
+    const Compiled made = CompileTexts(head + body, wishes, options);
     ASSERT_TRUE(made.program) << made.said;
     ExpectRunsAsItMeans("[1 2 3]", made, {.gpu = device.get(), .kernels = &kernels, .watch = true});
   }

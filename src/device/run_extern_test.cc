@@ -53,7 +53,7 @@ class Extern : public testing::Test {
   // Why a program does not run; "" if it does.
   std::string WhyNot(const std::string& values, const std::string& schedule,
                      const std::string& numbers) {
-    const TextProgram made = Compile(values, schedule, {});
+    const Compiled made = CompileTexts(values, schedule, {});
     EXPECT_TRUE(made.program) << made.said;
     if (!made.program) return made.said;
     ProgramInput input(numbers);
@@ -75,7 +75,7 @@ constexpr char kBoth[] =
     "x = input(f32[3]);\na = scale(x, 2.0) + 1.0;\nb = scale(a, 3.0) - x;\noutput b;\n";
 
 TEST_F(Extern, RunsAtEachPlaceTheKernelThatItHasThere) {
-  const TextProgram made = Compile(kBoth, "GPU { a; }\nCPU { b; }\n", {});
+  const Compiled made = CompileTexts(kBoth, "GPU { a; }\nCPU { b; }\n", {});
   ASSERT_TRUE(made.program) << made.said;
   ExpectRunsAsItMeans("[1 2 3.5]", made, options_);
   EXPECT_EQ(gpu_.calls, 1);
@@ -88,14 +88,14 @@ TEST_F(Extern, OfAClassEachPlaceTakesWhatItHas) {
       "extern fn there(x: f32[3], by: f32) -> f32[3] { GPU: \"scale_gpu\"; };\n"
       "class any { here, there }\n"
       "x = input(f32[3]);\na = any(x, 2.0);\nb = any(a, 3.0);\noutput b;\n";
-  const TextProgram made = Compile(values, "CPU { a; }\nGPU { b; }\n", {});
+  const Compiled made = CompileTexts(values, "CPU { a; }\nGPU { b; }\n", {});
   ASSERT_TRUE(made.program) << made.said;
   ExpectRunsAsItMeans("[1 2 3.5]", made, options_);
   EXPECT_EQ(gpu_.calls, 1);
   // In loops, too, and where no place is said.
-  const TextProgram loop =
-      Compile(values + "for i in 0..3 carry (s = b) { next s = any(s, f32(i)); }\noutput s;\n",
-              "GPU { s; }\n", {});
+  const Compiled loop =
+      CompileTexts(values + "for i in 0..3 carry (s = b) { next s = any(s, f32(i)); }\noutput s;\n",
+                   "GPU { s; }\n", {});
   ASSERT_TRUE(loop.program) << loop.said;
   cpu_.calls = gpu_.calls = 0;
   ExpectRunsAsItMeans("[1 2 3.5]", loop, options_);
@@ -115,7 +115,7 @@ TEST_F(Extern, AreCalledInLoopsFunctionsAndArms) {
   for (const std::string schedule :
        {"", "CPU { loop i { t; } }\nGPU { loop i { u; s; } }\n", "GPU { z; }\n"}) {
     SCOPED_TRACE(schedule);
-    const TextProgram made = Compile(values, schedule, {});
+    const Compiled made = CompileTexts(values, schedule, {});
     ASSERT_TRUE(made.program) << made.said;
     ExpectRunsAsItMeans("17", made, options_);
     ExpectRunsAsItMeans("2", made, options_);  // goes by 13
@@ -125,12 +125,12 @@ TEST_F(Extern, AreCalledInLoopsFunctionsAndArms) {
 TEST_F(Extern, AKernelThatFailsEndsTheProgramAtItsStatement) {
   const std::string next = "extern fn next(x: i32) -> i32 { CPU: \"next\"; GPU: \"next\"; };\n";
   EXPECT_EQ(WhyNot(next + "n = input();\ny = next(n) * 2;\noutput y;\n", "GPU { y; }\n", "13"),
-            "test.value:3:1: KERNEL_FAILED: 'y' at GPU: kernel 'next' returned 5");
+            "in.value:3:1: KERNEL_FAILED: 'y' at GPU: kernel 'next' returned 5");
   EXPECT_EQ(WhyNot(next + "n = input();\nfor i in 0..9 carry (s = n) {\n  next s = next(s);\n}\n"
                           "output s;\n",
                    "", "10")
-                .substr(0, 31),
-            "test.value:4:12: KERNEL_FAILED:");
+                .substr(0, 29),
+            "in.value:4:12: KERNEL_FAILED:");
 }
 
 TEST_F(Extern, WhatIsNotThereIsNamedBeforeAnythingRuns) {
@@ -139,7 +139,7 @@ TEST_F(Extern, WhatIsNotThereIsNamedBeforeAnythingRuns) {
       "n = input();\ny = f(n);\nz = y + 1;\noutput z;\n";
   EXPECT_EQ(WhyNot(values, "CPU { y; }\n", "1"), "");
   EXPECT_EQ(WhyNot(values, "GPU { y; }\n", "no number, which nobody reads"),
-            "test.value:3:1: PROGRAM_EXTERN: 'y' at GPU: kernel 'system' of extern function 'f' is "
+            "in.value:3:1: PROGRAM_EXTERN: 'y' at GPU: kernel 'system' of extern function 'f' is "
             "not there; --kernels FILE.so gives a library whose table has a 'system'");
   options_.kernels = nullptr;
   EXPECT_THAT(WhyNot(values, "CPU { y; }\n", "1"),
@@ -147,19 +147,18 @@ TEST_F(Extern, WhatIsNotThereIsNamedBeforeAnythingRuns) {
 }
 
 TEST_F(Extern, AKernelOfAnotherTypeIsRefused) {
-  EXPECT_EQ(
-      WhyNot("extern fn f(x: f32[4], by: f32) -> f32[3] { CPU: \"scale\"; };\n"
-             "x = input(f32[4]);\ny = f(x, 1.0);\noutput y;\n",
-             "", "[1 2 3 4]"),
-      "test.value:3:1: KERNEL_TYPE: 'y' at CPU: kernel 'scale' is (f32[n], f32) -> f32[n], and "
-      "extern function 'f' is declared as (f32[4], f32) -> f32[3]");
+  EXPECT_EQ(WhyNot("extern fn f(x: f32[4], by: f32) -> f32[3] { CPU: \"scale\"; };\n"
+                   "x = input(f32[4]);\ny = f(x, 1.0);\noutput y;\n",
+                   "", "[1 2 3 4]"),
+            "in.value:3:1: KERNEL_TYPE: 'y' at CPU: kernel 'scale' is (f32[n], f32) -> f32[n], and "
+            "extern function 'f' is declared as (f32[4], f32) -> f32[3]");
 }
 
 TEST_F(Extern, BothArmsMayCallOneWhicheverIsTaken) {
   const std::string values =
       "extern fn next(x: i32) -> i32 { CPU: \"next\"; GPU: \"next\"; };\n"
       "n = input();\nif (n < 5) { z = next(n); } else { z = next(n * 2); }\noutput z;\n";
-  const TextProgram made = Compile(values, "GPU { z@then; z@else; }\nCPU { z@join; }\n", {});
+  const Compiled made = CompileTexts(values, "GPU { z@then; z@else; }\nCPU { z@join; }\n", {});
   ASSERT_TRUE(made.program) << made.said;
   for (const std::string numbers : {"3", "8"}) ExpectRunsAsItMeans(numbers, made, options_);
 }

@@ -161,14 +161,14 @@ struct Case {
     if (seed % 4 == 3) options.devices = ApartDevices();
     text = fmt::format("seed {}{}\n{}{}", seed, one_way ? ", one way" : "", loop.values,
                        loop.schedule);
-    made = Compile(loop.values, loop.schedule, options);
+    made = CompileTexts(loop.values, loop.schedule, options);
   }
 
   uint64_t seed = 0;
   RandomLoop loop;
   CompileOptions options;
   std::string text;
-  TextProgram made;
+  Compiled made;
 };
 
 void ExpectRunsAsItMeans(const Case& one) {
@@ -196,7 +196,7 @@ void ExpectCompilesAgain(const Case& one) {
               loop.lower_bound * static_cast<double>(loop.window));
   }
   const std::string printed = PrintSchedule(one.made.program->schedule);
-  const TextProgram again = Compile(one.loop.values, printed, one.options);
+  const Compiled again = CompileTexts(one.loop.values, printed, one.options);
   EXPECT_EQ(again.program ? PrintSchedule(again.program->schedule) : again.said, printed);
 }
 
@@ -223,7 +223,7 @@ TEST(RunLoops, GiveWhatTheProgramMeansOnAGpu) {
     const RandomLoop loop(seed, seed >= 40);
     CompileOptions options;
     AlignForGpu(options.devices);
-    const TextProgram made = Compile(loop.values, loop.schedule, options);
+    const Compiled made = CompileTexts(loop.values, loop.schedule, options);
     SCOPED_TRACE(fmt::format("seed {}\n{}{}", seed, loop.values, loop.schedule));
     ASSERT_TRUE(made.program) << made.said;
     ExpectRunsAsItMeans(loop.input, made, {.gpu = device.get(), .watch = true});
@@ -235,10 +235,10 @@ TEST(RunLoops, StandInArms) {
   const std::string values =
       "n = input();\na = input();\nif (n > 3) {\n  for i in 0..n carry (s = a) {\n"
       "    t = s * 2;\n    next s = t + i;\n  }\n  r = s;\n} else {\n  r = a;\n}\noutput r;\n";
-  const TextProgram made = Compile(values,
-                                   "CPU { if (n > 3) { loop i { s; } } }\n"
-                                   "GPU { if (n > 3) { loop i { t; } } }\n",
-                                   {});
+  const Compiled made = CompileTexts(values,
+                                     "CPU { if (n > 3) { loop i { s; } } }\n"
+                                     "GPU { if (n > 3) { loop i { t; } } }\n",
+                                     {});
   ASSERT_TRUE(made.program) << made.said;
   EXPECT_EQ(made.program->bodies.size(), 1u);
   for (const std::string numbers : {"2 7", "5 7"})

@@ -7,24 +7,7 @@
 
 namespace tinyai {
 
-TextProgram Compile(const std::string& values, const std::string& schedule,
-                    const CompileOptions& options) {
-  TextProgram out;
-  out.values_text = std::make_unique<SourceText>("test.value", values);
-  out.schedule_text = std::make_unique<SourceText>("test.schedule", schedule);
-  out.values = std::make_unique<Diagnostics>(*out.values_text);
-  out.schedule = std::make_unique<Diagnostics>(*out.schedule_text);
-  Result<CompiledProgram> compiled = CompileProgram(*out.values, out.schedule.get(), options);
-  out.said = out.values->Text() + out.schedule->Text();
-  if (compiled) {
-    out.program = std::move(*compiled);
-  } else {
-    out.said += Describe(compiled.error());
-  }
-  return out;
-}
-
-void ExpectRunsAsItMeans(const std::string& numbers, const TextProgram& made,
+void ExpectRunsAsItMeans(const std::string& numbers, const Compiled& made,
                          const RunOptions& options) {
   ProgramInput direct_input(numbers), input(numbers);
   Diagnostics said(*made.values_text);

@@ -183,16 +183,16 @@ class CommandParser {
   TokenStream& in_;
 };
 
-}  // namespace
-
 // About so many commands stand in front of the next closing brace.
-static size_t CommandsAhead(const TokenStream& in) {
+size_t CommandsAhead(const TokenStream& in) {
   constexpr size_t kMost = 4096;  // what follows may be a comment
   const std::string_view rest = in.source().text().substr(in.token().span.begin);
   const std::string_view block = rest.substr(0, rest.find('}'));
   const auto ends = std::count(block.begin(), block.end(), ';');
   return std::min(static_cast<size_t>(ends), kMost);
 }
+
+}  // namespace
 
 std::vector<Command> ParseCommands(TokenStream& in) {
   std::vector<Command> out;

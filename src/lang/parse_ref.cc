@@ -183,13 +183,17 @@ bool CloseBrace(TokenStream& in, Span begin) {
 }
 
 bool IsCommandWord(std::string_view word) {
-  if (word.empty() || word.size() > 9 || std::string_view("ceflmprsi").find(word[0]) == word.npos) {
-    return false;
-  }
   constexpr std::array<std::string_view, 13> kWords = {
       "closed", "else", "evict",    "free",  "if",        "load", "loop",
       "move",   "pin",  "prefetch", "print", "recompute", "sync"};
   static_assert(std::is_sorted(kWords.begin(), kWords.end()));
+  // Nearly all names begin otherwise.
+  constexpr auto kBegins = [&] {
+    std::array<bool, 256> out{};
+    for (const std::string_view one : kWords) out[static_cast<uint8_t>(one[0])] = true;
+    return out;
+  }();
+  if (word.empty() || !kBegins[static_cast<uint8_t>(word[0])]) return false;
   return std::binary_search(kWords.begin(), kWords.end(), word);
 }
 

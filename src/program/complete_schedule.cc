@@ -2,22 +2,18 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
 
-#include "fmt/format.h"
 #include "program/both_arms.h"
 #include "program/links.h"
 #include "program/loop_schedule.h"
 #include "program/place_implied.h"
 #include "program/resolve_ref.h"
+#include "program/written_fences.h"
 
 namespace tinyai {
 namespace {
 
 using LineKind = WishedLine::Kind;
-
-// Fences that the user did not write, by direction: from the place with effects, and to it.
-constexpr std::string_view kAway = "write", kBack = "read";
 
 // One line of the text, or what stands nowhere in it but has its turn.
 struct Entry {
@@ -37,11 +33,11 @@ class Writer {
         net_(compiled.net),
         plan_(compiled.plan),
         wishes_(wishes),
+        fences_(WriteFences(compiled, wishes)),
         both_(compiled, wishes.branch_of) {}
 
   std::optional<Schedule> Write() {
     FindUsualPlaces();
-    NameFences();
     MakeEntries();
     FindClosed();
     // Where blocks of several places stand in an order that would need more syncs, only the lines
@@ -57,7 +53,6 @@ class Writer {
   // What each place does in an iteration, in blocks of its own.
   Schedule WriteBody() {
     FindUsualPlaces();
-    NameFences();
     MakeEntries();
     FindClosed();
     CountLines();
@@ -69,76 +64,11 @@ class Writer {
   }
 
  private:
-  const WishedLine* LineOf(NetOpId op) const {
-    if (Index(op) >= wishes_.line_of.size()) return nullptr;
-    const auto line = wishes_.line_of[Index(op)];
-    return line ? &wishes_.lines[*line] : nullptr;
-  }
   bool IsMark(NetOpId op) const {
     return std::holds_alternative<work::Mark>(compiled_.work[Index(op)]);
   }
 
-  // Those the user wrote keep their names. Others are called by their direction, seen from the
-  // place with effects: write, read, write2, ..
-  void NameFences() {
-    std::set<std::string> used;
-    for (const auto& [name, fence] : wishes_.fences) used.insert(name);
-    for (const Def& def : compiled_.program.defs) {
-      if (def.name.starts_with(kAway) || def.name.starts_with(kBack)) used.insert(def.name);
-    }
-    fence_names_.resize(plan_.fences.size());
-    uint32_t counts[2] = {0, 0};
-    // In the order in which places come to them.
-    for (size_t i = 0; i < plan_.fences.size(); ++i) {
-      const NetFence& fence = plan_.fences[i];
-      const NetOpId op = plan_.queues[Index(fence.place)][fence.command].op;
-      const WishedLine* line = IsMark(op) ? LineOf(op) : nullptr;
-      if (line != nullptr && line->kind == LineKind::kFence) {
-        fence_names_[i] = *line->fence;
-        given_.insert(static_cast<uint32_t>(i));
-      }
-    }
-    fence_at_.resize(plan_.queues.size());
-    for (size_t place = 0; place < plan_.queues.size(); ++place) {
-      fence_at_[place].assign(plan_.queues[place].size(), ~uint32_t{0});
-    }
-    for (uint32_t i = 0; i < plan_.fences.size(); ++i) {
-      fence_at_[Index(plan_.fences[i].place)][plan_.fences[i].command] = i;
-    }
-    for (size_t place = 0; place < plan_.queues.size(); ++place) {
-      const bool away = net_.places[place].effects;
-      for (const uint32_t fence : fence_at_[place]) {
-        if (fence == ~uint32_t{0} || !fence_names_[fence].empty()) continue;
-        do {
-          const uint32_t number = ++counts[away ? 0 : 1];
-          fence_names_[fence] =
-              fmt::format("{}{}", away ? kAway : kBack, number == 1 ? "" : std::to_string(number));
-        } while (!used.insert(fence_names_[fence]).second);
-      }
-    }
-  }
-
-  // A derived fence is recorded whichever arms are taken by who waits for it; in turns of a loop
-  // fences and syncs are passed whatever is taken.
-  void FindFenceRegions() {
-    fence_regions_.resize(plan_.fences.size());
-    if (net_.in_turns) return;
-    for (size_t i = 0; i < plan_.fences.size(); ++i) {
-      const NetFence& fence = plan_.fences[i];
-      fence_regions_[i] = net_.op(plan_.queues[Index(fence.place)][fence.command].op).region;
-    }
-    for (const std::vector<NetCommand>& queue : plan_.queues) {
-      for (const NetCommand& command : queue) {
-        for (const NetSync& sync : command.syncs) {
-          fence_regions_[sync.fence] =
-              CommonRegion(net_, fence_regions_[sync.fence], net_.op(command.op).region);
-        }
-      }
-    }
-  }
-
   void MakeEntries() {
-    FindFenceRegions();
     entries_.resize(plan_.queues.size());
     for (size_t place = 0; place < plan_.queues.size(); ++place) {
       std::vector<Entry>& entries = entries_[place];
@@ -146,16 +76,16 @@ class Writer {
       for (size_t at = 0; at < plan_.queues[place].size(); ++at) {
         const NetCommand& command = plan_.queues[place][at];
         const NetOp& op = net_.op(command.op);
-        const WishedLine* line = LineOf(command.op);
-        const uint32_t fence = fence_at_[place][at];
-        if (command.syncs.empty() && fence == ~uint32_t{0}) {  // as nearly all
+        const WishedLine* line = wishes_.LineOf(command.op);
+        const uint32_t fence = fences_.at[place][at];
+        if (command.syncs.empty() && fence == WrittenFences::kNone) {  // as nearly all
           PutEntry(entries, command.op, op.region, line, {});
           continue;
         }
         const bool waits = line != nullptr && IsMark(command.op) && !line->fences->empty();
         NetSyncs derived, given;
         for (const NetSync& sync : command.syncs) {
-          (waits && given_.contains(sync.fence) ? given : derived).push_back(sync);
+          (waits && fences_.given[sync.fence] ? given : derived).push_back(sync);
         }
         // Behind a sync of the schedule, which might have nothing to say after them.
         const auto put_derived = [&] {
@@ -171,13 +101,13 @@ class Writer {
         if (!waits) put_derived();
         PutEntry(entries, command.op, op.region, line, given);
         if (waits) put_derived();
-        if (fence == ~uint32_t{0}) continue;
-        if (given_.contains(fence)) {
+        if (fence == WrittenFences::kNone) continue;
+        if (fences_.given[fence]) {
           entries.back().kind = Entry::Kind::kFence;
           entries.back().fences = {{fence}};
         } else {
           entries.push_back(
-              {Entry::Kind::kFence, fence_regions_[fence], command.op, {{fence}}, {}});
+              {Entry::Kind::kFence, fences_.regions[fence], command.op, {{fence}}, {}});
         }
       }
     }
@@ -294,7 +224,7 @@ class Writer {
     if (!block_place_ || *block_place_ != place || entry.closed != block_closed_) {
       if (entry.kind == Entry::Kind::kSync && CanHandOff(place, entry)) {
         GoTo(RegionId{});
-        Add(cmd::Sync{{{fence_names_[entry.fences[0].fence], 0, {}}}});
+        Add(cmd::Sync{{{fences_.names[entry.fences[0].fence], 0, {}}}});
         return;
       }
       EndBlock();
@@ -306,7 +236,7 @@ class Writer {
         return;
       case Entry::Kind::kFence:
         recorded_[entry.fences[0].fence] = true;
-        return Add(cmd::Fence{fence_names_[entry.fences[0].fence]});
+        return Add(cmd::Fence{fences_.names[entry.fences[0].fence]});
       case Entry::Kind::kSync:
         return AddSync(entry.fences);
       case Entry::Kind::kOp:
@@ -316,12 +246,12 @@ class Writer {
   void AddSync(const NetSyncs& syncs) {
     cmd::Sync sync;
     for (const NetSync& one : syncs) {
-      sync.targets.push_back({fence_names_[one.fence], one.distance, {}});
+      sync.targets.push_back({fences_.names[one.fence], one.distance, {}});
     }
     Add(std::move(sync));
   }
   void AddOp(const Entry& entry) {
-    const WishedLine* line = LineOf(entry.op);
+    const WishedLine* line = wishes_.LineOf(entry.op);
     if (line != nullptr && line->kind >= LineKind::kPrefetch) {
       return Add(cmd::Work{VerbOf(line->kind), RefOf(line->def)});
     }
@@ -476,13 +406,10 @@ class Writer {
   const TaskNet& net_;
   const NetPlan& plan_;
   const Wishes& wishes_;
+  const WrittenFences fences_;
   const BothArms both_;
   Schedule out_;
-  std::vector<std::string> fence_names_;              // by fence of the plan
   std::vector<std::optional<PlaceId>> usual_places_;  // by op: where it is when nobody says it
-  std::set<uint32_t> given_;                          // fences that the user wrote
-  std::vector<std::vector<uint32_t>> fence_at_;       // by place and command
-  std::vector<RegionId> fence_regions_;               // by fence
   std::vector<std::vector<Entry>> entries_;           // by place
   std::vector<size_t> next_;                          // by place
   std::vector<uint32_t> missing_;                     // by line: ops still to come

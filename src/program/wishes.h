@@ -72,6 +72,11 @@ struct Wishes {
   std::map<size_t, Span> budgets;   // by memory
   std::vector<uint32_t> branch_of;  // by region: into the program's branches
 
+  // The line that lists an op; null if none does.
+  const WishedLine* LineOf(NetOpId op) const {
+    const auto line = Index(op) < line_of.size() ? line_of[Index(op)] : std::nullopt;
+    return line ? &lines[*line] : nullptr;
+  }
   bool IsPlaced(NetOpId op) const { return Index(op) < placed.size() && placed[Index(op)]; }
   void SetPlaced(NetOpId op) {
     if (Index(op) >= placed.size()) placed.resize(Index(op) + 1);
